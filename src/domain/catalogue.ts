@@ -1,0 +1,38 @@
+import { conversationEvents, type ConversationEvent } from './conversation.ts'
+import type { EventSchemas } from './decider.ts'
+import { instanceEvents, type InstanceEvent } from './instance.ts'
+import { messageEvents, type MessageEvent } from './message.ts'
+import { tenantEvents, type TenantEvent } from './tenant.ts'
+import { tokenEvents, type TokenEvent } from './token.ts'
+import { userEvents, type UserEvent } from './user.ts'
+import { webhookEvents, type WebhookEvent } from './webhook.ts'
+
+/** Every event of this program: the one place that knows them all. */
+export const catalogue: EventSchemas = {
+  ...conversationEvents,
+  ...instanceEvents,
+  ...messageEvents,
+  ...tenantEvents,
+  ...tokenEvents,
+  ...userEvents,
+  ...webhookEvents,
+}
+
+export type ZapiniEvent =
+  ConversationEvent | InstanceEvent | MessageEvent | TenantEvent | TokenEvent | UserEvent | WebhookEvent
+export type EventType = ZapiniEvent['type']
+
+type Stored = { readonly type: string; readonly data: object; readonly meta: { readonly version: number } }
+
+/** Lifts a stored event to the newest version of its shape. An event of an unknown type stays as it is. */
+export const upcast = <E extends Stored>(event: E, schemas: EventSchemas = catalogue): E => {
+  const schema = schemas[event.type]
+  if (!schema || event.meta.version === schema.version) return event
+  let data: unknown = event.data
+  for (let version = event.meta.version; version < schema.version; version++) {
+    const lift = schema.upcasters[version]
+    if (!lift) throw new Error(`No upcaster takes ${event.type} from version ${version} to ${version + 1}`)
+    data = lift(data as never)
+  }
+  return { ...event, data, meta: { ...event.meta, version: schema.version } }
+}

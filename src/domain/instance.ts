@@ -1,0 +1,169 @@
+import { Type } from 'typebox'
+import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
+import { notFound, Refusal } from './errors.ts'
+import { literals, PersonalText, SerialNumber, Time } from './values.ts'
+
+export const providers = ['sandbox'] as const
+export type Provider = (typeof providers)[number]
+export const instanceStatuses = ['pending', 'qr_ready', 'connected', 'disconnected', 'offline'] as const
+export type InstanceStatus = (typeof instanceStatuses)[number]
+
+const At = Type.Object({ at: Time })
+
+export const instanceEvents = {
+  InstanceCreated: eventSchema(
+    Type.Object({
+      number: SerialNumber,
+      name: Type.String(),
+      provider: literals(providers),
+      /** Signs what is posted to the incoming hooks of this instance. */
+      hookSecret: Type.String(),
+      at: Time,
+    }),
+  ),
+  /** A session is wanted: pair, or connect again. */
+  InstanceOpened: eventSchema(At),
+  /** No session is wanted until it is opened again. */
+  InstanceClosed: eventSchema(At),
+  InstanceQrIssued: eventSchema(Type.Object({ qr: Type.String(), expiresAt: Type.Optional(Time), at: Time })),
+  InstanceConnected: eventSchema(
+    Type.Object({
+      phoneNumber: PersonalText,
+      profileName: Type.Optional(PersonalText),
+      at: Time,
+    }),
+  ),
+  InstanceDisconnected: eventSchema(
+    Type.Object({
+      status: literals(['disconnected', 'offline']),
+      reason: Type.Optional(Type.String()),
+      at: Time,
+    }),
+  ),
+  InstanceDeleted: eventSchema(At),
+}
+export type InstanceEvent = EventOf<typeof instanceEvents>
+type Created = Extract<InstanceEvent, { type: 'InstanceCreated' }>['data']
+
+export type Instance = {
+  readonly exists: boolean
+  /** Whether a session shall be open; the gateway follows this. */
+  readonly wanted: boolean
+  readonly provider?: Provider
+  readonly hookSecret?: string
+  readonly status: InstanceStatus
+  readonly phoneNumber?: string
+  readonly qr?: string
+}
+
+export const Instance: Decider<Instance, InstanceEvent> = {
+  category: 'instance',
+  events: instanceEvents,
+  initial: { exists: false, wanted: false, status: 'pending' },
+  evolve: (state, event) => {
+    switch (event.type) {
+      case 'InstanceCreated': {
+        const { provider, hookSecret } = event.data
+        return { exists: true, wanted: true, status: 'pending', provider, hookSecret }
+      }
+      case 'InstanceOpened':
+        return { ...state, wanted: true, status: 'pending' }
+      case 'InstanceClosed':
+        return { ...state, wanted: false }
+      case 'InstanceQrIssued':
+        return { ...state, status: 'qr_ready', qr: event.data.qr }
+      case 'InstanceConnected':
+        return { ...state, status: 'connected', phoneNumber: event.data.phoneNumber }
+      case 'InstanceDisconnected':
+        return { ...state, status: event.data.status }
+      case 'InstanceDeleted':
+        return { ...state, exists: false, wanted: false, status: 'disconnected' }
+    }
+  },
+}
+
+type Decision = Decide<Instance, InstanceEvent>
+/** What a gateway reports of an instance's connection. */
+export type ConnectionReport =
+  | { readonly status: 'qr_ready'; readonly qr: string; readonly expiresAt?: string; readonly at: string }
+  | {
+      readonly status: 'connected'
+      readonly phoneNumber: string
+      readonly profileName?: string
+      readonly at: string
+    }
+  | { readonly status: 'disconnected' | 'offline'; readonly reason?: string; readonly at: string }
+
+export const create =
+  (command: Created): Decision =>
+  ({ provider }) =>
+    provider === undefined ? [{ type: 'InstanceCreated', data: command }] : []
+
+const existing = (instance: Instance) => {
+  if (!instance.exists) throw notFound('Instance')
+}
+
+export const open =
+  (at: string): Decision =>
+  (instance) => {
+    existing(instance)
+    const running = instance.wanted && instance.status !== 'disconnected' && instance.status !== 'offline'
+    return running ? [] : [{ type: 'InstanceOpened', data: { at } }]
+  }
+
+export const close =
+  (at: string): Decision =>
+  (instance) => {
+    existing(instance)
+    return instance.wanted
+      ? [{ type: 'InstanceClosed', data: { at } }, ...lost(instance, 'requested', at)]
+      : []
+  }
+
+export const remove =
+  (at: string): Decision =>
+  (instance) => {
+    existing(instance)
+    return [...lost(instance, 'deleted', at), { type: 'InstanceDeleted', data: { at } }]
+  }
+
+const lost = ({ status }: Instance, reason: string, at: string): InstanceEvent[] =>
+  status === 'disconnected'
+    ? []
+    : [{ type: 'InstanceDisconnected', data: { status: 'disconnected', reason, at } }]
+
+/** Takes over what the gateway reports; what is already known is a non-event, so a reconnect loop floods nobody. */
+export const report =
+  (connection: ConnectionReport): Decision =>
+  (instance) => {
+    existing(instance)
+    switch (connection.status) {
+      case 'qr_ready': {
+        const { status, ...data } = connection
+        return instance.status === status && instance.qr === data.qr
+          ? []
+          : [{ type: 'InstanceQrIssued', data }]
+      }
+      case 'connected': {
+        const { status, ...data } = connection
+        const known = instance.status === status && instance.phoneNumber === data.phoneNumber
+        return known ? [] : [{ type: 'InstanceConnected', data }]
+      }
+      case 'disconnected':
+      case 'offline':
+        return instance.status === connection.status
+          ? []
+          : [{ type: 'InstanceDisconnected', data: connection }]
+    }
+  }
+
+/** Refuses unless WhatsApp can be reached through the instance. */
+export const mustBeConnected = (instance: Instance) => {
+  existing(instance)
+  if (instance.status !== 'connected')
+    throw new Refusal(
+      'INSTANCE_NOT_CONNECTED',
+      'The instance is not connected to WhatsApp. Connect it, or send with "queue": true to have it sent later.',
+      { status: instance.status },
+    )
+}

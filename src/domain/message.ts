@@ -1,0 +1,213 @@
+import { isDeepStrictEqual } from 'node:util'
+import { Type, type Static } from 'typebox'
+import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
+import { Refusal } from './errors.ts'
+import { literals, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
+
+// --- Words ---------------------------------------------------------------------------------------
+
+export const mediaKinds = ['image', 'video', 'audio', 'document', 'sticker'] as const
+/** In the order in which an outgoing message goes through them. */
+export const receiptStatuses = ['sent', 'delivered', 'read', 'played'] as const
+export const messageStatuses = ['queued', ...receiptStatuses, 'failed', 'received'] as const
+export type ReceiptStatus = (typeof receiptStatuses)[number]
+export type MessageStatus = (typeof messageStatuses)[number]
+
+const Quoting = {
+  replyTo: Type.Optional(Type.String()),
+  mentions: Type.Optional(Type.Array(PersonalText)),
+}
+const TextContent = Type.Object({ kind: Type.Literal('text'), text: PersonalText, ...Quoting })
+const MediaContent = Type.Object({
+  kind: literals(mediaKinds),
+  url: Type.Optional(PersonalText),
+  mimeType: Type.Optional(Type.String()),
+  filename: Type.Optional(PersonalText),
+  caption: Type.Optional(PersonalText),
+  ...Quoting,
+})
+const ReactionContent = Type.Object({
+  kind: Type.Literal('reaction'),
+  targetWhatsappId: Type.String(),
+  emoji: PersonalText,
+})
+/** Something that WhatsApp sent and we have no words for yet; kept, so that it is not lost. */
+const OtherContent = Type.Object({ kind: Type.Literal('other'), description: Type.String() })
+
+export const Content = Type.Union([TextContent, MediaContent, ReactionContent, OtherContent])
+export type Content = Static<typeof Content>
+
+export const isMedia = (content: Content): content is Static<typeof MediaContent> =>
+  mediaKinds.some((kind) => kind === content.kind)
+
+/** The text that people read: a message's own, a caption, or nothing. */
+export const textOf = (content: Content): string | null => {
+  switch (content.kind) {
+    case 'text':
+      return content.text
+    case 'reaction':
+      return content.emoji
+    case 'other':
+      return null
+    default:
+      return content.caption ?? null
+  }
+}
+
+// --- Events --------------------------------------------------------------------------------------
+
+const Place = { instanceId: Uuid, conversationId: Uuid }
+const Body = {
+  ...Place,
+  number: SerialNumber,
+  conversationNumber: SerialNumber,
+  whatsappId: Type.String({ minLength: 1 }),
+  chat: PersonalText,
+  content: Content,
+  /** For what came from WhatsApp its own time, not that of arrival. */
+  at: Time,
+}
+const FromWhatsApp = {
+  ...Body,
+  chatName: Type.Optional(PersonalText),
+  sender: PersonalText,
+  senderName: Type.Optional(PersonalText),
+}
+const Step = Type.Object({ ...Place, at: Time })
+
+export const messageEvents = {
+  MessageQueued: eventSchema(Type.Object(Body)),
+  MessageReceived: eventSchema(Type.Object(FromWhatsApp)),
+  /** Typed on the phone itself, or on another device of the account. */
+  MessageSentFromPhone: eventSchema(Type.Object(FromWhatsApp)),
+  MessageSent: eventSchema(Step),
+  MessageDelivered: eventSchema(Step),
+  MessageRead: eventSchema(Step),
+  MessagePlayed: eventSchema(Step),
+  MessageFailed: eventSchema(Type.Object({ ...Place, at: Time, reason: Type.String() })),
+  /** On the stream of the message reacted to. An empty emoji takes the reaction back. */
+  MessageReacted: eventSchema(
+    Type.Object({
+      ...Place,
+      conversationNumber: SerialNumber,
+      targetWhatsappId: Type.String(),
+      by: PersonalText,
+      byName: Type.Optional(PersonalText),
+      fromMe: Type.Boolean(),
+      emoji: PersonalText,
+      at: Time,
+    }),
+  ),
+}
+export type MessageEvent = EventOf<typeof messageEvents>
+type DataOf<T extends MessageEvent['type']> = Extract<MessageEvent, { type: T }>['data']
+export type QueuedMessage = DataOf<'MessageQueued'>
+export type WhatsAppMessage = DataOf<'MessageReceived'>
+export type Reaction = DataOf<'MessageReacted'>
+
+// --- State ---------------------------------------------------------------------------------------
+
+export type Message = {
+  /** Unknown until the message itself is on the stream; reactions may come before it. */
+  readonly body?: QueuedMessage | WhatsAppMessage
+  readonly direction?: 'incoming' | 'outgoing'
+  readonly status?: MessageStatus
+  readonly reason?: string
+  /** Emoji by the JID of who reacted. */
+  readonly reactions: Readonly<Record<string, string>>
+}
+
+export const Message: Decider<Message, MessageEvent> = {
+  category: 'message',
+  events: messageEvents,
+  initial: { reactions: {} },
+  evolve: (state, event) => {
+    switch (event.type) {
+      case 'MessageQueued':
+        return { ...state, body: event.data, direction: 'outgoing', status: 'queued' }
+      case 'MessageReceived':
+        return { ...state, body: event.data, direction: 'incoming', status: 'received' }
+      case 'MessageSentFromPhone':
+        return { ...state, body: event.data, direction: 'outgoing', status: 'sent' }
+      case 'MessageSent':
+        return { ...state, status: 'sent' }
+      case 'MessageDelivered':
+        return { ...state, status: 'delivered' }
+      case 'MessageRead':
+        return { ...state, status: 'read' }
+      case 'MessagePlayed':
+        return { ...state, status: 'played' }
+      case 'MessageFailed':
+        return { ...state, status: 'failed', reason: event.data.reason }
+      case 'MessageReacted':
+        return { ...state, reactions: { ...state.reactions, [event.data.by]: event.data.emoji } }
+    }
+  },
+}
+
+// --- Decisions -----------------------------------------------------------------------------------
+
+type Decision = Decide<Message, MessageEvent>
+
+/** Takes a message for sending. The same one again is a non-event; another one under its id is refused. */
+export const queue =
+  (message: QueuedMessage): Decision =>
+  ({ body }) => {
+    if (!body) return [{ type: 'MessageQueued', data: message }]
+    if (body.chat === message.chat && isDeepStrictEqual(body.content, message.content)) return []
+    throw new Refusal(
+      'IDEMPOTENCY_KEY_REUSED',
+      'This Idempotency-Key was already used for another message. Use a new key for a new message.',
+    )
+  }
+
+export const receive =
+  (message: WhatsAppMessage, fromMe: boolean): Decision =>
+  ({ body }) =>
+    body ? [] : [{ type: fromMe ? 'MessageSentFromPhone' : 'MessageReceived', data: message }]
+
+const placeOf = (
+  { instanceId, conversationId }: { instanceId: string; conversationId: string },
+  at: string,
+) => ({
+  instanceId,
+  conversationId,
+  at,
+})
+
+/** WhatsApp took the message. */
+export const accept =
+  (at: string): Decision =>
+  ({ body, status }) =>
+    body && status === 'queued' ? [{ type: 'MessageSent', data: placeOf(body, at) }] : []
+
+export const fail =
+  (reason: string, at: string): Decision =>
+  ({ body, status }) =>
+    body && status === 'queued' ? [{ type: 'MessageFailed', data: { ...placeOf(body, at), reason } }] : []
+
+const receiptEvents = {
+  sent: 'MessageSent',
+  delivered: 'MessageDelivered',
+  read: 'MessageRead',
+  played: 'MessagePlayed',
+} as const satisfies Record<ReceiptStatus, MessageEvent['type']>
+
+const rankOf = (status: MessageStatus | undefined) => receiptStatuses.findIndex((known) => known === status)
+
+/**
+ * A receipt moves an outgoing message forward, never back. One that overtakes the record of the send says that the
+ * message was sent too, so that everybody sees `sent` first.
+ */
+export const acknowledge =
+  (status: ReceiptStatus, at: string): Decision =>
+  ({ body, direction, status: present }) => {
+    if (!body || direction !== 'outgoing' || rankOf(status) <= rankOf(present)) return []
+    const steps: ReceiptStatus[] = rankOf(present) < 0 && status !== 'sent' ? ['sent', status] : [status]
+    return steps.map((step) => ({ type: receiptEvents[step], data: placeOf(body, at) }))
+  }
+
+export const react =
+  (reaction: Reaction): Decision =>
+  ({ reactions }) =>
+    (reactions[reaction.by] ?? '') === reaction.emoji ? [] : [{ type: 'MessageReacted', data: reaction }]

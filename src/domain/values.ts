@@ -1,0 +1,48 @@
+import { Type, type TSchemaOptions } from 'typebox'
+import { Refusal, invalid } from './errors.ts'
+
+export const Uuid = Type.String({ format: 'uuid' })
+export const Time = Type.String({ format: 'date-time' })
+/** A small whole number that people see (`id: 456`). It stands in the event, so that a rebuild keeps it. */
+export const SerialNumber = Type.Integer({ minimum: 1 })
+
+/** Marks a field of a stored event as personal: names, numbers, text, media. Erasure and encryption go by this mark. */
+export const personal = <S extends TSchema>(schema: S): S & { personal: true } => ({
+  ...schema,
+  personal: true,
+})
+
+export const literals = <const L extends string[]>(values: readonly [...L], options: TSchemaOptions = {}) =>
+  Type.Enum<L>(values, options)
+
+const PERSON = 's.whatsapp.net'
+const GROUP = 'g.us'
+const MIN_DIGITS = 5
+const MAX_DIGITS = 20
+
+export const isGroup = (jid: string) => jid.endsWith(`@${GROUP}`)
+
+/** `5511999999999@s.whatsapp.net` and `5511999999999:12@s.whatsapp.net` give `5511999999999`; a group gives its id. */
+export const numberOf = (jid: string) => jid.split('@', 1)[0]?.split(':', 1)[0] ?? jid
+
+/**
+ * The JID that a person or group is known by, from whatever a caller writes: `+55 11 99999-9999`, digits, or a JID.
+ * Device suffixes are dropped, so that one person is one chat. Throws a refusal naming `field`.
+ */
+export const toJid = (text: string, field: string): string => {
+  const [name = '', server] = text.trim().split('@', 2)
+  if (server === GROUP && /^[\d-]{5,40}$/.test(name)) return `${name}@${GROUP}`
+  if (server !== undefined && server !== PERSON && server !== 'c.us' && server !== 'lid')
+    throw notANumber(field)
+  if (server === 'lid') return `${numberOf(name)}@lid`
+  const digits = server === undefined ? name.replace(/[\s().+-]/g, '') : numberOf(name)
+  if (!/^\d+$/.test(digits) || digits.length < MIN_DIGITS || digits.length > MAX_DIGITS)
+    throw notANumber(field)
+  return `${digits}@${PERSON}`
+}
+
+const notANumber = (field: string): Refusal =>
+  invalid(field, 'must be a WhatsApp number with country code (5511999999999) or a JID')
+
+/** `2025-01-15T10:30:00+00:00`, the form of times in public events. */
+export const offsetTime = (at: string) => `${new Date(at).toISOString().slice(0, 19)}+00:00`

@@ -1,0 +1,63 @@
+import type { ConnectionReport } from '../domain/instance.ts'
+import type { Content, ReceiptStatus } from '../domain/message.ts'
+
+/** A WhatsApp message on its way out. Sending it again under the same id shows it once. */
+export type Outgoing = {
+  readonly instanceId: string
+  readonly whatsappId: string
+  readonly chat: string
+  readonly content: Content
+}
+
+/** A WhatsApp message that came in, or was typed on the phone itself (`fromMe`), in our own words. */
+export type Incoming = {
+  readonly whatsappId: string
+  /** JID of the chat, a person's or a group's. */
+  readonly chat: string
+  readonly chatName?: string
+  readonly fromMe: boolean
+  /** JID of the author; in a group not the chat. */
+  readonly sender: string
+  readonly senderName?: string
+  readonly content: Content
+  /** WhatsApp's time, ISO 8601. */
+  readonly at: string
+}
+
+export type Receipt = { readonly whatsappId: string; readonly status: ReceiptStatus; readonly at: string }
+
+export type IncomingReaction = {
+  readonly targetWhatsappId: string
+  readonly chat: string
+  readonly sender: string
+  readonly senderName?: string
+  readonly fromMe: boolean
+  /** Empty when the reaction is taken back. */
+  readonly emoji: string
+  readonly at: string
+}
+
+/** What a gateway tells of one instance. Each call resolves once the fact is stored: only then acknowledge to WhatsApp. */
+export interface GatewayListener {
+  message(instanceId: string, incoming: Incoming): Promise<void>
+  receipt(instanceId: string, receipt: Receipt): Promise<void>
+  reaction(instanceId: string, reaction: IncomingReaction): Promise<void>
+  connection(instanceId: string, report: ConnectionReport): Promise<void>
+}
+
+/** How a send ended. `refused` is final; `retry` means that nothing is known: send again under the same id. */
+export type SendOutcome =
+  | { readonly kind: 'sent'; readonly at: string }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'retry'; readonly reason: string }
+
+/** The WhatsApp side of instances. Every adapter passes `test/contracts/gateway.ts`. */
+export interface Gateway {
+  /** Starts a session, by itself or by QR; what happens is told to the listener. Already running: nothing. */
+  open(instanceId: string, listener: GatewayListener): Promise<void>
+  /** Ends the session. `forget` also unpairs the phone. */
+  close(instanceId: string, options: { forget: boolean }): Promise<void>
+  /** Whether WhatsApp can be reached through this instance at this moment. */
+  connected(instanceId: string): boolean
+  send(message: Outgoing): Promise<SendOutcome>
+}
