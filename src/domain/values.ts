@@ -7,10 +7,7 @@ export const Time = Type.String({ format: 'date-time' })
 export const SerialNumber = Type.Integer({ minimum: 1 })
 
 /** Marks a field of a stored event as personal: names, numbers, text, media. Erasure and encryption go by this mark. */
-export const personal = <S extends TSchema>(schema: S): S & { personal: true } => ({
-  ...schema,
-  personal: true,
-})
+export const PersonalText = Type.String({ personal: true })
 
 export const literals = <const L extends string[]>(values: readonly [...L], options: TSchemaOptions = {}) =>
   Type.Enum<L>(values, options)

@@ -37,12 +37,15 @@ export type IncomingReaction = {
   readonly at: string
 }
 
-/** What a gateway tells of one instance. Each call resolves once the fact is stored: only then acknowledge to WhatsApp. */
+/**
+ * Who is told what happens at one instance. Each call resolves once the fact is stored: only then may the gateway
+ * acknowledge it to WhatsApp. A call that rejects is to be made again.
+ */
 export interface GatewayListener {
-  message(instanceId: string, incoming: Incoming): Promise<void>
-  receipt(instanceId: string, receipt: Receipt): Promise<void>
-  reaction(instanceId: string, reaction: IncomingReaction): Promise<void>
-  connection(instanceId: string, report: ConnectionReport): Promise<void>
+  message(incoming: Incoming): Promise<void>
+  receipt(receipt: Receipt): Promise<void>
+  reaction(reaction: IncomingReaction): Promise<void>
+  connection(report: ConnectionReport): Promise<void>
 }
 
 /** How a send ended. `refused` is final; `retry` means that nothing is known: send again under the same id. */
@@ -53,11 +56,12 @@ export type SendOutcome =
 
 /** The WhatsApp side of instances. Every adapter passes `test/contracts/gateway.ts`. */
 export interface Gateway {
-  /** Starts a session, by itself or by QR; what happens is told to the listener. Already running: nothing. */
+  /** Starts a session, by itself or by QR; what happens is told to the listener. Already open: nothing. */
   open(instanceId: string, listener: GatewayListener): Promise<void>
   /** Ends the session. `forget` also unpairs the phone. */
-  close(instanceId: string, options: { forget: boolean }): Promise<void>
+  close(instanceId: string, options: { readonly forget: boolean }): Promise<void>
   /** Whether WhatsApp can be reached through this instance at this moment. */
   connected(instanceId: string): boolean
+  /** Hands a message to WhatsApp; answers within a bounded time and does not throw. */
   send(message: Outgoing): Promise<SendOutcome>
 }

@@ -1,0 +1,187 @@
+import { LRUCache } from 'lru-cache'
+import { Agent, type Dispatcher } from 'undici'
+import type { Post, PostResult } from '../../ports/post.ts'
+import { AddressNotAllowed, type AddressGuard } from './address-guard.ts'
+
+const ANSWER_MAX_BYTES = 64 * 1024
+const EXCERPT_MAX_BYTES = 1024
+const KNOWN_URLS_MAX = 1000
+
+const closedEarly = 'connection closed before an answer'
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: closedEarly,
+  EPIPE: closedEarly,
+  UND_ERR_SOCKET: closedEarly,
+  ENOTFOUND: 'host name not found',
+  EAI_AGAIN: 'host name could not be looked up',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'host unreachable',
+  ETIMEDOUT: 'host unreachable',
+  UND_ERR_CONNECT_TIMEOUT: 'host unreachable',
+  UND_ERR_HEADERS_OVERFLOW: 'answer headers too large',
+  UND_ERR_CLOSED: 'not sent: the server is stopping',
+  UND_ERR_DESTROYED: 'not sent: the server is stopping',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'TLS: certificate is for another host name',
+}
+
+const textOf = (error: Error, property: string): string => {
+  const value: unknown = Reflect.get(error, property)
+  return typeof value === 'string' ? value : ''
+}
+
+const reasonOf = (error: Error): string => {
+  if (error instanceof AddressNotAllowed) return error.message
+  const code = textOf(error, 'code')
+  const known = reasons[code]
+  if (known) return known
+  if (error.name === 'HTTPParserError') return 'answer is not valid HTTP'
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
+    return `TLS: ${textOf(error, 'reason') || 'handshake failed'}`
+  if (/CERT|^UNABLE_TO_|^ERR_TLS_/.test(code)) return `TLS: ${error.message}`
+  return `request failed: ${code || error.name}`
+}
+
+/** Retry-After is a number of seconds or an HTTP date (RFC 9110, 10.2.3). */
+const secondsOf = (retryAfter: string | string[] | undefined): number | undefined => {
+  if (typeof retryAfter !== 'string') return undefined
+  if (/^\d{1,9}$/.test(retryAfter)) return Number(retryAfter)
+  const at = retryAfter.endsWith(' GMT') ? Date.parse(retryAfter) : NaN
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - Date.now()) / 1000))
+}
+
+/** A character cut in two is left out, and so is NUL, which PostgreSQL text cannot hold. */
+const excerptOf = (bytes: Buffer) => new TextDecoder().decode(bytes, { stream: true }).replaceAll('\0', '')
+
+type Head = { readonly status: number; readonly retryAfterSeconds?: number }
+const headOf = (status: number, retryAfterSeconds: number | undefined): Head =>
+  retryAfterSeconds === undefined ? { status } : { status, retryAfterSeconds }
+const isSuccess = ({ status }: Head) => status >= 200 && status <= 299
+
+/**
+ * One request, as undici tells of it. `settle` is called once: when the answer is read, has failed, or time is over.
+ * `released` is called when undici has let go of the request, which can be later. As soon as there is a status it is
+ * the result, however the body ends: a receiver that answered 200 and then stalls has the delivery.
+ */
+const exchange = (timeoutMs: number, settle: (result: PostResult) => void, released: () => void) => {
+  const startedAt = performance.now()
+  let over = false
+  let controller: Dispatcher.DispatchController | undefined
+  let head: Head | undefined
+  let excerpt = Buffer.alloc(0)
+
+  const finish = (failure: string) => {
+    if (over) return
+    over = true
+    clearTimeout(timer)
+    const durationMs = Math.round(performance.now() - startedAt)
+    if (!head) return settle({ kind: 'failure', reason: failure, durationMs })
+    const text = excerptOf(excerpt)
+    settle({ kind: 'answer', ...head, ...(text && { excerpt: text }), durationMs })
+  }
+  const abort = () => controller?.abort(new Error('time is over'))
+  const timer = setTimeout(() => {
+    const seconds = timeoutMs / 1000
+    finish(controller ? `timed out after ${seconds} s` : `no connection within ${seconds} s`)
+    abort()
+  }, timeoutMs)
+
+  const handler: Dispatcher.DispatchHandler = {
+    onRequestStart: (started) => {
+      controller = started
+      if (over) abort()
+    },
+    onResponseStart: (_, status, headers) => {
+      const informational = status < 200
+      if (!informational) head = headOf(status, secondsOf(headers['retry-after']))
+    },
+    onResponseData: (_, chunk) => {
+      if (!head || isSuccess(head) || excerpt.length === EXCERPT_MAX_BYTES) return
+      excerpt = Buffer.concat([excerpt, chunk]).subarray(0, EXCERPT_MAX_BYTES)
+    },
+    onResponseEnd: () => {
+      finish(closedEarly)
+      released()
+    },
+    onResponseError: (_, error) => {
+      finish(reasonOf(error))
+      released()
+    },
+  }
+  return { handler, isOver: () => over }
+}
+
+/**
+ * Lets at most `limit` go at a time per origin. undici has such a queue of its own, but what waits in it cannot be
+ * taken out again and would cost a dead receiver a connection attempt each.
+ */
+const turnsPerOrigin = (limit: number) => {
+  const lines = new Map<string, { running: number; waiting: (() => void)[] }>()
+  return {
+    take: (origin: string, start: () => void) => {
+      const line = lines.get(origin) ?? { running: 0, waiting: [] }
+      lines.set(origin, line)
+      if (line.running === limit) return void line.waiting.push(start)
+      line.running += 1
+      start()
+    },
+    end: (origin: string) => {
+      const line = lines.get(origin)
+      if (!line) return
+      const next = line.waiting.shift()
+      // Not at once: undici is still putting the connection of the ended request in order.
+      if (next) return queueMicrotask(next)
+      line.running -= 1
+      if (line.running === 0) lines.delete(origin)
+    },
+  }
+}
+
+type Target = { readonly refusal: string } | { readonly origin: string; readonly path: string }
+
+const targetOf = (guard: AddressGuard, url: string): Target => {
+  const refusal = guard.checkUrl(url)
+  if (refusal) return { refusal }
+  const { origin, pathname, search } = new URL(url)
+  return { origin, path: pathname + search }
+}
+
+/**
+ * The HTTP client for URLs that users give. `timeoutMs` bounds a post as a whole: waiting for a connection,
+ * connecting, headers and body. `close` lets running posts end; stop posting before it.
+ */
+export const guardedPost = (options: {
+  guard: AddressGuard
+  timeoutMs: number
+  connectionsPerOrigin: number
+}): { post: Post; close(): Promise<void> } => {
+  const { guard, timeoutMs, connectionsPerOrigin } = options
+  const turns = turnsPerOrigin(connectionsPerOrigin)
+  // URLs are few and posts many; reading the URL each time would cost a tenth of all posts per second.
+  const targets = new LRUCache<string, Target>({
+    max: KNOWN_URLS_MAX,
+    memoMethod: (url) => targetOf(guard, url),
+  })
+  const agent = new Agent({
+    connect: guard.connector(timeoutMs),
+    connections: connectionsPerOrigin,
+    maxResponseSize: ANSWER_MAX_BYTES,
+    // undici's limits start over with every chunk and tick once a second; the timer of the exchange bounds the whole.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+
+  const post: Post = (url, headers, body) =>
+    new Promise((resolve) => {
+      const target = targets.memo(url)
+      if ('refusal' in target) return resolve({ kind: 'failure', reason: target.refusal, durationMs: 0 })
+      const { origin, path } = target
+      const { handler, isOver } = exchange(timeoutMs, resolve, () => turns.end(origin))
+      turns.take(origin, () => {
+        if (isOver()) return turns.end(origin)
+        agent.dispatch({ origin, path, method: 'POST', headers, body }, handler)
+      })
+    })
+
+  return { post, close: () => agent.close() }
+}

@@ -1,0 +1,130 @@
+import type { Pool } from 'pg'
+import {
+  START,
+  StoreUnavailable,
+  WrongRevision,
+  type EventStore,
+  type NewEvent,
+  type Position,
+  type Recorded,
+} from '../../ports/event-store.ts'
+import { coalesce, fulfilled, rejected } from './coalesce.ts'
+import { isConnectionError } from './errors.ts'
+import { createTail } from './tail.ts'
+
+/** Appends and stream reads that leave in one round trip. */
+const BATCH_MAX = 256
+const PAGE = 1000
+
+type Append = { readonly stream: string; readonly expected: number; readonly events: readonly NewEvent[] }
+type Read = { readonly stream: string; readonly from: number }
+type Row = Omit<Recorded, 'position'> & { readonly position: string }
+
+const COLUMNS = 'e.position::text, e.stream, e.revision, e.id, e.type, e.data, e.meta'
+const recorded = ({ position, ...row }: Row): Recorded => ({ ...row, position: BigInt(position) })
+
+/** The log in PostgreSQL. `pool` must be durable; `onError` hears of what mends itself, such as a lost connection. */
+export const postgresEventStore = (
+  pool: Pool,
+  onError: (error: unknown) => void,
+): EventStore & { close(): Promise<void> } => {
+  const appendBatch = async (appends: readonly Append[]): Promise<(Position | null)[]> => {
+    const events = appends.flatMap(({ expected, events }, n) =>
+      events.map((event, i) => ({ event, append: n + 1, revision: expected + 1 + i })),
+    )
+    const { rows } = await pool.query<{ positions: (string | null)[] }>({
+      name: 'append-events',
+      text: 'select append_events($1, $2, $3, $4, $5, $6, $7, $8)::text[] as positions',
+      values: [
+        appends.map(({ stream }) => stream),
+        appends.map(({ expected }) => expected),
+        events.map(({ append }) => append),
+        events.map(({ revision }) => revision),
+        events.map(({ event }) => event.id),
+        events.map(({ event }) => event.type),
+        events.map(({ event }) => JSON.stringify(event.data)),
+        events.map(({ event }) => JSON.stringify(event.meta)),
+      ],
+    })
+    return (rows[0]?.positions ?? []).map((position) => (position === null ? null : BigInt(position)))
+  }
+
+  const append = coalesce<Append, Position>({
+    max: BATCH_MAX,
+    fits: ({ stream }, batch) => !batch.some((other) => other.stream === stream),
+    run: async (appends) => {
+      const settle = (n: number, position: Position | null | undefined) =>
+        position
+          ? fulfilled(position)
+          : rejected(new WrongRevision(`${appends[n]?.stream} is not at revision ${appends[n]?.expected}`))
+      try {
+        const positions = await appendBatch(appends)
+        return appends.map((_, n) => settle(n, positions[n]))
+      } catch (error) {
+        if (isConnectionError(error) || appends.length === 1) throw unavailable(error)
+        // One append that the database refuses must not fail its neighbours: each goes alone.
+        return Promise.all(
+          appends.map((one, n) =>
+            appendBatch([one]).then(
+              ([position]) => settle(n, position),
+              (reason: unknown) => rejected(unavailable(reason)),
+            ),
+          ),
+        )
+      }
+    },
+  })
+
+  const readStream = coalesce<Read, readonly Recorded[]>({
+    max: BATCH_MAX,
+    run: async (reads) => {
+      const { rows } = await pool
+        .query<Row & { n: number }>({
+          name: 'read-streams',
+          text: `select q.n::integer, ${COLUMNS}
+                 from unnest($1::text[], $2::integer[]) with ordinality q(stream, "from", n)
+                 join event e on e.stream = q.stream and e.revision >= q."from"
+                 order by q.n, e.revision`,
+          values: [reads.map(({ stream }) => stream), reads.map(({ from }) => from)],
+        })
+        .catch((error: unknown) => {
+          throw unavailable(error)
+        })
+      const streams: Recorded[][] = reads.map(() => [])
+      for (const { n, ...row } of rows) streams[n - 1]?.push(recorded(row))
+      return streams.map(fulfilled)
+    },
+  })
+
+  const readAll = async (after: Position): Promise<Recorded[]> => {
+    const { rows } = await pool.query<Row>({
+      name: 'read-all',
+      text: `select ${COLUMNS} from event e where e.position > $1 order by e.position limit ${PAGE}`,
+      values: [String(after)],
+    })
+    return rows.map(recorded)
+  }
+
+  const head = async (): Promise<Position> => {
+    const { rows } = await pool.query<{ head: string | null }>(
+      'select max(position)::text as head from event',
+    )
+    return BigInt(rows[0]?.head ?? START)
+  }
+
+  const tail = createTail({ pool, readAll, head, onError })
+  return {
+    append: async (stream, expected, events) => {
+      const position = await append({ stream, expected, events })
+      tail.wake(position)
+      return position
+    },
+    readStream: (stream, from = 0) => readStream({ stream, from }),
+    head,
+    subscribeToAll: tail.subscribe,
+    close: tail.close,
+  }
+}
+
+const unavailable = (error: unknown) =>
+  isConnectionError(error) ? new StoreUnavailable('The event log cannot be reached', { cause: error }) : error

@@ -1,0 +1,131 @@
+import { EventEmitter, once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool, PoolClient } from 'pg'
+import { START, type Position, type Recorded } from '../../ports/event-store.ts'
+import { APPENDED } from './event-log.sql.ts'
+
+/** Newest events kept in memory, so that all subscribers of a process share one read and one parse. */
+const KEPT = 2000
+/** Looked for without a wake-up, in case a notification got lost. */
+const POLL_MS = 1000
+const RECONNECT_MS = 500
+
+type Options = {
+  readonly pool: Pool
+  readonly readAll: (after: Position) => Promise<Recorded[]>
+  readonly head: () => Promise<Position>
+  readonly onError: (error: unknown) => void
+}
+
+/** The moving end of the log: woken by appends of this process, by notifications of others, and by a slow poll. */
+export const createTail = ({ pool, readAll, head, onError }: Options) => {
+  const stop = new AbortController()
+  const arrived = new EventEmitter().setMaxListeners(0)
+  /** All events after `from` up to `to`, if any subscriber has started. */
+  let events: Recorded[] = []
+  let from: Position = START
+  let to: Position = START
+  let reading: Promise<void> | undefined
+  let wanted: Position = START
+  let started: Promise<void> | undefined
+
+  const read = async () => {
+    for (;;) {
+      const page = await readAll(to)
+      const last = page.at(-1)
+      if (last) {
+        events.push(...page)
+        to = last.position
+        const surplus = events.length - KEPT
+        if (surplus > 0) from = events.splice(0, surplus).at(-1)?.position ?? from
+        arrived.emit('events')
+      }
+      if (!last || to >= wanted) return
+    }
+  }
+
+  const refresh = () => {
+    reading ??= read()
+      .then(
+        () => 0,
+        (error: unknown) => (onError(error), RECONNECT_MS),
+      )
+      .then((pauseMs) => {
+        reading = undefined
+        if (to < wanted && !stop.signal.aborted) setTimeout(refresh, pauseMs)
+      })
+  }
+
+  const wake = (position: Position) => {
+    if (position > wanted) wanted = position
+    if (started && wanted > to) refresh()
+  }
+
+  const poll = async () => {
+    while (!stop.signal.aborted) {
+      await sleep(POLL_MS, undefined, { signal: stop.signal, ref: false }).catch(() => {})
+      if (!stop.signal.aborted) refresh()
+    }
+  }
+
+  const listen = async () => {
+    while (!stop.signal.aborted) {
+      let client: PoolClient | undefined
+      try {
+        client = await pool.connect()
+        client.on('error', onError)
+        client.on('notification', ({ payload }) => wake(BigInt(payload ?? 0)))
+        await client.query(`listen ${APPENDED}`)
+        await once(client, 'end', { signal: stop.signal })
+      } catch (error) {
+        if (!stop.signal.aborted) onError(error)
+      }
+      client?.release(true)
+      if (!stop.signal.aborted) await sleep(RECONNECT_MS)
+    }
+  }
+
+  let background: Promise<unknown> = Promise.resolve()
+  const start = () =>
+    (started ??= head().then((position) => {
+      from = to = position
+      background = Promise.all([poll(), listen()])
+    }))
+
+  /** Index of the first kept event after a position. */
+  const indexAfter = (position: Position) => {
+    let low = 0
+    let high = events.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      const event = events[middle]
+      if (event && event.position <= position) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  async function* subscribe(after: Position, signal: AbortSignal): AsyncIterable<readonly Recorded[]> {
+    await start().catch((error: unknown) => {
+      started = undefined
+      throw error
+    })
+    const either = AbortSignal.any([signal, stop.signal])
+    let cursor = after
+    while (!either.aborted) {
+      const batch = cursor < from ? await readAll(cursor) : events.slice(indexAfter(cursor))
+      const last = batch.at(-1)
+      if (last) {
+        cursor = last.position
+        yield batch
+      } else await once(arrived, 'events', { signal: either }).catch(() => {})
+    }
+  }
+
+  const close = async () => {
+    stop.abort()
+    await reading
+    await background
+  }
+  return { wake, subscribe, close }
+}

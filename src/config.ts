@@ -1,0 +1,202 @@
+import { Ajv } from 'ajv'
+import addFormats from 'ajv-formats'
+import ipaddr from 'ipaddr.js'
+import { Type, type Static, type TObject, type TSchema } from 'typebox'
+import { complaints } from './complaints.ts'
+import { logLevels } from './log.ts'
+
+const DAY_SECONDS = 86_400
+const positive = (description: string, byDefault: number) =>
+  Type.Integer({ description, default: byDefault, minimum: 1 })
+const days = (description: string, byDefault: number) =>
+  Type.Integer({ description, default: byDefault, minimum: 1, maximum: 3650 })
+
+/** Every setting. `rateLimitRequests` here is RATE_LIMIT_REQUESTS in the environment. */
+const Settings = Type.Object({
+  host: Type.String({ description: 'Address to listen on; 0.0.0.0 for all.', default: '127.0.0.1' }),
+  port: Type.Integer({
+    description: 'Port to listen on; 0 takes a free one.',
+    default: 3000,
+    minimum: 0,
+    maximum: 65_535,
+  }),
+  publicUrl: Type.Optional(
+    Type.String({
+      description: 'URL that clients reach this server at, for links and the documentation.',
+      pattern: '^https?://',
+    }),
+  ),
+  trustProxy: Type.Boolean({
+    description: 'Whether to believe X-Forwarded-For and X-Forwarded-Host. Only behind a proxy of yours.',
+    default: false,
+  }),
+  dataDir: Type.String({ description: 'Folder for the embedded PostgreSQL and media.', default: './data' }),
+  adminEmail: Type.Optional(
+    Type.String({
+      description: 'E-mail address of the first account; without it, one is made and printed once.',
+      format: 'email',
+    }),
+  ),
+  sandbox: Type.Boolean({
+    description: 'Whether instances with a simulated phone can be created.',
+    default: true,
+  }),
+  sendTimeoutSeconds: positive('How long a send waits for its outcome before it answers 202.', 15),
+  userTokenDays: days('How long a token from /auth/login is valid.', 30),
+  rateLimitRequests: Type.Integer({
+    description: 'Requests per token and window; 0 for no limit.',
+    default: 100,
+    minimum: 0,
+  }),
+  rateLimitWindowSeconds: Type.Integer({
+    description: 'Length of the rate limit window.',
+    default: 900,
+    minimum: 1,
+    maximum: DAY_SECONDS,
+  }),
+  bodyLimitBytes: Type.Integer({
+    description: 'Largest request body.',
+    default: 1_048_576,
+    minimum: 1024,
+    maximum: 104_857_600,
+  }),
+  webhookRetrySeconds: Type.Array(Type.Number({ minimum: 0, maximum: 30 * DAY_SECONDS }), {
+    description:
+      'Delays before each further attempt of a webhook delivery, with commas. After the last it is dead.',
+    default: [5, 30, 120, 600, 3600, 21_600, 86_400],
+    maxItems: 50,
+  }),
+  webhookTimeoutSeconds: Type.Number({
+    description: 'How long a webhook endpoint may take to answer.',
+    default: 5,
+    minimum: 0.1,
+    maximum: 300,
+  }),
+  webhookConcurrency: positive('Webhook deliveries under way at once.', 64),
+  webhookEndpointConcurrency: positive('Webhook deliveries under way at once to one endpoint.', 16),
+  deliveryRetentionDays: days('How long finished webhook deliveries are kept.', 30),
+  outboundAllow: Type.Array(Type.String({ format: 'cidr' }), {
+    description:
+      'Private address ranges (CIDR, with commas) that webhooks and media may be fetched from or sent to.',
+    default: [],
+  }),
+  publicPages: Type.Array(Type.Enum(['docs', 'metrics']), {
+    description:
+      'Pages open without a token: docs (/docs, /openapi.json), metrics. Others need OPERATOR_TOKEN.',
+    default: ['docs', 'metrics'],
+  }),
+  logLevel: Type.Enum([...logLevels], { description: 'Least severe level to log.', default: 'info' }),
+})
+export type Settings = Readonly<Static<typeof Settings>>
+
+/** Kept apart, so that the settings can be logged and shown. */
+const Secrets = Type.Object({
+  databaseUrl: Type.Optional(
+    Type.String({
+      description: 'PostgreSQL to use, as postgres://…; without it, an embedded one.',
+      pattern: '^postgres(ql)?://',
+    }),
+  ),
+  adminPassword: Type.Optional(
+    Type.String({
+      description: 'Password of the first account, at least 8 characters.',
+      minLength: 8,
+      maxLength: 1000,
+    }),
+  ),
+  operatorToken: Type.Optional(
+    Type.String({
+      description: 'Bearer token for calls on tenants, at least 16 characters; without it they do not exist.',
+      minLength: 16,
+    }),
+  ),
+})
+export type Secrets = Readonly<Static<typeof Secrets>>
+
+export type Config = { readonly settings: Settings; readonly secrets: Secrets }
+
+/** The environment is not usable; the message names each bad variable and says what is expected. */
+export class ConfigurationError extends Error {
+  override name = 'ConfigurationError'
+}
+
+const ajv = new Ajv({ allErrors: true, verbose: true })
+addFormats.default(ajv)
+ajv.addFormat('cidr', (text: string) => ipaddr.isValidCIDR(text))
+const isSettings = ajv.compile<Static<typeof Settings>>(Settings)
+const isSecrets = ajv.compile<Static<typeof Secrets>>(Secrets)
+
+/** Environment to checked, frozen configuration. An empty variable counts as absent. Throws ConfigurationError. */
+export const loadConfig = (env: NodeJS.ProcessEnv): Config => {
+  const settings = read(Settings, env)
+  const secrets = read(Secrets, env)
+  const problems: string[] = []
+  if (!isSettings(settings)) problems.push(...describe(Settings, isSettings.errors ?? []))
+  if (!isSecrets(secrets)) problems.push(...describe(Secrets, isSecrets.errors ?? []))
+  if ((settings['adminEmail'] === undefined) !== (secrets['adminPassword'] === undefined))
+    problems.push('ADMIN_EMAIL and ADMIN_PASSWORD: give both or neither.')
+  if (problems.length > 0 || !isSettings(settings) || !isSecrets(secrets))
+    throw new ConfigurationError(['The configuration is not valid.', ...problems].join('\n- '))
+  return { settings: frozen(settings), secrets: frozen(secrets) }
+}
+
+const variableOf = (name: string) => name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()
+
+const read = (schema: TObject, env: NodeJS.ProcessEnv): Record<string, unknown> => {
+  const values: Record<string, unknown> = {}
+  for (const [name, property] of Object.entries(schema.properties)) {
+    const text = env[variableOf(name)]?.trim()
+    const value = text ? parse(text, property) : defaultOf(property)
+    if (value !== undefined) values[name] = value
+  }
+  return values
+}
+
+/** Text as the type that the schema asks for; left as text where it cannot be, so that the check names it. */
+const parse = (text: string, schema: TSchema): unknown => {
+  switch ('type' in schema ? schema.type : 'string') {
+    case 'integer':
+    case 'number':
+      return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
+    case 'boolean':
+      return { true: true, '1': true, false: false, '0': false }[text.toLowerCase()] ?? text
+    case 'array':
+      return listOf(text).map((item) => parse(item, itemsOf(schema)))
+    default:
+      return text
+  }
+}
+const listOf = (text: string) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+const itemsOf = (schema: TSchema): TSchema => (Type.IsArray(schema) ? schema.items : schema)
+
+const defaultOf = (schema: TSchema): unknown => ('default' in schema ? schema.default : undefined)
+const descriptionOf = (schema: TSchema | undefined): string =>
+  schema && 'description' in schema ? String(schema.description) : ''
+
+const describe = (schema: TObject, errors: Parameters<typeof complaints>[0]): string[] =>
+  Object.entries(complaints(errors)).map(([field, messages]) => {
+    const [name = field] = field.split('.')
+    return `${variableOf(name)} ${messages.join(', ')}. (${descriptionOf(schema.properties[name])})`
+  })
+
+const frozen = <T extends object>(values: T): Readonly<T> => {
+  for (const value of Object.values(values)) Object.freeze(value)
+  return Object.freeze(values)
+}
+
+/** The text of `.env.example`: every variable with its description and its default, commented out. */
+export const envExample = (): string =>
+  [
+    '# Settings of Zapini. Copy to .env and uncomment what you change; every value shown is the default.',
+    ...[Settings, Secrets].flatMap(({ properties }) =>
+      Object.entries(properties).map(
+        ([name, property]) =>
+          `\n# ${descriptionOf(property)}\n# ${variableOf(name)}=${String(defaultOf(property) ?? '')}`,
+      ),
+    ),
+    '',
+  ].join('\n')

@@ -1,0 +1,153 @@
+import { parse as parseQuery } from 'node:querystring'
+import type { RouterContext } from '@koa/router'
+import type { ParameterizedContext } from 'koa'
+import { Refusal, type ErrorCode } from '../domain/errors.ts'
+import { noBody, parseBody, readBody, storableFields, type BodyLimits } from './body.ts'
+import { rateLimitHeaders, refuseIfExceeded, type RateLimits } from './rate-limit.ts'
+import { contentTypeOf, type Caller, type Route, type RouteRequest } from './route.ts'
+import { bodyCheck, responseCheck, textCheck } from './validate.ts'
+
+/** What becomes known of a request while it is served; the log line and the metrics are made from it. */
+export type State = { requestId: string; route?: Route; caller?: Caller; code?: ErrorCode }
+
+/** Whom the request comes from; undefined if it does not say, or not credibly. May refuse with a reason of its own. */
+export type Authenticate = (
+  route: Route,
+  request: RouteRequest,
+  params: Readonly<Record<string, string>>,
+) => Promise<Caller | undefined>
+
+export type EndpointParts = {
+  readonly authenticate: Authenticate
+  readonly isOperator: (authorization: string | undefined) => boolean
+  readonly limits: RateLimits
+  readonly body: BodyLimits
+  readonly validateResponses: boolean
+}
+
+/** Makes the middleware that serves a route; all checks are compiled here, once. */
+export const endpoint = (route: Route, parts: EndpointParts) => {
+  const checkParams = textCheck(route.params)
+  const checkQuery = textCheck(route.query, route.aliases)
+  const checkBody = bodyCheck(route.body, route.aliases)
+  const answer = answerer(route, parts.validateResponses)
+  const signed = route.access === 'signed-hook'
+
+  return async (ctx: RouterContext<State>): Promise<void> => {
+    ctx.state.route = route
+    const request = requestOf(ctx)
+    // A signature is made over the body, so there the body comes before the caller.
+    if (signed) request.rawBody = await readBody(ctx.req, parts.body)
+    const caller = await identify(route, request, ctx.params, parts)
+    if (caller) ctx.state.caller = caller
+    await spendRequest(ctx, route, caller, parts.limits)
+    if (route.body && !signed) request.rawBody = await readBody(ctx.req, parts.body)
+    const body = route.body ? checkBody(parseBody(request.rawBody, request.header('content-type'))) : {}
+    const params = checkParams(withoutNul(ctx, ctx.params))
+    const query = checkQuery(ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring)))
+    const takeBack = route.limit === 'login' ? await parts.limits.login(ctx.ip, String(body['email'])) : undefined
+    answer(ctx, await route.handle({ caller, params, query, body, request }))
+    takeBack?.()
+  }
+}
+
+const requestOf = (ctx: ParameterizedContext<State>) => {
+  let signal: AbortSignal | undefined
+  return {
+    id: ctx.state.requestId,
+    host: ctx.host,
+    ip: ctx.ip,
+    rawBody: noBody,
+    header(name: string): string | undefined {
+      const value = ctx.req.headers[name.toLowerCase()]
+      return Array.isArray(value) ? value.join(', ') : value
+    },
+    get signal(): AbortSignal {
+      return (signal ??= signalOf(ctx))
+    },
+  }
+}
+
+const signalOf = ({ res }: ParameterizedContext<State>): AbortSignal => {
+  const controller = new AbortController()
+  res.once('close', () => {
+    if (!res.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+/** PostgreSQL cannot store NUL, and a URL can hold one only in this form. */
+const withoutNul = (ctx: ParameterizedContext<State>, fields: Record<string, unknown>): Record<string, unknown> =>
+  ctx.url.includes('%00') ? storableFields(fields) : fields
+
+const identify = async (
+  route: Route,
+  request: RouteRequest,
+  params: Readonly<Record<string, string>>,
+  { authenticate, isOperator, limits }: EndpointParts,
+): Promise<Caller | undefined> => {
+  if (route.access === 'public') return undefined
+  if (route.access === 'operator') {
+    if (!isOperator(request.header('authorization'))) throw await unauthenticated(request, limits)
+    return undefined
+  }
+  const caller = await authenticate(route, request, params)
+  if (!caller) throw await unauthenticated(request, limits)
+  const needed = route.access === 'signed-hook' ? 'inbound:write' : route.access
+  if (!caller.permissions.has(needed))
+    throw new Refusal('FORBIDDEN', `This token may not do this: it needs the permission ${needed}.`)
+  if (route.scope === 'account' && caller.instanceId !== undefined)
+    throw new Refusal('FORBIDDEN', 'This call concerns the whole account: use the token of a user, not of an instance.')
+  return caller
+}
+
+const unauthenticated = async (request: RouteRequest, limits: RateLimits): Promise<Refusal> => {
+  await limits.failedAuthentication(request.ip)
+  return new Refusal('UNAUTHENTICATED', 'Send a valid token in the header "Authorization: Bearer {token}".')
+}
+
+const spendRequest = async (
+  ctx: ParameterizedContext<State>,
+  route: Route,
+  caller: Caller | undefined,
+  limits: RateLimits,
+): Promise<void> => {
+  if (route.limit !== 'standard') return
+  const standing = await limits.request(caller, ctx.ip)
+  if (!standing) return
+  ctx.set(rateLimitHeaders(standing))
+  refuseIfExceeded(standing)
+}
+
+type Reply = Awaited<ReturnType<Route['handle']>>
+
+/** Writes the reply; with `validate`, a reply that is not in the route's schemas becomes an error that says so. */
+const answerer = (route: Route, validate: boolean) => {
+  const assertDocumented = validate ? documentedBy(route) : undefined
+  const contentTypes = new Map(
+    Object.entries(route.responses).map(([status, schema]) => [Number(status), contentTypeOf(schema)]),
+  )
+  return (ctx: ParameterizedContext<State>, reply: Reply): void => {
+    assertDocumented?.(reply)
+    ctx.status = reply.status
+    const contentType = contentTypes.get(reply.status)
+    if (contentType !== undefined) ctx.set('Content-Type', contentType)
+    if (reply.headers) ctx.set({ ...reply.headers })
+    ctx.body = reply.body
+  }
+}
+
+const documentedBy = (route: Route) => {
+  const checks = new Map(
+    Object.entries(route.responses).map(([status, schema]) => [
+      Number(status),
+      contentTypeOf(schema) === undefined ? responseCheck(schema) : () => undefined,
+    ]),
+  )
+  return ({ status, body }: Reply): void => {
+    const check = checks.get(status)
+    const wrong = check ? check(onTheWire(body)) : { status: ['is not in the route’s responses'] }
+    if (wrong) throw new Refusal('INTERNAL_ERROR', `${route.operationId} answered ${status} against its schema.`, wrong)
+  }
+}
+const onTheWire = (body: unknown): unknown => JSON.parse(JSON.stringify(body))

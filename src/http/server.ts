@@ -1,0 +1,150 @@
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
+import Router from '@koa/router'
+import Koa, { type Middleware } from 'koa'
+import type { Settings } from '../config.ts'
+import { notFound, Refusal } from '../domain/errors.ts'
+import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { endpoint, type Authenticate, type State } from './endpoint.ts'
+import { answerTo } from './errors.ts'
+import { documentationRoutes, infrastructureRoutes, serviceTag, type Infrastructure } from './infrastructure.ts'
+import { createRateLimits } from './rate-limit.ts'
+import type { Route } from './route.ts'
+import { assertSound } from './soundness.ts'
+
+export type ServerSettings = Pick<
+  Settings,
+  'bodyLimitBytes' | 'publicPages' | 'publicUrl' | 'rateLimitRequests' | 'rateLimitWindowSeconds' | 'trustProxy'
+> & {
+  readonly version: string
+  readonly bodyTimeoutMs?: number
+  /** For tests: an answer that is not in its route's schemas becomes an error. */
+  readonly validateResponses?: boolean
+}
+
+export type ServerParts = {
+  readonly routes: readonly Route[]
+  readonly authenticate: Authenticate
+  readonly infrastructure: Infrastructure
+  readonly settings: ServerSettings
+  /** Without it, calls for the operator do not exist. */
+  readonly operatorToken?: string
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+const BODY_TIMEOUT_MS = 15_000
+const PREFIX = '/api/v1'
+
+/** The HTTP side of the program: serves the routes, each bare and under `/api/v1`, and their documentation. */
+export const createServer = (parts: ServerParts): Koa<State> => {
+  const { settings, log, metrics, operatorToken } = parts
+  const routes = allRoutes(parts).filter(({ access }) => access !== 'operator' || operatorToken !== undefined)
+  assertSound(routes)
+  const endpointParts = {
+    authenticate: parts.authenticate,
+    isOperator: operatorCheck(operatorToken),
+    limits: createRateLimits(settings),
+    body: { bodyLimitBytes: settings.bodyLimitBytes, bodyTimeoutMs: settings.bodyTimeoutMs ?? BODY_TIMEOUT_MS },
+    validateResponses: settings.validateResponses ?? false,
+  }
+  const router = new Router<State>()
+  for (const route of literalsFirst(routes))
+    router.register(route.path, [route.method], endpoint(route, endpointParts))
+
+  // One hop is believed: the address that our own proxy appended, not what a client wrote before it.
+  const app = new Koa<State>({ proxy: settings.trustProxy, maxIpsCount: 1 })
+  app.on('error', (error: unknown) => log.warn({ err: error }, 'response failed'))
+  app.use(identifyRequest)
+  app.use(observe(log, metrics))
+  app.use(answerErrors(log))
+  app.use(stripPrefix)
+  app.use(router.routes())
+  app.use(refuseUnknown(router))
+  return app
+}
+
+const allRoutes = ({ routes, infrastructure, settings }: ServerParts): readonly Route[] => {
+  const documented = [...routes, ...infrastructureRoutes(infrastructure, settings.publicPages)]
+  return [...documented, ...documentationRoutes(documented, settings)]
+}
+
+/** `/conversations/archived` before `/conversations/:id`, whatever order the routes come in. */
+const literalsFirst = (routes: readonly Route[]): readonly Route[] => {
+  const key = ({ path }: Route) => path.replace(/:\w+/g, '~')
+  return routes.toSorted((one, other) => (key(one) < key(other) ? -1 : 1))
+}
+
+const operatorCheck = (operatorToken: string | undefined) => {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  const expected = operatorToken === undefined ? undefined : digest(`Bearer ${operatorToken}`)
+  return (authorization: string | undefined): boolean =>
+    expected !== undefined && authorization !== undefined && timingSafeEqual(digest(authorization), expected)
+}
+
+const safeRequestId = /^[\w.:-]{1,128}$/
+
+const identifyRequest: Middleware<State> = (ctx, next) => {
+  const given = ctx.get('X-Request-Id')
+  ctx.state.requestId = safeRequestId.test(given) ? given : randomUUID()
+  const { res } = ctx
+  res.setHeader('X-Request-Id', ctx.state.requestId)
+  res.setHeader('X-Content-Type-Options', 'nosniff')
+  res.setHeader('Referrer-Policy', 'no-referrer')
+  res.setHeader('Cache-Control', 'no-store')
+  res.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
+  return next()
+}
+
+/** One line and one measurement for each request: the route's pattern and ids, never what was sent. */
+const observe =
+  (log: Log, metrics: Metrics): Middleware<State> =>
+  async (ctx, next) => {
+    const startedAt = performance.now()
+    await next()
+    const durationMs = performance.now() - startedAt
+    const { requestId, route, caller, code } = ctx.state
+    metrics.httpRequest(ctx.method, route?.path ?? 'unknown', ctx.status, durationMs / 1000)
+    log[route?.tag === serviceTag ? 'debug' : 'info'](
+      {
+        method: ctx.method,
+        route: route?.path ?? 'unknown',
+        status: ctx.status,
+        duration_ms: Math.round(durationMs * 100) / 100,
+        request_id: requestId,
+        tenant_id: caller?.tenantId,
+        token_id: caller?.tokenId,
+        code,
+      },
+      'request',
+    )
+  }
+
+const answerErrors =
+  (log: Log): Middleware<State> =>
+  async (ctx, next) => {
+    try {
+      await next()
+    } catch (error) {
+      const answer = answerTo(error, ctx.state.requestId)
+      if (answer.fault) log.error({ err: error, request_id: ctx.state.requestId, code: answer.code }, 'request failed')
+      ctx.state.code = answer.code
+      ctx.set({ ...answer.headers })
+      ctx.status = answer.status
+      ctx.body = answer.body
+    }
+  }
+
+const stripPrefix: Middleware<State> = (ctx, next) => {
+  if (ctx.path.startsWith(`${PREFIX}/`)) ctx.path = ctx.path.slice(PREFIX.length)
+  return next()
+}
+
+const refuseUnknown =
+  (router: Router<State>): Middleware<State> =>
+  (ctx) => {
+    const allowed = new Set(router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods))
+    if (allowed.size === 0) throw notFound('This address was')
+    ctx.set('Allow', [...allowed].join(', '))
+    throw new Refusal('METHOD_NOT_ALLOWED', `Use ${[...allowed].join(' or ')} here.`)
+  }

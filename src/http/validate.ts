@@ -1,0 +1,98 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import addFormats from 'ajv-formats'
+import type { TObject, TSchema } from 'typebox'
+import { Refusal } from '../domain/errors.ts'
+import { complaints, type Details } from '../complaints.ts'
+
+const options = {
+  allErrors: true,
+  strict: true,
+  allowUnionTypes: true,
+  useDefaults: true,
+  verbose: true,
+} as const
+const prepared = (ajv: Ajv) => {
+  addFormats.default(ajv)
+  // Marks of the domain's schemas and of the documentation; neither checks anything.
+  return ajv.addVocabulary(['personal', 'example'])
+}
+const strictAjv = prepared(new Ajv(options))
+const coercingAjv = prepared(new Ajv({ ...options, coerceTypes: true }))
+
+type Fields = Record<string, unknown>
+export type Aliases = Readonly<Record<string, readonly string[]>>
+
+/** Checks a value and answers it, with defaults filled in; throws VALIDATION_FAILED naming each bad field. */
+export type Check = (value: Fields) => Fields
+
+const asItIs: Check = (value) => value
+
+/** The check of a JSON body. Fields that the schema does not know are left alone. */
+export const bodyCheck = (schema: TSchema | undefined, aliases: Aliases = {}): Check =>
+  schema ? checkWith(strictAjv.compile(schema), canonicalNames(aliases), aliases) : asItIs
+
+/** The check of path parameters and query strings: text becomes the number, boolean or list that the schema asks for. */
+export const textCheck = (schema: TObject | undefined, aliases: Aliases = {}): Check => {
+  if (!schema) return asItIs
+  const [rename, read] = [canonicalNames(aliases), textReader(schema)]
+  return checkWith(coercingAjv.compile(schema), (value) => read(rename(value)), aliases)
+}
+
+/** What is wrong with a response, for tests; undefined if nothing is. */
+export const responseCheck = (schema: TSchema): ((body: unknown) => Details | undefined) => {
+  const validate = strictAjv.compile(schema)
+  return (body) => (validate(body) ? undefined : complaints(validate.errors ?? []))
+}
+
+const checkWith =
+  (validate: ValidateFunction, prepare: (value: Fields) => Fields, aliases: Aliases): Check =>
+  (value) => {
+    const input = prepare(value)
+    if (validate(input)) return input
+    throw new Refusal(
+      'VALIDATION_FAILED',
+      'The request is not valid.',
+      detailsOf(validate.errors ?? [], aliases),
+    )
+  }
+
+const detailsOf = (errors: readonly ErrorObject[], aliases: Aliases): Details => {
+  const details = complaints(errors)
+  for (const [name, others] of Object.entries(aliases))
+    if (details[name])
+      details[name] = details[name].map((text) => `${text} (also accepted as ${others.join(', ')})`)
+  return details
+}
+
+/** Moves a value given under another name to the canonical one, unless that one is given too. */
+const canonicalNames = (aliases: Aliases): ((value: Fields) => Fields) => {
+  const names = Object.entries(aliases)
+  if (names.length === 0) return asItIs
+  return (value) => {
+    for (const [name, others] of names) {
+      if (value[name] !== undefined) continue
+      const given = others.find((other) => value[other] !== undefined)
+      if (given !== undefined) value[name] = value[given]
+    }
+    return value
+  }
+}
+
+/** Query text to values, as far as ajv does not do it: 1 and 0 as booleans, lists with commas or repeated, empty as absent. */
+const textReader = (schema: TObject): ((value: Fields) => Fields) => {
+  const fields = Object.entries(schema.properties).map(
+    ([name, property]) => [name, kindOf(property)] as const,
+  )
+  return (value) => {
+    for (const [name, kind] of fields) {
+      const text = value[name] ?? (kind === 'array' ? value[`${name}[]`] : undefined)
+      if (text === undefined) continue
+      if (text === '') delete value[name]
+      else if (kind === 'array') value[name] = [text].flat().flatMap((part) => String(part).split(','))
+      else if (kind === 'boolean' && (text === '1' || text === '0')) value[name] = text === '1'
+    }
+    return value
+  }
+}
+
+const kindOf = (schema: TSchema) => ('type' in schema ? schema.type : undefined)

@@ -1,0 +1,93 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15]
+const deliverySeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+const projectionStates = ['running', 'rebuilding', 'failed'] as const
+
+/** The program's metrics, in a registry of their own, each behind a function that fixes its labels. */
+export const createMetrics = () => {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const httpRequests = new Histogram({
+    name: 'zapini_http_request_duration_seconds',
+    help: 'Time to answer an HTTP request.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: requestSeconds,
+    registers,
+  })
+  const events = new Counter({
+    name: 'zapini_events_appended_total',
+    help: 'Events appended to the log.',
+    labelNames: ['category'],
+    registers,
+  })
+  const lag = new Gauge({
+    name: 'zapini_projection_lag_events',
+    help: 'Events between a projection and the end of the log.',
+    labelNames: ['projection'],
+    registers,
+  })
+  const states = new Gauge({
+    name: 'zapini_projection_state',
+    help: 'One for the state that a projection is in, zero for the others.',
+    labelNames: ['projection', 'state'],
+    registers,
+  })
+  const attempts = new Counter({
+    name: 'zapini_webhook_attempts_total',
+    help: 'Webhook delivery attempts by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const deliveries = new Histogram({
+    name: 'zapini_webhook_attempt_duration_seconds',
+    help: 'Time until a webhook endpoint answered or the attempt was given up.',
+    labelNames: ['outcome'],
+    buckets: deliverySeconds,
+    registers,
+  })
+  const pending = new Gauge({
+    name: 'zapini_webhook_deliveries_pending',
+    help: 'Webhook deliveries that wait for an attempt.',
+    registers,
+  })
+  const sends = new Counter({
+    name: 'zapini_messages_sent_total',
+    help: 'Outgoing messages by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  })
+
+  return {
+    /** `route` is the pattern, never the path; `status` counts by class (`2xx`). */
+    httpRequest(method: string, route: string, status: number, seconds: number) {
+      httpRequests.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, seconds)
+    },
+    /** `category` is the part of the stream name before the first dash. */
+    eventsAppended(category: string, count: number) {
+      events.inc({ category }, count)
+    },
+    projectionLag(projection: string, eventsBehind: number) {
+      lag.set({ projection }, eventsBehind)
+    },
+    projectionState(projection: string, current: (typeof projectionStates)[number]) {
+      for (const state of projectionStates) states.set({ projection, state }, state === current ? 1 : 0)
+    },
+    webhookAttempt(outcome: 'delivered' | 'failed' | 'dead', seconds: number) {
+      attempts.inc({ outcome })
+      deliveries.observe({ outcome }, seconds)
+    },
+    pendingDeliveries(count: number) {
+      pending.set(count)
+    },
+    messageSent(outcome: 'sent' | 'failed' | 'open') {
+      sends.inc({ outcome })
+    },
+    /** All of them in Prometheus' text format. */
+    async exposition(): Promise<{ contentType: string; body: string }> {
+      return { contentType: registry.contentType, body: await registry.metrics() }
+    },
+  }
+}
+export type Metrics = ReturnType<typeof createMetrics>

@@ -1,0 +1,21 @@
+import type { AccountRow, TenantRow } from './accounts.ts'
+import type { ConversationRow } from './conversations.ts'
+import type { InstanceActivityRow } from './instance-activity.ts'
+import type { InstanceRow } from './instances.ts'
+import type { MessageRow } from './messages.ts'
+import type { OutboxRow } from './outbox.ts'
+import type { TokenRow } from './tokens.ts'
+import type { WebhookEndpointRow } from './webhook-endpoints.ts'
+
+/** The read models, as queries see them. */
+export type Database = {
+  account: AccountRow
+  conversation: ConversationRow
+  instance: InstanceRow
+  instance_activity: InstanceActivityRow
+  message: MessageRow
+  outbox: OutboxRow
+  tenant: TenantRow
+  token: TokenRow
+  webhook_endpoint: WebhookEndpointRow
+}

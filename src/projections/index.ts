@@ -1,0 +1,21 @@
+import { accounts, tenants } from './accounts.ts'
+import { conversations } from './conversations.ts'
+import { instanceActivity } from './instance-activity.ts'
+import { instances } from './instances.ts'
+import { messages } from './messages.ts'
+import { outbox } from './outbox.ts'
+import { tokens } from './tokens.ts'
+import { webhookEndpoints } from './webhook-endpoints.ts'
+
+/** Every read model of this program. */
+export const projections = {
+  accounts,
+  conversations,
+  instanceActivity,
+  instances,
+  messages,
+  outbox,
+  tenants,
+  tokens,
+  webhookEndpoints,
+} as const

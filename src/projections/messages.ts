@@ -1,0 +1,173 @@
+import type { Kysely } from 'kysely'
+import { isMedia, textOf, type MessageStatus, type WhatsAppMessage } from '../domain/message.ts'
+import { idOfStream } from '../domain/decider.ts'
+import { numberOf } from '../domain/values.ts'
+import type { Database } from './database.ts'
+import { projection, put, update, type RecordedOf } from './projection.ts'
+
+export type MessageReaction = { by: string; name: string | null; from_me: boolean; emoji: string; at: string }
+
+export type MessageRow = {
+  id: string
+  number: number
+  tenant_id: string
+  instance_id: string
+  conversation_id: string
+  whatsapp_id: string
+  direction: 'incoming' | 'outgoing'
+  sender_jid: string | null
+  sender_name: string | null
+  /** `text`, a kind of media, or `other`. */
+  kind: string
+  body: string | null
+  media_url: string | null
+  mime_type: string | null
+  filename: string | null
+  reply_to: string | null
+  mentions: string[]
+  reactions: MessageReaction[]
+  status: MessageStatus
+  error: string | null
+  /** WhatsApp's time for what came in, the time of queueing for what goes out. */
+  at: string
+  updated_at: string
+}
+
+type Body = RecordedOf<'MessageQueued'> | RecordedOf<'MessageReceived'> | RecordedOf<'MessageSentFromPhone'>
+
+const firstRow = (
+  { data, stream, meta }: Body,
+  direction: MessageRow['direction'],
+  status: MessageStatus,
+  from?: WhatsAppMessage,
+) => {
+  const { content } = data
+  if (content.kind === 'reaction') return []
+  const id = idOfStream(stream)
+  return [
+    put<MessageRow>(id, {
+      id,
+      number: data.number,
+      tenant_id: meta.tenant,
+      instance_id: data.instanceId,
+      conversation_id: data.conversationId,
+      whatsapp_id: data.whatsappId,
+      direction,
+      sender_jid: from?.sender ?? null,
+      sender_name: from?.senderName ?? null,
+      kind: content.kind,
+      body: textOf(content),
+      media_url: isMedia(content) ? (content.url ?? null) : null,
+      mime_type: isMedia(content) ? (content.mimeType ?? null) : null,
+      filename: isMedia(content) ? (content.filename ?? null) : null,
+      reply_to: 'replyTo' in content ? (content.replyTo ?? null) : null,
+      mentions: 'mentions' in content ? (content.mentions ?? []) : [],
+      reactions: [],
+      status,
+      error: null,
+      at: data.at,
+      updated_at: meta.at,
+    }),
+  ]
+}
+
+type Step = { readonly stream: string; readonly meta: { readonly at: string } }
+const step = ({ stream, meta }: Step, change: Partial<MessageRow>) => [
+  update<MessageRow>(idOfStream(stream), (row) => ({ ...row, ...change, updated_at: meta.at })),
+]
+
+const withReaction = (reactions: readonly MessageReaction[], reaction: MessageReaction) => {
+  const others = reactions.filter(({ by }) => by !== reaction.by)
+  return reaction.emoji === '' ? others : [...others, reaction]
+}
+
+/** Every message, with its newest status and its reactions. */
+export const messages = projection<MessageRow>({
+  name: 'message',
+  version: 1,
+  key: 'id',
+  columns: {
+    id: 'uuid',
+    number: 'bigint not null',
+    tenant_id: 'uuid not null',
+    instance_id: 'uuid not null',
+    conversation_id: 'uuid not null',
+    whatsapp_id: 'text not null',
+    direction: 'text not null',
+    sender_jid: 'text',
+    sender_name: 'text',
+    kind: 'text not null',
+    body: 'text',
+    media_url: 'text',
+    mime_type: 'text',
+    filename: 'text',
+    reply_to: 'text',
+    mentions: 'jsonb not null',
+    reactions: 'jsonb not null',
+    status: 'text not null',
+    error: 'text',
+    at: 'timestamptz not null',
+    updated_at: 'timestamptz not null',
+  },
+  indexes: ['(conversation_id, number)', '(conversation_id, at)', '(number)', '(whatsapp_id)'],
+  on: {
+    MessageQueued: (event) => firstRow(event, 'outgoing', 'queued'),
+    MessageReceived: (event) => firstRow(event, 'incoming', 'received', event.data),
+    MessageSentFromPhone: (event) => firstRow(event, 'outgoing', 'sent', event.data),
+    MessageSent: (event) => step(event, { status: 'sent', error: null }),
+    MessageDelivered: (event) => step(event, { status: 'delivered' }),
+    MessageRead: (event) => step(event, { status: 'read' }),
+    MessagePlayed: (event) => step(event, { status: 'played' }),
+    MessageFailed: (event) => step(event, { status: 'failed', error: event.data.reason }),
+    MessageReacted: ({ stream, data, meta }) => [
+      update<MessageRow>(idOfStream(stream), (row) => ({
+        ...row,
+        reactions: withReaction(row.reactions, {
+          by: numberOf(data.by),
+          name: data.byName ?? null,
+          from_me: data.fromMe,
+          emoji: data.emoji,
+          at: data.at,
+        }),
+        updated_at: meta.at,
+      })),
+    ],
+  },
+})
+
+export type MessagePage = {
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  readonly beforeNumber?: number | undefined
+  readonly afterNumber?: number | undefined
+  readonly limit: number
+}
+
+/** One page of a conversation, oldest first: the newest before a place, or the first after one. */
+export const messagesOfConversation = async (
+  db: Kysely<Database>,
+  conversationId: string,
+  page: MessagePage,
+) => {
+  const forward = page.afterNumber !== undefined && page.beforeNumber === undefined
+  let query = db.selectFrom('message').selectAll().where('conversation_id', '=', conversationId)
+  if (page.from !== undefined) query = query.where('at', '>=', page.from)
+  if (page.to !== undefined) query = query.where('at', '<=', page.to)
+  if (page.beforeNumber !== undefined) query = query.where('number', '<', page.beforeNumber)
+  if (page.afterNumber !== undefined) query = query.where('number', '>', page.afterNumber)
+  const rows = await query
+    .orderBy('number', forward ? 'asc' : 'desc')
+    .limit(page.limit + 1)
+    .execute()
+  const hasMore = rows.length > page.limit
+  const kept = rows.slice(0, page.limit)
+  return { messages: forward ? kept : kept.reverse(), hasMore }
+}
+
+export const findMessageByWhatsappId = (db: Kysely<Database>, instanceId: string, whatsappId: string) =>
+  db
+    .selectFrom('message')
+    .selectAll()
+    .where('instance_id', '=', instanceId)
+    .where('whatsapp_id', '=', whatsappId)
+    .executeTakeFirst()

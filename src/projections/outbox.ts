@@ -1,0 +1,74 @@
+import type { Kysely } from 'kysely'
+import { idOfStream } from '../domain/decider.ts'
+import type { Content } from '../domain/message.ts'
+import type { Database } from './database.ts'
+import { projection, put, type Change } from './projection.ts'
+
+export type OutboxRow = {
+  id: string
+  number: number
+  tenant_id: string
+  instance_id: string
+  conversation_id: string
+  whatsapp_id: string
+  chat: string
+  content: Content
+  correlation: string
+  /** Id of the event that queued it. */
+  causation: string
+}
+
+const done = ({ stream }: { readonly stream: string }): Change<OutboxRow>[] => [
+  { key: idOfStream(stream), evolve: () => undefined },
+]
+
+/** Messages still to be handed to WhatsApp: the to-do list of the senders. */
+export const outbox = projection<OutboxRow>({
+  name: 'outbox',
+  version: 1,
+  key: 'id',
+  columns: {
+    id: 'uuid',
+    number: 'bigint not null',
+    tenant_id: 'uuid not null',
+    instance_id: 'uuid not null',
+    conversation_id: 'uuid not null',
+    whatsapp_id: 'text not null',
+    chat: 'text not null',
+    content: 'jsonb not null',
+    correlation: 'text not null',
+    causation: 'uuid not null',
+  },
+  indexes: ['(instance_id, number)'],
+  on: {
+    MessageQueued: ({ id, stream, data, meta }) => {
+      const message = idOfStream(stream)
+      return [
+        put<OutboxRow>(message, {
+          id: message,
+          number: data.number,
+          tenant_id: meta.tenant,
+          instance_id: data.instanceId,
+          conversation_id: data.conversationId,
+          whatsapp_id: data.whatsappId,
+          chat: data.chat,
+          content: data.content,
+          correlation: meta.correlation,
+          causation: id,
+        }),
+      ]
+    },
+    MessageSent: done,
+    MessageFailed: done,
+  },
+})
+
+/** The oldest messages waiting at an instance, in the order in which they were queued. */
+export const waitingMessages = (db: Kysely<Database>, instanceId: string, limit: number) =>
+  db
+    .selectFrom('outbox')
+    .selectAll()
+    .where('instance_id', '=', instanceId)
+    .orderBy('number')
+    .limit(limit)
+    .execute()

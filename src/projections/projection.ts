@@ -1,0 +1,62 @@
+import type { EventType, ZapiniEvent } from '../domain/catalogue.ts'
+import type { Recorded } from '../ports/event-store.ts'
+
+export type RecordedOf<T extends EventType> = Recorded<Extract<ZapiniEvent, { type: T }>>
+
+/** What one event does to one row: `evolve` gets the row as it is, if any, and gives the row as it becomes. */
+export type Change<Row> = { readonly key: string; readonly evolve: (row: Row | undefined) => Row | undefined }
+
+/** A column's SQL type, with its constraints. */
+type Columns<Row> = { readonly [C in keyof Row & string]: string }
+
+/**
+ * A read model: one table, made from events alone. It is told every event in order and may be thrown away and made
+ * again at any time, so it knows no clock, no position and no other table.
+ */
+export type Projection<Row extends object = object> = {
+  /** Also the table's name. */
+  readonly name: string
+  /** Raised whenever rows would come out differently: the table is then made anew from the log. */
+  readonly version: number
+  /** The column that identifies a row: text or uuid. */
+  readonly key: keyof Row & string
+  readonly columns: Columns<Row>
+  /** What follows `create index on <table>`. */
+  readonly indexes: readonly string[]
+  readonly on: { readonly [T in EventType]?: (event: RecordedOf<T>) => readonly Change<Row>[] }
+}
+
+/** Helps to write a projection: infers nothing but checks everything against its row. */
+export const projection = <Row extends object>(definition: Projection<Row>) => definition
+
+/** A change to a row that must exist already; without it there is nothing to do. */
+export const update = <Row>(key: string, evolve: (row: Row) => Row): Change<Row> => ({
+  key,
+  evolve: (row) => row && evolve(row),
+})
+
+/** Puts a row, whatever was there. */
+export const put = <Row>(key: string, row: Row): Change<Row> => ({ key, evolve: () => row })
+
+type Handler<Row> = (event: Recorded) => readonly Change<Row>[]
+
+/** The changes that an event means to a projection; undefined if it does not concern it. */
+export const changesOf = <Row extends object>(
+  { on }: Projection<Row>,
+  event: Recorded,
+): readonly Change<Row>[] | undefined => {
+  // The catalogue ties each type to its data, which the compiler cannot follow through a lookup by name.
+  const handler = (on as Readonly<Record<string, Handler<Row> | undefined>>)[event.type]
+  return handler?.(event)
+}
+
+export const createTable = <Row extends object>(
+  { name, key, columns, indexes }: Projection<Row>,
+  schema: string,
+) => {
+  const definitions = Object.entries<string>(columns).map(([column, type]) => `${column} ${type}`)
+  return [
+    `create table ${schema}.${name} (${[...definitions, `primary key (${key})`].join(', ')})`,
+    ...indexes.map((index) => `create index on ${schema}.${name} ${index}`),
+  ].join(';\n')
+}

@@ -1,0 +1,80 @@
+import type { Pool, PoolClient } from 'pg'
+import { START, type EventStore, type Position } from '../ports/event-store.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import { applyChanges, keysOf, pendingChanges } from './fold.ts'
+import { createTable, type Projection } from './projection.ts'
+import { projectionTable } from './table.ts'
+
+const SCHEMA = 'rebuild'
+const checkpointOf = (name: string) => `${name} (rebuild)`
+
+type Options = {
+  readonly pool: Pool
+  readonly store: EventStore
+  /** Told after each batch how far it is. */
+  readonly onProgress?: (position: Position, head: Position) => void
+}
+
+/**
+ * Makes a read model anew from the log, beside the live table, and puts it in its place in one transaction. The live
+ * table is served meanwhile. Answers the number of events read.
+ */
+export const rebuild = async <Row extends object>(
+  projection: Projection<Row>,
+  options: Options,
+): Promise<number> => {
+  const { pool, store, onProgress } = options
+  const { name, version } = projection
+  const checkpoint = checkpointOf(name)
+  await pool.query(`
+    create schema if not exists ${SCHEMA};
+    drop table if exists ${SCHEMA}.${name};
+    ${createTable(projection, SCHEMA)};
+    insert into projection (name, version, position) values ('${checkpoint}', ${version}, 0)
+      on conflict (name) do update set version = ${version}, position = 0`)
+
+  const table = projectionTable(pool, projection, { schema: SCHEMA, checkpoint, empty: true })
+  let position: Position = START
+  let count = 0
+
+  /** Reads on until a position is passed; through a client, inside its transaction. */
+  const readOn = async (target: Position, client: Pool | PoolClient) => {
+    if (position >= target) return
+    const done = new AbortController()
+    for await (const batch of store.subscribeToAll(position, done.signal)) {
+      const pending = pendingChanges(projection, batch)
+      const rows = await table.load(keysOf(pending), client)
+      const last = batch.at(-1)?.position ?? position
+      await table.save(applyChanges(projection, pending, rows), position, last, client)
+      count += batch.length
+      position = last
+      onProgress?.(position, target)
+      if (position >= target) done.abort()
+    }
+  }
+
+  await readOn(await store.head(), pool)
+  const client = await pool.connect()
+  try {
+    await client.query('begin')
+    // From here on the live table stands still; what it already knows, the new one must know too.
+    await client.query('select 1 from projection where name = $1 for update', [name])
+    await readOn(await readCheckpoint(client, name), client)
+    await client.query(`
+      drop table if exists public.${name};
+      alter table ${SCHEMA}.${name} set schema public;
+      delete from projection where name = '${checkpoint}'`)
+    await client.query(
+      `insert into projection (name, version, position) values ($1, $2, $3)
+       on conflict (name) do update set version = $2, position = $3, updated_at = now()`,
+      [name, version, String(position)],
+    )
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  } finally {
+    client.release()
+  }
+  return count
+}

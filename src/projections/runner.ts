@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from 'pg'
+import { START, type EventStore, type Position, type Recorded } from '../ports/event-store.ts'
+import { ensureTable, readCheckpoint } from './checkpoint.ts'
+import { applyChanges, keysOf, pendingChanges, UnreadableEvent } from './fold.ts'
+import type { Projection } from './projection.ts'
+import { CheckpointMoved, projectionTable } from './table.ts'
+
+const RETRY_MS = 500
+/** A stopped projection looks again after this, in case the event has been mended. */
+const STOPPED_RETRY_MS = 15_000
+/** Events that do not concern a projection move its stored checkpoint only now and then. */
+const IDLE_SAVE_MS = 1000
+
+export type ProjectionState = {
+  readonly name: string
+  readonly state: 'starting' | 'running' | 'stopped'
+  /** Everything up to here is in the table. */
+  readonly position: Position
+  /** Why it stopped, for people. */
+  readonly error?: string
+}
+
+export type ProjectionRunner = {
+  readonly name: string
+  status(): ProjectionState
+  /** Resolves true once the table knows everything up to a position, false after the time-out or when stopped. */
+  reached(position: Position, timeoutMs: number): Promise<boolean>
+  /** Runs until the signal. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+type Options<Row extends object> = {
+  readonly pool: Pool
+  readonly store: EventStore
+  readonly projection: Projection<Row>
+  /** Called after rows changed. */
+  readonly onChanged?: () => void
+  readonly onError: (error: unknown) => void
+}
+
+/** Keeps one read model up to date: folds batches in memory, writes rows and checkpoint in one statement. */
+export const createProjectionRunner = <Row extends object>(options: Options<Row>): ProjectionRunner => {
+  const { pool, store, projection, onChanged, onError } = options
+  const { name } = projection
+  let status: ProjectionState = { name, state: 'starting', position: START }
+  let waiters: { position: Position; resolve: () => void }[] = []
+
+  const moveTo = (position: Position) => {
+    status = { name, state: 'running', position }
+    if (waiters.length === 0) return
+    const ready = waiters.filter((waiter) => waiter.position <= position)
+    waiters = waiters.filter((waiter) => waiter.position > position)
+    for (const { resolve } of ready) resolve()
+  }
+
+  const follow = async (signal: AbortSignal) => {
+    await ensureTable(pool, projection)
+    let saved = await readCheckpoint(pool, name)
+    const table = projectionTable(pool, projection, {
+      schema: 'public',
+      checkpoint: name,
+      empty: saved === START,
+    })
+    let savedAt = Date.now()
+    moveTo(saved)
+
+    const apply = async (batch: readonly Recorded[]) => {
+      const last = batch.at(-1)?.position ?? saved
+      const pending = pendingChanges(projection, batch)
+      const changed = applyChanges(projection, pending, await table.load(keysOf(pending)))
+      if (changed.size > 0 || Date.now() - savedAt > IDLE_SAVE_MS) {
+        await table.save(changed, saved, last)
+        saved = last
+        savedAt = Date.now()
+      }
+      if (changed.size > 0) onChanged?.()
+      moveTo(last)
+    }
+    for await (const batch of store.subscribeToAll(saved, signal)) await apply(batch)
+    if (status.position > saved) await table.save(new Map(), saved, status.position)
+  }
+
+  const run = async (signal: AbortSignal) => {
+    while (!signal.aborted) {
+      try {
+        await follow(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof CheckpointMoved) continue
+        onError(error)
+        const stopped = error instanceof UnreadableEvent
+        if (stopped) status = { ...status, state: 'stopped', error: error.message }
+        await sleep(stopped ? STOPPED_RETRY_MS : RETRY_MS, undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+
+  const reached = (position: Position, timeoutMs: number): Promise<boolean> => {
+    if (position <= status.position) return Promise.resolve(true)
+    if (status.state === 'stopped') return Promise.resolve(false)
+    return new Promise((resolve) => {
+      const waiter = { position, resolve: () => (clearTimeout(timer), resolve(true)) }
+      const timer = setTimeout(() => {
+        waiters = waiters.filter((other) => other !== waiter)
+        resolve(false)
+      }, timeoutMs)
+      waiters.push(waiter)
+    })
+  }
+
+  return { name, status: () => status, reached, run }
+}

@@ -1,0 +1,89 @@
+import { LRUCache } from 'lru-cache'
+import type { Pool, PoolClient } from 'pg'
+import type { Projection } from './projection.ts'
+
+/** Rows kept in memory. The runner is the only writer, so that what it wrote last is what stands in the table. */
+const ROWS_KEPT = 5000
+
+type Keyed<Row> = Map<string, Row | undefined>
+
+/** Somebody else moved the checkpoint: what is remembered here can no longer be trusted. */
+export class CheckpointMoved extends Error {
+  override name = 'CheckpointMoved'
+}
+
+/** The rows of one projection, read and written in batches, each write together with the checkpoint. */
+export const projectionTable = <Row extends object>(
+  pool: Pool,
+  projection: Projection<Row>,
+  options: { schema: string; checkpoint: string; empty: boolean },
+) => {
+  const { name, key } = projection
+  const columns = Object.keys(projection.columns)
+  const table = `${options.schema}.${name}`
+  const [keyType = 'text'] = projection.columns[key].split(' ')
+  const rows = new LRUCache<string, Row>({
+    max: ROWS_KEPT,
+    dispose: (_row, _key, reason) => {
+      if (reason === 'evict') complete = false
+    },
+  })
+  /** Whether all rows of the table are in memory, so that one not found there does not exist. */
+  let complete = options.empty
+
+  const assignments = columns
+    .filter((column) => column !== key)
+    .map((column) => `${column} = excluded.${column}`)
+  const save = `
+    with moved as (
+      update projection set position = $1::bigint, updated_at = now()
+      where name = $2 and position = $3::bigint returning 1
+    ), gone as (
+      delete from ${table} where ${key} = any($4::${keyType}[]) and exists (select 1 from moved)
+    ), kept as (
+      insert into ${table} (${columns.join(', ')})
+      select ${columns.join(', ')} from json_populate_recordset(null::${table}, $5::json) where exists (select 1 from moved)
+      on conflict (${key}) do ${assignments.length > 0 ? `update set ${assignments.join(', ')}` : 'nothing'}
+    )
+    select count(*)::integer as moved from moved`
+
+  return {
+    /** The present rows for some keys. */
+    async load(keys: Iterable<string>, client: Pool | PoolClient = pool): Promise<Keyed<Row>> {
+      const found: Keyed<Row> = new Map()
+      const missing: string[] = []
+      for (const wanted of new Set(keys)) {
+        const row = rows.get(wanted)
+        found.set(wanted, row)
+        if (!row && !complete) missing.push(wanted)
+      }
+      if (missing.length === 0) return found
+      const result = await client.query<Row & { projection_key: string }>({
+        name: `load-${table}`,
+        text: `select ${columns.join(', ')}, ${key}::text as projection_key from ${table} where ${key} = any($1::${keyType}[])`,
+        values: [missing],
+      })
+      for (const { projection_key, ...row } of result.rows) found.set(projection_key, row as unknown as Row)
+      return found
+    },
+
+    /** Writes changed rows (undefined deletes) and moves the checkpoint, all or nothing. Throws CheckpointMoved. */
+    async save(changed: Keyed<Row>, from: bigint, to: bigint, client: Pool | PoolClient = pool) {
+      const kept: Row[] = []
+      const gone: string[] = []
+      for (const [id, row] of changed) {
+        if (row) kept.push(row)
+        else gone.push(id)
+      }
+      const { rows: result } = await client.query<{ moved: number }>({
+        name: `save-${table}`,
+        text: save,
+        values: [String(to), options.checkpoint, String(from), gone, JSON.stringify(kept)],
+      })
+      if (result[0]?.moved !== 1)
+        throw new CheckpointMoved(`The checkpoint of ${name} is no longer at ${from}`)
+      for (const id of gone) rows.delete(id)
+      for (const [id, row] of changed) if (row) rows.set(id, row)
+    },
+  }
+}

@@ -1,0 +1,114 @@
+import { LRUCache } from 'lru-cache'
+import { catalogue, upcast, type ZapiniEvent } from '../domain/catalogue.ts'
+import { fold, streamOf, type Decide, type Decider, type DomainEvent } from '../domain/decider.ts'
+import { newId } from '../domain/ids.ts'
+import type { Context } from '../domain/metadata.ts'
+import { NO_STREAM, START, WrongRevision, type EventStore, type Position } from '../ports/event-store.ts'
+import { validateEvent } from './validate-event.ts'
+
+const ATTEMPTS = 5
+/** States kept in memory; the log stays the judge, since every append names the revision it builds on. */
+const STATES_KEPT = 20_000
+
+type Known<S> = { readonly state: S; readonly revision: number; readonly position: Position }
+export type Written<S, E> = {
+  readonly state: S
+  readonly events: readonly E[]
+  /** Position after which a read model knows this state; START if the stream is empty. */
+  readonly position: Position
+}
+type Options = {
+  /** The stream most likely does not exist yet: decide first, read only on a conflict. */
+  readonly expectNew?: boolean
+}
+
+export type Transact = <S, E extends DomainEvent & ZapiniEvent>(
+  decider: Decider<S, E>,
+  id: string,
+  decide: Decide<S, E>,
+  context: Context,
+  options?: Options,
+) => Promise<Written<S, E>>
+
+/** Reads the present state of one aggregate from the log. */
+export type Load = <S, E extends DomainEvent & ZapiniEvent>(
+  decider: Decider<S, E>,
+  id: string,
+) => Promise<Known<S>>
+
+/**
+ * The one door for writes: load the stream, fold, decide, append at the revision decided on, decide again if somebody
+ * else wrote first. A remembered state spares the read as long as it leads to an append, which the log then checks;
+ * before answering that there is nothing to do, or refusing, the stream is read.
+ */
+export const createTransact = (store: EventStore, onAppended: (events: number) => void = () => {}) => {
+  const remembered = new LRUCache<string, Known<unknown>>({ max: STATES_KEPT })
+
+  const load: Load = async <S, E extends DomainEvent & ZapiniEvent>(decider: Decider<S, E>, id: string) => {
+    const stream = streamOf(decider, id)
+    const before = (remembered.get(stream) as Known<S> | undefined) ?? fresh(decider)
+    const events = await store.readStream(stream, before.revision + 1)
+    const last = events.at(-1)
+    if (!last) return before
+    // Only this aggregate's events are on its stream: transact is the one writer, and it validates.
+    const state = fold(decider, events.map((event) => upcast(event)) as unknown as E[], before.state)
+    return remember(stream, { state, revision: last.revision, position: last.position })
+  }
+
+  const remember = <S>(stream: string, known: Known<S>) => {
+    remembered.set(stream, known)
+    return known
+  }
+
+  const transact: Transact = async (decider, id, decide, context, { expectNew = false } = {}) => {
+    type Of = typeof decider extends Decider<infer S, DomainEvent> ? S : never
+    const stream = streamOf(decider, id)
+    let guess = (remembered.get(stream) as Known<Of> | undefined) ?? (expectNew ? fresh(decider) : undefined)
+    for (let attempt = 1; ; attempt++) {
+      const known = guess ?? (await load(decider, id))
+      const events = attemptDecision(() => decide(known.state), guess !== undefined)
+      if (events === undefined || (events.length === 0 && guess)) {
+        guess = undefined
+        continue
+      }
+      if (events.length === 0) return { state: known.state, events, position: known.position }
+      events.forEach(validateEvent)
+      const at = new Date().toISOString()
+      try {
+        const position = await store.append(
+          stream,
+          known.revision,
+          events.map((event) => ({
+            ...event,
+            id: newId(),
+            meta: { ...context, version: catalogue[event.type]?.version ?? 1, at },
+          })),
+        )
+        onAppended(events.length)
+        const state = fold(decider, events, known.state)
+        remember(stream, { state, revision: known.revision + events.length, position })
+        return { state, events, position }
+      } catch (error) {
+        if (!(error instanceof WrongRevision) || attempt >= ATTEMPTS) throw error
+        guess = undefined
+      }
+    }
+  }
+  return { transact, load }
+}
+
+const fresh = <S>(decider: { readonly initial: S }): Known<S> => ({
+  state: decider.initial,
+  revision: NO_STREAM,
+  position: START,
+})
+
+/** A refusal decided on a guess may be out of date; undefined asks for another look. */
+const attemptDecision = <E>(decide: () => readonly E[], guessed: boolean): readonly E[] | undefined => {
+  try {
+    return decide()
+  } catch (error) {
+    if (guessed) return undefined
+    throw error
+  }
+}
