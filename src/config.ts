@@ -133,8 +133,6 @@ export const loadConfig = (env: NodeJS.ProcessEnv): Config => {
   const problems: string[] = []
   if (!isSettings(settings)) problems.push(...describe(Settings, isSettings.errors ?? []))
   if (!isSecrets(secrets)) problems.push(...describe(Secrets, isSecrets.errors ?? []))
-  if ((settings['adminEmail'] === undefined) !== (secrets['adminPassword'] === undefined))
-    problems.push('ADMIN_EMAIL and ADMIN_PASSWORD: give both or neither.')
   if (problems.length > 0 || !isSettings(settings) || !isSecrets(secrets))
     throw new ConfigurationError(['The configuration is not valid.', ...problems].join('\n- '))
   return { settings: frozen(settings), secrets: frozen(secrets) }

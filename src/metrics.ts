@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 
 const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15]
 const deliverySeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
-const projectionStates = ['running', 'rebuilding', 'failed'] as const
+const projectionStates = ['starting', 'running', 'stopped'] as const
 
 /** The program's metrics, in a registry of their own, each behind a function that fixes its labels. */
 export const createMetrics = () => {
@@ -22,9 +22,9 @@ export const createMetrics = () => {
     labelNames: ['category'],
     registers,
   })
-  const lag = new Gauge({
-    name: 'zapini_projection_lag_events',
-    help: 'Events between a projection and the end of the log.',
+  const positions = new Gauge({
+    name: 'zapini_projection_position',
+    help: 'Position in the log up to which a projection knows everything; `log` is the end of the log itself.',
     labelNames: ['projection'],
     registers,
   })
@@ -68,8 +68,9 @@ export const createMetrics = () => {
     eventsAppended(category: string, count: number) {
       events.inc({ category }, count)
     },
-    projectionLag(projection: string, eventsBehind: number) {
-      lag.set({ projection }, eventsBehind)
+    /** `log` for the end of the log. */
+    projectionPosition(projection: string, position: bigint) {
+      positions.set({ projection }, Number(position))
     },
     projectionState(projection: string, current: (typeof projectionStates)[number]) {
       for (const state of projectionStates) states.set({ projection, state }, state === current ? 1 : 0)

@@ -14,6 +14,10 @@ export const messageId = (instanceId: string, whatsappId: string) =>
 export const conversationId = (instanceId: string, chat: string) => derived('conversation', instanceId, chat)
 /** One account per address, whatever its letter case. */
 export const userId = (email: string) => derived('user', email.trim().toLowerCase())
+/** The tenant that a new deployment starts with. */
+export const firstTenantId = derived('tenant', 'first')
+/** The endpoint that `PUT /instances/{id}/webhook` sets. */
+export const defaultWebhookId = (instanceId: string) => derived('webhook', instanceId)
 /** Id of the nth public event made from a stored one. */
 export const publicEventId = (eventId: string, n: number) => derived('public', eventId, String(n))
 

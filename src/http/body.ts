@@ -4,7 +4,7 @@ import { Refusal } from '../domain/errors.ts'
 
 export type BodyLimits = { readonly bodyLimitBytes: number; readonly bodyTimeoutMs: number }
 
-export const noBody = Buffer.alloc(0)
+export const noBody: Buffer = Buffer.alloc(0)
 
 /**
  * Reads the whole body of a request, at most `bodyLimitBytes` of it and for at most `bodyTimeoutMs`. Throws

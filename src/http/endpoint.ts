@@ -45,7 +45,8 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
     const body = route.body ? checkBody(parseBody(request.rawBody, request.header('content-type'))) : {}
     const params = checkParams(withoutNul(ctx, ctx.params))
     const query = checkQuery(ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring)))
-    const takeBack = route.limit === 'login' ? await parts.limits.login(ctx.ip, String(body['email'])) : undefined
+    const takeBack =
+      route.limit === 'login' ? await parts.limits.login(ctx.ip, String(body['email'])) : undefined
     answer(ctx, await route.handle({ caller, params, query, body, request }))
     takeBack?.()
   }
@@ -77,8 +78,10 @@ const signalOf = ({ res }: ParameterizedContext<State>): AbortSignal => {
 }
 
 /** PostgreSQL cannot store NUL, and a URL can hold one only in this form. */
-const withoutNul = (ctx: ParameterizedContext<State>, fields: Record<string, unknown>): Record<string, unknown> =>
-  ctx.url.includes('%00') ? storableFields(fields) : fields
+const withoutNul = (
+  ctx: ParameterizedContext<State>,
+  fields: Record<string, unknown>,
+): Record<string, unknown> => (ctx.url.includes('%00') ? storableFields(fields) : fields)
 
 const identify = async (
   route: Route,
@@ -97,7 +100,10 @@ const identify = async (
   if (!caller.permissions.has(needed))
     throw new Refusal('FORBIDDEN', `This token may not do this: it needs the permission ${needed}.`)
   if (route.scope === 'account' && caller.instanceId !== undefined)
-    throw new Refusal('FORBIDDEN', 'This call concerns the whole account: use the token of a user, not of an instance.')
+    throw new Refusal(
+      'FORBIDDEN',
+      'This call concerns the whole account: use the token of a user, not of an instance.',
+    )
   return caller
 }
 
@@ -147,7 +153,12 @@ const documentedBy = (route: Route) => {
   return ({ status, body }: Reply): void => {
     const check = checks.get(status)
     const wrong = check ? check(onTheWire(body)) : { status: ['is not in the route’s responses'] }
-    if (wrong) throw new Refusal('INTERNAL_ERROR', `${route.operationId} answered ${status} against its schema.`, wrong)
+    if (wrong)
+      throw new Refusal(
+        'INTERNAL_ERROR',
+        `${route.operationId} answered ${status} against its schema.`,
+        wrong,
+      )
   }
 }
 const onTheWire = (body: unknown): unknown => JSON.parse(JSON.stringify(body))

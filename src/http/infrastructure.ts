@@ -39,7 +39,8 @@ export const infrastructureRoutes = (
     path: '/ready',
     operationId: 'getReadiness',
     summary: 'Whether the server can do its work',
-    description: 'For load balancers and orchestrators: 503 while it starts, or cannot reach what it depends on.',
+    description:
+      'For load balancers and orchestrators: 503 while it starts, or cannot reach what it depends on.',
     access: 'public',
     successDescription: 'It can.',
     responses: { 200: Type.Object({}), 503: Type.Object({}) },

@@ -2,19 +2,29 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import Router from '@koa/router'
 import Koa, { type Middleware } from 'koa'
 import type { Settings } from '../config.ts'
-import { notFound, Refusal } from '../domain/errors.ts'
+import { Refusal } from '../domain/errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { endpoint, type Authenticate, type State } from './endpoint.ts'
 import { answerTo } from './errors.ts'
-import { documentationRoutes, infrastructureRoutes, serviceTag, type Infrastructure } from './infrastructure.ts'
+import {
+  documentationRoutes,
+  infrastructureRoutes,
+  serviceTag,
+  type Infrastructure,
+} from './infrastructure.ts'
 import { createRateLimits } from './rate-limit.ts'
 import type { Route } from './route.ts'
 import { assertSound } from './soundness.ts'
 
 export type ServerSettings = Pick<
   Settings,
-  'bodyLimitBytes' | 'publicPages' | 'publicUrl' | 'rateLimitRequests' | 'rateLimitWindowSeconds' | 'trustProxy'
+  | 'bodyLimitBytes'
+  | 'publicPages'
+  | 'publicUrl'
+  | 'rateLimitRequests'
+  | 'rateLimitWindowSeconds'
+  | 'trustProxy'
 > & {
   readonly version: string
   readonly bodyTimeoutMs?: number
@@ -39,13 +49,16 @@ const PREFIX = '/api/v1'
 /** The HTTP side of the program: serves the routes, each bare and under `/api/v1`, and their documentation. */
 export const createServer = (parts: ServerParts): Koa<State> => {
   const { settings, log, metrics, operatorToken } = parts
-  const routes = allRoutes(parts).filter(({ access }) => access !== 'operator' || operatorToken !== undefined)
+  const routes = servedRoutes(parts)
   assertSound(routes)
   const endpointParts = {
     authenticate: parts.authenticate,
     isOperator: operatorCheck(operatorToken),
     limits: createRateLimits(settings),
-    body: { bodyLimitBytes: settings.bodyLimitBytes, bodyTimeoutMs: settings.bodyTimeoutMs ?? BODY_TIMEOUT_MS },
+    body: {
+      bodyLimitBytes: settings.bodyLimitBytes,
+      bodyTimeoutMs: settings.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
+    },
     validateResponses: settings.validateResponses ?? false,
   }
   const router = new Router<State>()
@@ -64,9 +77,13 @@ export const createServer = (parts: ServerParts): Koa<State> => {
   return app
 }
 
-const allRoutes = ({ routes, infrastructure, settings }: ServerParts): readonly Route[] => {
-  const documented = [...routes, ...infrastructureRoutes(infrastructure, settings.publicPages)]
-  return [...documented, ...documentationRoutes(documented, settings)]
+/** The routes given, our own beside them; those for the operator only if there is one. */
+const servedRoutes = ({ routes, infrastructure, settings, operatorToken }: ServerParts): readonly Route[] => {
+  const isServed = ({ access }: Route) => access !== 'operator' || operatorToken !== undefined
+  const documented = [...routes, ...infrastructureRoutes(infrastructure, settings.publicPages)].filter(
+    isServed,
+  )
+  return [...documented, ...documentationRoutes(documented, settings).filter(isServed)]
 }
 
 /** `/conversations/archived` before `/conversations/:id`, whatever order the routes come in. */
@@ -127,7 +144,8 @@ const answerErrors =
       await next()
     } catch (error) {
       const answer = answerTo(error, ctx.state.requestId)
-      if (answer.fault) log.error({ err: error, request_id: ctx.state.requestId, code: answer.code }, 'request failed')
+      if (answer.fault)
+        log.error({ err: error, request_id: ctx.state.requestId, code: answer.code }, 'request failed')
       ctx.state.code = answer.code
       ctx.set({ ...answer.headers })
       ctx.status = answer.status
@@ -143,8 +161,10 @@ const stripPrefix: Middleware<State> = (ctx, next) => {
 const refuseUnknown =
   (router: Router<State>): Middleware<State> =>
   (ctx) => {
-    const allowed = new Set(router.match(ctx.path, ctx.method).path.flatMap(({ methods }) => methods))
-    if (allowed.size === 0) throw notFound('This address was')
-    ctx.set('Allow', [...allowed].join(', '))
-    throw new Refusal('METHOD_NOT_ALLOWED', `Use ${[...allowed].join(' or ')} here.`)
+    const methods = router.match(ctx.path, ctx.method).path.flatMap((layer) => layer.methods)
+    if (methods.length === 0)
+      throw new Refusal('NOT_FOUND', 'Nothing is at this address; /docs shows what there is.')
+    const allowed = [...new Set(methods)].toSorted()
+    ctx.set('Allow', allowed.join(', '))
+    throw new Refusal('METHOD_NOT_ALLOWED', `Use ${allowed.join(' or ')} here.`)
   }

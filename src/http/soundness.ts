@@ -10,7 +10,9 @@ export const assertSound = (routes: readonly Route[]): void => {
     }
     const [inPath, inSchema] = [pathParameters(path), Object.keys(params?.properties ?? {})]
     if (inPath.toSorted().join() !== inSchema.toSorted().join())
-      throw new Error(`${operationId}: the parameters of ${path} are not those of its schema (${inSchema.join(', ')}).`)
+      throw new Error(
+        `${operationId}: the parameters of ${path} are not those of its schema (${inSchema.join(', ')}).`,
+      )
   }
 }
 

@@ -3,7 +3,7 @@ import { START, type Position } from '../ports/event-store.ts'
 import { createTable, type Projection } from './projection.ts'
 
 export const readCheckpoint = async (client: Pool | PoolClient, name: string): Promise<Position> => {
-  const text = 'select position::text from projection where name = $1'
+  const text = 'select position::text from checkpoint where name = $1'
   const { rows } = await client.query<{ position: string }>(text, [name])
   return BigInt(rows[0]?.position ?? START)
 }
@@ -19,7 +19,7 @@ export const ensureTable = async <Row extends object>(pool: Pool, projection: Pr
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock(hashtext($1))', [`projection ${name}`])
     const { rows } = await client.query<{ present: boolean }>(
-      `select exists (select 1 from projection where name = $1 and version = $2)
+      `select exists (select 1 from checkpoint where name = $1 and version = $2)
               and to_regclass('public.' || $1) is not null as present`,
       [name, version],
     )
@@ -27,7 +27,7 @@ export const ensureTable = async <Row extends object>(pool: Pool, projection: Pr
       await client.query(`drop table if exists public.${name}`)
       await client.query(createTable(projection, 'public'))
       await client.query(
-        `insert into projection (name, version, position) values ($1, $2, 0)
+        `insert into checkpoint (name, version, position) values ($1, $2, 0)
          on conflict (name) do update set version = $2, position = 0, updated_at = now()`,
         [name, version],
       )

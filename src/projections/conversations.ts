@@ -151,3 +151,14 @@ export const listConversations = async (db: Kysely<Database>, filter: Conversati
   ])
   return { rows, total: count.total }
 }
+
+/** How many chats an instance has, and how many of them with a single person. */
+export const countConversations = (db: Kysely<Database>, instanceId: string) =>
+  db
+    .selectFrom('conversation')
+    .select(({ fn }) => [
+      fn.countAll<number>().as('conversations'),
+      fn.countAll<number>().filterWhere('is_group', '=', false).as('people'),
+    ])
+    .where('instance_id', '=', instanceId)
+    .executeTakeFirstOrThrow()

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { idOfStream } from '../domain/decider.ts'
 import type { Content } from '../domain/message.ts'
 import type { Database } from './database.ts'
-import { projection, put, type Change } from './projection.ts'
+import { projection, put, type Change, type RecordedOf } from './projection.ts'
 
 export type OutboxRow = {
   id: string
@@ -17,6 +17,20 @@ export type OutboxRow = {
   /** Id of the event that queued it. */
   causation: string
 }
+
+/** What a sender has to do about a queued message. */
+export const outboxRow = ({ id, stream, data, meta }: RecordedOf<'MessageQueued'>): OutboxRow => ({
+  id: idOfStream(stream),
+  number: data.number,
+  tenant_id: meta.tenant,
+  instance_id: data.instanceId,
+  conversation_id: data.conversationId,
+  whatsapp_id: data.whatsappId,
+  chat: data.chat,
+  content: data.content,
+  correlation: meta.correlation,
+  causation: id,
+})
 
 const done = ({ stream }: { readonly stream: string }): Change<OutboxRow>[] => [
   { key: idOfStream(stream), evolve: () => undefined },
@@ -41,23 +55,7 @@ export const outbox = projection<OutboxRow>({
   },
   indexes: ['(instance_id, number)'],
   on: {
-    MessageQueued: ({ id, stream, data, meta }) => {
-      const message = idOfStream(stream)
-      return [
-        put<OutboxRow>(message, {
-          id: message,
-          number: data.number,
-          tenant_id: meta.tenant,
-          instance_id: data.instanceId,
-          conversation_id: data.conversationId,
-          whatsapp_id: data.whatsappId,
-          chat: data.chat,
-          content: data.content,
-          correlation: meta.correlation,
-          causation: id,
-        }),
-      ]
-    },
+    MessageQueued: (event) => [put<OutboxRow>(idOfStream(event.stream), outboxRow(event))],
     MessageSent: done,
     MessageFailed: done,
   },

@@ -60,3 +60,7 @@ export const createTable = <Row extends object>(
     ...indexes.map((index) => `create index on ${schema}.${name} ${index}`),
   ].join(';\n')
 }
+
+/** Tells a recorded event's type; the catalogue ties the type to its data. */
+export const isOf = <T extends EventType>(event: Recorded, type: T): event is RecordedOf<T> =>
+  event.type === type

@@ -30,7 +30,7 @@ export const rebuild = async <Row extends object>(
     create schema if not exists ${SCHEMA};
     drop table if exists ${SCHEMA}.${name};
     ${createTable(projection, SCHEMA)};
-    insert into projection (name, version, position) values ('${checkpoint}', ${version}, 0)
+    insert into checkpoint (name, version, position) values ('${checkpoint}', ${version}, 0)
       on conflict (name) do update set version = ${version}, position = 0`)
 
   const table = projectionTable(pool, projection, { schema: SCHEMA, checkpoint, empty: true })
@@ -58,14 +58,14 @@ export const rebuild = async <Row extends object>(
   try {
     await client.query('begin')
     // From here on the live table stands still; what it already knows, the new one must know too.
-    await client.query('select 1 from projection where name = $1 for update', [name])
+    await client.query('select 1 from checkpoint where name = $1 for update', [name])
     await readOn(await readCheckpoint(client, name), client)
     await client.query(`
       drop table if exists public.${name};
       alter table ${SCHEMA}.${name} set schema public;
-      delete from projection where name = '${checkpoint}'`)
+      delete from checkpoint where name = '${checkpoint}'`)
     await client.query(
-      `insert into projection (name, version, position) values ($1, $2, $3)
+      `insert into checkpoint (name, version, position) values ($1, $2, $3)
        on conflict (name) do update set version = $2, position = $3, updated_at = now()`,
       [name, version, String(position)],
     )

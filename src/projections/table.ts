@@ -36,7 +36,7 @@ export const projectionTable = <Row extends object>(
     .map((column) => `${column} = excluded.${column}`)
   const save = `
     with moved as (
-      update projection set position = $1::bigint, updated_at = now()
+      update checkpoint set position = $1::bigint, updated_at = now()
       where name = $2 and position = $3::bigint returning 1
     ), gone as (
       delete from ${table} where ${key} = any($4::${keyType}[]) and exists (select 1 from moved)

@@ -41,7 +41,10 @@ export type Load = <S, E extends DomainEvent & ZapiniEvent>(
  * else wrote first. A remembered state spares the read as long as it leads to an append, which the log then checks;
  * before answering that there is nothing to do, or refusing, the stream is read.
  */
-export const createTransact = (store: EventStore, onAppended: (events: number) => void = () => {}) => {
+export const createTransact = (
+  store: EventStore,
+  onAppended: (category: string, events: number) => void = () => {},
+) => {
   const remembered = new LRUCache<string, Known<unknown>>({ max: STATES_KEPT })
 
   const load: Load = async <S, E extends DomainEvent & ZapiniEvent>(decider: Decider<S, E>, id: string) => {
@@ -84,7 +87,7 @@ export const createTransact = (store: EventStore, onAppended: (events: number) =
             meta: { ...context, version: catalogue[event.type]?.version ?? 1, at },
           })),
         )
-        onAppended(events.length)
+        onAppended(decider.category, events.length)
         const state = fold(decider, events, known.state)
         remember(stream, { state, revision: known.revision + events.length, position })
         return { state, events, position }

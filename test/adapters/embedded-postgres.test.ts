@@ -146,7 +146,7 @@ describe('the embedded PostgreSQL', { timeout: 60_000 }, () => {
     const first = await start()
     await keepRow(first.connectionString)
     await first.stop()
-    expect(isAlive(first.pid)).toBe(false)
+    await vi.waitFor(() => expect(isAlive(first.pid)).toBe(false), waiting)
     const second = await start()
     expect(second.connectionString).toBe(first.connectionString)
     expect(await keptRows(second.connectionString)).toEqual([{ n: 42 }])
@@ -221,7 +221,7 @@ describe('the embedded PostgreSQL', { timeout: 60_000 }, () => {
     await expect(start()).rejects.toThrow(/in use by Zapini, process \d+.*Stop it first/)
     expect(await query(program.connectionString, 'select 1 as one')).toEqual([{ one: 1 }])
     await program.stop()
-    expect(isAlive(program.pid)).toBe(false)
+    await vi.waitFor(() => expect(isAlive(program.pid)).toBe(false), waiting)
   })
 
   test('lets one of two programs win that start at once in an empty directory', async () => {

@@ -276,6 +276,19 @@ describe('a post', () => {
     expect(bodies).toEqual(['1', '4'])
   })
 
+  it('ends when the connection is never ready; those that waited for it cost none, and the next one has room', async () => {
+    let connections = 0
+    const { port } = await listen(createTcpServer((socket) => ++connections > 1 && socket.destroy()))
+    const post = poster({ connectionsPerOrigin: 1, timeoutMs: 200 })
+    const results = await Promise.all(Array.from({ length: 5 }, () => post(`https://127.0.0.1:${port}/`)))
+    expect(results).toEqual(Array.from({ length: 5 }, () => failure('no connection within 0.2 s')))
+    const next = async () =>
+      expect(await post(`https://127.0.0.1:${port}/`)).toEqual(failure('connection closed before an answer'))
+    // undici gives up a connection attempt up to a second after its limit.
+    await vi.waitFor(next, { timeout: 4000 })
+    expect(connections).toBe(2)
+  })
+
   it('ends when headers do not come', async () => {
     const url = await serveRaw((socket) => socket.write('HTTP/1.1 200 OK\r\nX-Slow: '))
     const result = await poster({ timeoutMs: 200 })(url)
@@ -366,6 +379,11 @@ describe('a failure says in words', () => {
     expect(['host name not found', 'host name could not be looked up']).toContain(
       result.kind === 'failure' && result.reason,
     )
+  })
+
+  it('that only an informational answer came', async () => {
+    const url = await serveRaw((socket) => socket.end('HTTP/1.1 103 Early Hints\r\n\r\n'))
+    expect(await poster()(url)).toEqual(failure('connection closed before an answer'))
   })
 
   it('that the answer is no HTTP', async () => {

@@ -12,6 +12,8 @@ const delivery = {
   secret: 'your_webhook_secret',
 }
 const now = new Date()
+/** Those that JSON, HTML or UTF-8 treat in ways of their own. */
+const character = fc.constantFrom(...'a7"\\/<é👋\u2028\ud800\0\u007f')
 
 /** The check of the API reference's Node example, word for word but for express. */
 const referenceAccepts = (parsedBody: unknown, signature: string, secret: string) => {
@@ -38,18 +40,12 @@ describe('the headers of a delivery', () => {
 
   it("pass the reference's Node example, whatever JSON the body is", () => {
     const keys = fc.oneof(fc.string(), fc.nat().map(String), fc.constant('__proto__'))
-    const values = fc.letrec((tie) => ({
-      value: fc.oneof(
-        { depthSize: 'small' },
-        fc.jsonValue(),
-        fc.string({ unit: 'binary' }),
-        fc.double(),
-        fc.array(tie('value')),
-        fc.dictionary(keys, tie('value')),
-      ),
-    })).value
+    const values = fc.oneof(
+      fc.jsonValue({ stringUnit: character }),
+      fc.dictionary(keys, fc.jsonValue({ maxDepth: 1 })),
+    )
     fc.assert(
-      fc.property(values, fc.string({ minLength: 1, unit: 'grapheme' }), (value, secret) => {
+      fc.property(values, fc.string({ minLength: 1, unit: character }), (value, secret) => {
         const body = JSON.stringify(value)
         const headers = signedHeaders({ ...delivery, body, secret }, now)
         expect(JSON.stringify(JSON.parse(body))).toBe(body)
@@ -114,7 +110,7 @@ describe('the signature of a hook that comes in', () => {
 
   it('is refused with any other text, of any length, without throwing', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.base64String()), (given) => {
+      fc.property(fc.oneof(fc.string(), fc.string({ unit: character }), fc.base64String()), (given) => {
         expect(verifySignature(body, given, 'secret')).toBe(false)
       }),
     )

@@ -76,7 +76,7 @@ const exchange = (timeoutMs: number, settle: (result: PostResult) => void, relea
     clearTimeout(timer)
     const durationMs = Math.round(performance.now() - startedAt)
     if (!head) return settle({ kind: 'failure', reason: failure, durationMs })
-    const text = excerptOf(excerpt)
+    const text = excerpt.length > 0 && excerptOf(excerpt)
     settle({ kind: 'answer', ...head, ...(text && { excerpt: text }), durationMs })
   }
   const abort = () => controller?.abort(new Error('time is over'))

@@ -102,12 +102,13 @@ const exists = async (path: string) => (await fs.lstat(path).catch(unless('ENOEN
 
 /** npm packages hold no symbolic links: this one lists them for its install script, which npm may not have run. */
 const completeLinks = async (root: string) => {
-  const links: unknown = JSON.parse(await fs.readFile(join(root, 'native/pg-symlinks.json'), 'utf8'))
-  if (!Array.isArray(links)) return
+  const links: { source: string; target: string }[] = JSON.parse(
+    await fs.readFile(join(root, 'native/pg-symlinks.json'), 'utf8'),
+  )
   for (const { source, target } of links) {
-    const link = join(root, String(target))
+    const link = join(root, target)
     if (await exists(link)) continue
-    await fs.symlink(relative(dirname(link), join(root, String(source))), link).catch(unless('EEXIST'))
+    await fs.symlink(relative(dirname(link), join(root, source)), link).catch(unless('EEXIST'))
   }
 }
 
@@ -142,7 +143,10 @@ const makePrivate = async (path: string, user: OsUser | undefined) => {
   if (user && (await fs.lstat(path)).uid === 0) await fs.lchown(path, user.uid, user.gid)
   const found = await fs.lstat(path)
   const isOurs = found.uid === (user?.uid ?? process.getuid?.()) && (found.mode & 0o077) === 0
-  if (!found.isDirectory() || !isOurs) throw new Error(`${path} is in the way. Remove it and start again.`)
+  if (found.isDirectory() && isOurs) return
+  const advice =
+    'Start Zapini as the user who started it first; if that is so, remove the folder and start again.'
+  throw new Error(`The folder ${path} must belong to the account of PostgreSQL, with mode 0700. ${advice}`)
 }
 
 const socketDirectory = (directory: string) => {
@@ -401,9 +405,12 @@ const reachServer = async (place: Place, password: string, signal: AbortSignal) 
       if (!isStartingUp && !server?.isRunning()) {
         const lines = await server?.lastLines()
         if (lines !== undefined) {
+          if (!isConflict(lines)) throw failed(lines)
           conflictBegun ??= performance.now()
-          const isWorthWaiting = isConflict(lines) && performance.now() - conflictBegun < CONFLICT_TIMEOUT_MS
-          if (!isWorthWaiting) throw failed(lines)
+          if (performance.now() - conflictBegun > CONFLICT_TIMEOUT_MS) {
+            const pid = await recordedPid(place.data)
+            throw failed(`its old server (process ${pid}) neither answers nor ends. End it.\n${lines}`)
+          }
           await delay(CONFLICT_POLL_MS, undefined, { signal })
         }
         server = await startServer(place)

@@ -1,0 +1,15 @@
+import type { PublicEvent } from '../../domain/public-events.ts'
+import type { Bus } from '../../ports/bus.ts'
+
+/** The bus of a single process: an event counts as published once every subscriber has it safe. */
+export const inProcessBus = (): Bus => {
+  const subscribers: ((events: readonly PublicEvent[]) => Promise<void>)[] = []
+  return {
+    publish: async (events) => {
+      await Promise.all(subscribers.map((handle) => handle(events)))
+    },
+    subscribe: (_group, handle) => {
+      subscribers.push(handle)
+    },
+  }
+}

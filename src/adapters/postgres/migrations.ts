@@ -1,0 +1,37 @@
+import { Migrator, sql, type Kysely, type Migration } from 'kysely'
+import { sandboxTables } from '../sandbox/tables.sql.ts'
+import { eventLog } from './event-log.sql.ts'
+import { numberSequences } from './numbers.ts'
+import { webhookQueue } from './webhook-queue.sql.ts'
+
+const statements = (text: string): Migration => ({ up: async (db) => void (await sql.raw(text).execute(db)) })
+
+/** A row for each projection and reaction: how far in the log it has come. */
+const checkpoints = `
+create table checkpoint (
+  name text primary key,
+  version integer not null,
+  position bigint not null,
+  updated_at timestamptz not null default now()
+);`
+
+/**
+ * Everything that is not derived from the log. Read models are not here: their projections make them.
+ * A migration that has been released is never edited; add the next one.
+ */
+const migrations: Record<string, Migration> = {
+  '0001-event-log': statements(eventLog),
+  '0002-checkpoints': statements(checkpoints),
+  '0003-numbers': statements(numberSequences),
+  '0004-webhook-queue': statements(webhookQueue),
+  '0005-sandbox': statements(sandboxTables),
+}
+
+export const migrate = async <T>(db: Kysely<T>) => {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error) {
+    const failed = results?.find(({ status }) => status === 'Error')?.migrationName
+    throw new Error(`Migration ${failed ?? ''} failed`, { cause: error })
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The delivery queue. A lane is what goes to one endpoint about one conversation (or about an instance as a whole):
+ * its deliveries go out one after the other. `open` counts those still to be delivered.
+ */
+export const webhookQueue = `
+create table webhook_delivery (
+  id bigint generated always as identity primary key,
+  event_id uuid not null,
+  endpoint_id uuid not null,
+  tenant_id uuid not null,
+  instance_id uuid not null,
+  key uuid not null,
+  event text not null,
+  body text not null,
+  correlation text not null,
+  causation text not null,
+  state text not null default 'open' check (state in ('open', 'delivered', 'dead')),
+  attempts integer not null default 0,
+  -- Attempts made before the present run of the retry schedule: a redelivery by hand starts it anew.
+  retries_from integer not null default 0,
+  next_attempt_at timestamptz,
+  created_at timestamptz not null default now(),
+  finished_at timestamptz,
+  unique (event_id, endpoint_id)
+);
+create index on webhook_delivery (endpoint_id, key, id) where state = 'open';
+create index on webhook_delivery (instance_id, id);
+create index on webhook_delivery (finished_at) where state <> 'open';
+
+create table webhook_attempt (
+  delivery_id bigint not null references webhook_delivery on delete cascade,
+  number integer not null,
+  at timestamptz not null,
+  duration_ms integer not null,
+  status integer,
+  error text,
+  response text,
+  primary key (delivery_id, number)
+);
+
+create table webhook_lane (
+  endpoint_id uuid not null,
+  key uuid not null,
+  open integer not null,
+  due_at timestamptz not null,
+  lease_owner text,
+  lease_until timestamptz,
+  primary key (endpoint_id, key)
+) with (fillfactor = 70);
+create index on webhook_lane (endpoint_id, due_at) where open > 0;
+`

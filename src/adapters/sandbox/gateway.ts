@@ -1,0 +1,145 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Pool } from 'pg'
+import type { Gateway, Outgoing, SendOutcome } from '../../ports/gateway.ts'
+import type { SandboxPhone } from '../../ports/sandbox.ts'
+import { isDataError } from '../postgres/errors.ts'
+import { createPhoneStore } from './phone-store.ts'
+import { sandboxPhone } from './phone.ts'
+import {
+  connect,
+  createSessions,
+  inTurns,
+  lostReport,
+  newSession,
+  now,
+  takeFailure,
+  type Session,
+} from './sessions.ts'
+
+const STORE_TIMEOUT_MS = 10_000
+const SLOW_MAX_MS = 30_000
+const REPORT_PAUSE_MS = 200
+
+/**
+ * Simulated phones: a WhatsApp that nobody needs a phone for. Phones and outboxes are in PostgreSQL (`sandboxTables`)
+ * and survive a restart; sessions, scripted failures and lost networks do not.
+ *
+ * `onError` hears of what is tried again. A listener must not wait for `open` or `close` of its own instance.
+ */
+export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): Gateway & SandboxPhone => {
+  const sessions = createSessions()
+  const store = createPhoneStore(pool)
+  const inTurn = inTurns()
+
+  const begin: Gateway['open'] = async (instanceId, listener) => {
+    const { qr, profile } = await store.findOrMake(instanceId)
+    const opened = newSession(instanceId, listener)
+    sessions.add(opened)
+    try {
+      if (profile) await connect(opened, profile)
+      else await listener.connection({ status: 'qr_ready', qr, at: now() })
+    } catch (error) {
+      sessions.remove(instanceId)
+      throw error
+    }
+  }
+
+  const reopen = async (known: Session): Promise<void> => {
+    const { link } = known
+    if (link.state === 'dropped') await connect(known, link.profile)
+    if (link.state === 'offline') await known.listener.connection(lostReport('offline'))
+  }
+
+  const end: Gateway['close'] = async (instanceId, { forget }) => {
+    const ended = sessions.find(instanceId)
+    sessions.remove(instanceId)
+    if (!forget) return
+    await Promise.all(ended?.arriving ?? [])
+    await store.forget(instanceId)
+  }
+
+  /** Ends the connection at once; the listener is told until it hears it, or until it is no longer so. */
+  const drop = async (dropped: Session, reason: string): Promise<void> => {
+    if (dropped.link.state !== 'connected') return
+    const link = { state: 'dropped', profile: dropped.link.profile } as const
+    dropped.link = link
+    const report = lostReport('disconnected', reason)
+    const isTrue = () => dropped.link === link && !dropped.ending.signal.aborted
+    while (isTrue()) {
+      try {
+        await inTurn(dropped.instanceId, async () => {
+          if (isTrue()) await dropped.listener.connection(report)
+        })
+        return
+      } catch (error) {
+        onError(error)
+        await delay(REPORT_PAUSE_MS, undefined, { ref: false })
+      }
+    }
+  }
+
+  const arrive = async ({ arriving }: Session, message: Outgoing): Promise<SendOutcome> => {
+    const at = now()
+    const stored = store.receive({ ...message, at })
+    const settled: Promise<unknown> = stored.catch(() => undefined).finally(() => arriving.delete(settled))
+    arriving.add(settled)
+    try {
+      await within(STORE_TIMEOUT_MS, stored)
+      return { kind: 'sent', at }
+    } catch (error) {
+      onError(error)
+      return isDataError(error)
+        ? { kind: 'refused', reason: 'The sandbox cannot store this message.' }
+        : retry('The sandbox could not store the message.')
+    }
+  }
+
+  const send: Gateway['send'] = async (message) => {
+    const sender = sessions.find(message.instanceId)
+    if (sender?.link.state !== 'connected') return retry('The instance is not connected to WhatsApp.')
+    const failure = takeFailure(sender)
+    if (!failure) return arrive(sender, message)
+    const { outcome, reason, delayMs = 0 } = failure
+    switch (outcome) {
+      case 'refuse':
+        return { kind: 'refused', reason: reason ?? 'WhatsApp refused the message.' }
+      case 'unavailable':
+        return retry(reason ?? 'WhatsApp is not available.')
+      case 'lost_ack':
+        await arrive(sender, message)
+        return retry(reason ?? 'WhatsApp did not answer.')
+      case 'disconnect':
+        void drop(sender, reason ?? 'connection_lost')
+        return retry(reason ?? 'The connection to WhatsApp was lost.')
+      case 'slow': {
+        const late = await arrive(sender, message)
+        return delay(Math.min(delayMs, SLOW_MAX_MS), late, { signal: sender.ending.signal }).catch(() =>
+          retry('The session ended before WhatsApp answered.'),
+        )
+      }
+    }
+  }
+
+  return {
+    open: (instanceId, listener) =>
+      inTurn(instanceId, () => {
+        const known = sessions.find(instanceId)
+        return known ? reopen(known) : begin(instanceId, listener)
+      }),
+    close: (instanceId, options) => inTurn(instanceId, () => end(instanceId, options)),
+    connected: (instanceId) => sessions.find(instanceId)?.link.state === 'connected',
+    send,
+    ...sandboxPhone({ sessions, store, inTurn }),
+  }
+}
+
+const retry = (reason: string): SendOutcome => ({ kind: 'retry', reason })
+
+/** Rejects if the promise takes longer; what it does goes on. */
+const within = async <T>(timeoutMs: number, promise: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`The database did not answer in ${timeoutMs} ms`)), timeoutMs)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,109 @@
+import { invalid, notFound, Refusal } from '../../domain/errors.ts'
+import { numberOf } from '../../domain/values.ts'
+import type { SandboxPhone } from '../../ports/sandbox.ts'
+import { newWhatsappId, ownNumber, personOf, placeAndAuthor } from './people.ts'
+import type { PhoneStore } from './phone-store.ts'
+import {
+  change,
+  connect,
+  lostReport,
+  now,
+  type InTurn,
+  type Link,
+  type Session,
+  type Sessions,
+} from './sessions.ts'
+
+type Parts = { readonly sessions: Sessions; readonly store: PhoneStore; readonly inTurn: InTurn }
+
+/** What can be done with the simulated phone of an open session. */
+export const sandboxPhone = ({ sessions, store, inTurn }: Parts): SandboxPhone => {
+  const connected = async (instanceId: string) => {
+    const { listener, link } = await sessions.awaitOpen(instanceId)
+    const { state, profile } = paired(link)
+    if (state !== 'connected') throw notConnected('The simulated phone has no connection. Connect it first.')
+    return { listener, profile }
+  }
+  /** Changes the connection, one change at a time. */
+  const changing = async <T>(instanceId: string, task: (session: Session) => Promise<T>): Promise<T> => {
+    await sessions.awaitOpen(instanceId)
+    return inTurn(instanceId, async () => task(sessions.get(instanceId)))
+  }
+
+  return {
+    scan: (instanceId, { phoneNumber, name }) =>
+      changing(instanceId, async (session) => {
+        if (session.link.state !== 'unpaired') throw alreadyPaired(session.link.state)
+        const profile = {
+          phoneNumber:
+            phoneNumber === undefined
+              ? ownNumber(instanceId)
+              : numberOf(personOf(phoneNumber, 'phone_number')),
+          ...(name !== undefined && { profileName: name }),
+        }
+        await store.pair(instanceId, profile)
+        await connect(session, profile)
+        return profile
+      }),
+
+    incoming: async (instanceId, { content, whatsappId = newWhatsappId(), at = now(), ...written }) => {
+      const { listener, profile } = await connected(instanceId)
+      const { place, author } = placeAndAuthor(instanceId, profile, written)
+      await listener.message({ ...place, ...author, whatsappId, content, at })
+      return { whatsappId }
+    },
+
+    receipt: async (instanceId, { whatsappId, status, at = now() }) => {
+      const { listener } = await connected(instanceId)
+      if ((await store.placeOf(instanceId, whatsappId)) === undefined)
+        throw notFound(`Outbox message ${whatsappId}`)
+      await listener.receipt({ whatsappId, status, at })
+    },
+
+    reaction: async (instanceId, { targetWhatsappId, emoji, at = now(), ...written }) => {
+      const { listener, profile } = await connected(instanceId)
+      const { place, author } = placeAndAuthor(instanceId, profile, written)
+      await listener.reaction({ chat: place.chat, ...author, targetWhatsappId, emoji, at })
+    },
+
+    outbox: async (instanceId, { limit, after }) => {
+      await sessions.awaitOpen(instanceId)
+      const place = after === undefined ? 0 : await store.placeOf(instanceId, after)
+      if (place === undefined) throw invalid('after', 'must be the message_id of a message in the outbox')
+      return store.list(instanceId, place, limit)
+    },
+
+    fail: async (instanceId, failure) => {
+      const session = await sessions.awaitOpen(instanceId)
+      session.failures = [...session.failures, failure]
+    },
+
+    disconnect: (instanceId, reason) =>
+      changing(instanceId, async (session) => {
+        const { profile } = paired(session.link)
+        await change(session, { state: 'offline', profile }, lostReport('offline', reason))
+      }),
+
+    connect: (instanceId) =>
+      changing(instanceId, async (session) => {
+        const { state, profile } = paired(session.link)
+        if (state !== 'connected') await connect(session, profile)
+      }),
+  }
+}
+
+const notConnected = (message: string) => new Refusal('INSTANCE_NOT_CONNECTED', message)
+
+const paired = (link: Link) => {
+  if (link.state === 'unpaired')
+    throw notConnected('The simulated phone is not paired. Scan the QR code with it first.')
+  return link
+}
+
+const alreadyPaired = (state: Link['state']) =>
+  new Refusal(
+    'CONFLICT',
+    state === 'connected'
+      ? 'The simulated phone is already connected.'
+      : 'The simulated phone is already paired. Connect it instead.',
+  )

@@ -1,0 +1,281 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kysely, PostgresDialect } from 'kysely'
+import type { Pool } from 'pg'
+import type { Settings } from './config.ts'
+import { upcast } from './domain/catalogue.ts'
+import type { Provider } from './domain/instance.ts'
+import { createAuthentication } from './http/auth.ts'
+import { createInstanceFinder } from './http/instances.ts'
+import { createRoutes } from './http/routes/index.ts'
+import { createServer } from './http/server.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Bus } from './ports/bus.ts'
+import type { EventStore, Position } from './ports/event-store.ts'
+import type { Gateway, GatewayListener } from './ports/gateway.ts'
+import type { Numbers } from './ports/numbers.ts'
+import type { Post } from './ports/post.ts'
+import type { SandboxPhone } from './ports/sandbox.ts'
+import type { Database } from './projections/database.ts'
+import { wantedInstances } from './projections/instances.ts'
+import { outboxRow, waitingMessages } from './projections/outbox.ts'
+import { isOf } from './projections/projection.ts'
+import { createReadModels, type ReadModel } from './projections/read-models.ts'
+import { follow } from './reactions/follow.ts'
+import { relay } from './reactions/relay.ts'
+import { createInstanceRunner } from './reactions/run-instances.ts'
+import { createReactionRunner } from './reactions/runner.ts'
+import { createSender } from './reactions/send-messages.ts'
+import { createDeliverer } from './webhooks/deliver.ts'
+import { createDeliveries } from './webhooks/deliveries.ts'
+import { createFanOut } from './webhooks/fan-out.ts'
+import { webhookQueue } from './webhooks/queue.ts'
+import { createAccounts } from './write/accounts.ts'
+import { createStartConversation } from './write/conversations.ts'
+import { createOutcomes } from './write/outcomes.ts'
+import { createReceive, listenerOf } from './write/receive.ts'
+import { createSend } from './write/send.ts'
+import { createTransact } from './write/transact.ts'
+
+/** How long a request waits for the read models to know what it wrote. */
+const CATCH_UP_MS = 2000
+/** How long something that must not go wrong waits for them, before it looks again. */
+const MUST_CATCH_UP_MS = 30_000
+const PURGE_EVERY_MS = 60_000
+const PURGE_MAX = 5000
+/** Added to the two posts that a lane may be busy with, before its lease runs out. */
+const LEASE_MARGIN_SECONDS = 5
+
+export type Parts = {
+  readonly settings: Settings & { readonly version: string; readonly validateResponses?: boolean }
+  readonly operatorToken?: string
+  readonly pool: Pool
+  /** For what is done again after a crash of the database: its commits need not be durable. */
+  readonly relaxedPool: Pool
+  readonly store: EventStore
+  readonly bus: Bus
+  readonly numbers: Numbers & { align(): Promise<void> }
+  readonly gateways: { readonly [P in Provider]: Gateway }
+  readonly sandbox?: SandboxPhone
+  readonly post: Post
+  readonly refusedUrl: (url: string) => string | undefined
+  /** Nothing else works on this database: what an earlier process left under a lease is free. */
+  readonly alone: boolean
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** The whole program, made of the parts it is given: main.ts gives the real ones, tests may give others. */
+export const createApp = (parts: Parts) => {
+  const { settings, pool, store, bus, numbers, log, metrics } = parts
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+  const reporter = (part: string) => (error: unknown) =>
+    log.error({ err: error, part }, `${part} failed; trying again`)
+
+  // Writing
+  const { transact, load } = createTransact(store, (category, events) =>
+    metrics.eventsAppended(category, events),
+  )
+  const startConversation = createStartConversation(transact, load, numbers)
+  const accounts = createAccounts(transact, numbers)
+  const receive = createReceive({ transact, numbers, startConversation })
+  const outcomes = createOutcomes(store, reporter('outcomes'))
+  const timeoutMs = settings.sendTimeoutSeconds * 1000
+  const send = createSend({ transact, load, numbers, startConversation, outcomes, timeoutMs })
+
+  // Reading
+  const instances = createInstanceFinder(db)
+  const authentication = createAuthentication(db, instances.find)
+  const onChanged = (name: ReadModel) => {
+    if (name === 'instances') instances.forget()
+    if (['accounts', 'instances', 'tenants', 'tokens'].includes(name)) authentication.forget()
+  }
+  const readModels = createReadModels({ pool, store, onChanged, onError: reporter('read model') })
+  const mustReach = async (position: Position, signal: AbortSignal, ...names: ReadModel[]) => {
+    while (!(await readModels.reached(position, MUST_CATCH_UP_MS, ...names))) {
+      signal.throwIfAborted()
+      await sleep(CATCH_UP_MS, undefined, { signal })
+    }
+  }
+
+  // Telling the outside: log, relay, bus, fan-out, delivery
+  const leaseSeconds = 2 * settings.webhookTimeoutSeconds + LEASE_MARGIN_SECONDS
+  const queue = webhookQueue(parts.relaxedPool, randomUUID(), leaseSeconds)
+  const deliverer = createDeliverer({
+    queue,
+    post: parts.post,
+    settings: {
+      retrySeconds: settings.webhookRetrySeconds,
+      laneSeconds: settings.webhookTimeoutSeconds,
+      concurrency: settings.webhookConcurrency,
+      endpointConcurrency: settings.webhookEndpointConcurrency,
+    },
+    onAttempt: (delivery, { number, status, duration_ms, error }, outcome) => {
+      metrics.webhookAttempt(outcome, duration_ms / 1000)
+      const line = {
+        delivery: delivery.id,
+        event: delivery.event,
+        attempt: number,
+        status,
+        duration_ms,
+        error,
+        outcome,
+      }
+      log[outcome === 'delivered' ? 'debug' : 'warn'](line, 'webhook attempt')
+    },
+    onError: reporter('webhook delivery'),
+  })
+  const deliveries = createDeliveries(pool, deliverer.wake)
+  bus.subscribe('webhooks', createFanOut(pool, deliverer.wake))
+  const relayRunner = createReactionRunner({
+    pool,
+    store,
+    reaction: relay({
+      store,
+      bus,
+      ready: (position, signal) => mustReach(position, signal, 'webhookEndpoints'),
+    }),
+    onError: reporter('relay'),
+  })
+
+  // WhatsApp: sessions as wanted, messages in, messages out
+  const instanceRunner = createInstanceRunner({
+    gateways: parts.gateways,
+    load,
+    listenerOf: (instance): GatewayListener => {
+      const listener = listenerOf(receive, instance, randomUUID)
+      return {
+        ...listener,
+        connection: async (report) => {
+          await listener.connection(report)
+          if (report.status === 'connected') void sender.drain(instance.id)
+        },
+      }
+    },
+    onError: reporter('gateway session'),
+  })
+  const sender = createSender({
+    transact,
+    load,
+    gatewayOf: instanceRunner.gatewayOf,
+    waiting: async (instanceId, upTo, limit) => {
+      if (!(await readModels.reached(upTo, MUST_CATCH_UP_MS, 'outbox')))
+        throw new Error('The outbox is behind')
+      return waitingMessages(db, instanceId, limit)
+    },
+    onOutcome: (outcome) => metrics.messageSent(outcome),
+    onError: reporter('sending'),
+  })
+  const runGateways = (signal: AbortSignal) =>
+    follow(
+      {
+        store,
+        begin: async (head) => {
+          await mustReach(head, signal, 'instances', 'outbox')
+          sender.begin(head)
+          const wanted = await wantedInstances(db)
+          await Promise.all(
+            wanted.map(({ id, tenant_id }) => instanceRunner.follow({ id, tenantId: tenant_id })),
+          )
+        },
+        each: (event) => {
+          if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
+          else instanceRunner.each(event)
+        },
+        onError: reporter('gateways'),
+      },
+      signal,
+    )
+
+  // HTTP
+  let isReady = false
+  const services = {
+    db,
+    transact,
+    load,
+    numbers,
+    accounts,
+    send,
+    receive,
+    deliveries,
+    sandbox: parts.sandbox,
+    gatewayOf: instanceRunner.gatewayOf,
+    caughtUp: async (position: Position, ...names: ReadModel[]) => {
+      await readModels.reached(position, CATCH_UP_MS, ...names)
+    },
+    refusedUrl: parts.refusedUrl,
+    settings,
+  }
+  const http = createServer({
+    routes: createRoutes(services, instances),
+    authenticate: authentication.authenticate,
+    infrastructure: {
+      ready: async () => {
+        if (isReady) await pool.query('select 1')
+        return { ready: isReady, body: standing() }
+      },
+      metrics: async () => {
+        await measure()
+        return metrics.exposition()
+      },
+    },
+    settings,
+    ...(parts.operatorToken !== undefined && { operatorToken: parts.operatorToken }),
+    log,
+    metrics,
+  })
+
+  /** How things stand, for people and probes. A stopped projection is shown, and holds up nothing else. */
+  const standing = () => {
+    const projections = readModels
+      .status()
+      .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
+    const { position, ...rest } = relayRunner.status()
+    const stopped = projections.some(({ state }) => state === 'stopped') || rest.error !== undefined
+    const status = !isReady ? 'starting' : stopped ? 'degraded' : 'ok'
+    return { status, projections, reactions: [{ ...rest, position: String(position) }] }
+  }
+
+  const measure = async () => {
+    for (const { name, state, position } of readModels.status()) {
+      metrics.projectionState(name, state)
+      metrics.projectionPosition(name, position)
+    }
+    metrics.projectionPosition('relay', relayRunner.status().position)
+    metrics.projectionPosition('log', await store.head())
+    metrics.pendingDeliveries(await deliveries.pending())
+  }
+
+  const purge = async (signal: AbortSignal) => {
+    while (!signal.aborted) {
+      await queue.purge(settings.deliveryRetentionDays, PURGE_MAX).catch(reporter('purge'))
+      await sleep(PURGE_EVERY_MS, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  const becomeReady = async (signal: AbortSignal) => {
+    await mustReach(await store.head(), signal, ...readModels.names)
+    await numbers.align()
+    isReady = true
+  }
+
+  /** Starts everything that works by itself. `ready` resolves once requests can be served, `stopped` after the signal. */
+  const start = (signal: AbortSignal) => {
+    const ready = becomeReady(signal)
+    const stopped = (async () => {
+      if (parts.alone) await queue.releaseAll()
+      await Promise.all([
+        readModels.run(signal),
+        outcomes.run(signal),
+        relayRunner.run(signal),
+        deliverer.run(signal),
+        runGateways(signal),
+        purge(signal),
+      ])
+    })()
+    return { ready, stopped }
+  }
+
+  return { http, start, db, store, accounts, readModels }
+}

@@ -1,0 +1,199 @@
+import { Type, type Static } from 'typebox'
+import { invalid } from '../domain/errors.ts'
+import type { ConnectionReport } from '../domain/instance.ts'
+import { receiptStatuses, type Content } from '../domain/message.ts'
+import { isGroup, literals, toJid } from '../domain/values.ts'
+import type { Incoming, IncomingReaction, Receipt } from '../ports/gateway.ts'
+
+/** The payloads of the incoming hooks, as the reference has them, and what they say in our own words. */
+
+const Nullable = Type.Union([Type.String(), Type.Null()])
+const Id = Type.String({ minLength: 1, maxLength: 100, description: 'WhatsApp id of the message' })
+const Jid = Type.String({ minLength: 1, maxLength: 100 })
+const Key = Type.Object({
+  remoteJid: Type.Optional(Jid),
+  id: Id,
+  fromMe: Type.Optional(Type.Boolean()),
+  participant: Type.Optional(Nullable),
+})
+const Seconds = Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^\\d{1,12}$' })], {
+  description: 'Unix seconds; WhatsApp’s time',
+})
+
+const ContextInfo = Type.Object({
+  stanzaId: Type.Optional(Nullable),
+  mentionedJid: Type.Optional(Type.Array(Type.String())),
+})
+const orNull = <const S extends Parameters<typeof Type.Union>[0][number]>(schema: S) =>
+  Type.Optional(Type.Union([schema, Type.Null()]))
+const Media = Type.Object({
+  url: Type.Optional(Nullable),
+  mimetype: Type.Optional(Nullable),
+  caption: Type.Optional(Nullable),
+  fileName: Type.Optional(Nullable),
+  contextInfo: orNull(ContextInfo),
+})
+const WhatsAppContent = Type.Object({
+  conversation: Type.Optional(Nullable),
+  extendedTextMessage: orNull(Type.Object({ text: Type.String(), contextInfo: orNull(ContextInfo) })),
+  imageMessage: orNull(Media),
+  videoMessage: orNull(Media),
+  audioMessage: orNull(Media),
+  documentMessage: orNull(Media),
+  stickerMessage: orNull(Media),
+})
+
+export const IncomingPayload = Type.Object({
+  remoteJid: Type.Optional(Jid),
+  message: WhatsAppContent,
+  messageTimestamp: Type.Optional(Seconds),
+  pushName: Type.Optional(Nullable),
+  key: Key,
+  participant: Type.Optional(Nullable),
+  isGroup: Type.Optional(Type.Boolean()),
+  groupName: Type.Optional(Nullable),
+})
+
+export const StatusPayload = Type.Object({
+  key: Key,
+  status: Type.Integer({
+    minimum: 1,
+    maximum: 5,
+    description: '1 pending, 2 sent, 3 delivered, 4 read, 5 played',
+  }),
+  messageTimestamp: Type.Optional(Seconds),
+})
+
+export const QrPayload = Type.Object({
+  qr: Type.String({ minLength: 1, maxLength: 2000 }),
+  qr_image: Type.Optional(Nullable),
+  generated_at: Type.Optional(Type.String({ format: 'date-time' })),
+})
+
+export const ConnectionPayload = Type.Object({
+  status: literals(['connected', 'qr_ready', 'disconnected', 'offline']),
+  phone_number: Type.Optional(Nullable),
+  timestamp: Type.Optional(Type.String({ format: 'date-time' })),
+})
+
+export const ReactionPayload = Type.Object({
+  key: Key,
+  reaction: Type.Object({
+    text: Type.Union([Type.String({ maxLength: 32 }), Type.Null()], { description: 'Empty: taken back' }),
+    key: Type.Object({ id: Id }),
+  }),
+  senderJid: Type.Optional(Nullable),
+  senderName: Type.Optional(Nullable),
+  messageTimestamp: Type.Optional(Seconds),
+})
+
+const timeOf = (seconds: number | string | undefined) =>
+  (seconds === undefined ? new Date() : new Date(Number(seconds) * 1000)).toISOString()
+const isoOr = (time: string | undefined) => (time === undefined ? new Date() : new Date(time)).toISOString()
+
+const quoting = (info: Static<typeof ContextInfo> | null | undefined) => ({
+  ...(info?.stanzaId && { replyTo: info.stanzaId }),
+  ...(info?.mentionedJid && info.mentionedJid.length > 0 && { mentions: info.mentionedJid }),
+})
+
+const mediaFields = {
+  imageMessage: 'image',
+  videoMessage: 'video',
+  audioMessage: 'audio',
+  documentMessage: 'document',
+  stickerMessage: 'sticker',
+} as const
+
+/** What the message says. A kind that we have no words for is kept by its name. */
+const contentOf = (message: Static<typeof WhatsAppContent>): Content => {
+  if (typeof message.conversation === 'string') return { kind: 'text', text: message.conversation }
+  const extended = message.extendedTextMessage
+  if (extended) return { kind: 'text', text: extended.text, ...quoting(extended.contextInfo) }
+  for (const field of Object.keys(mediaFields) as (keyof typeof mediaFields)[]) {
+    const media = message[field]
+    if (media)
+      return {
+        kind: mediaFields[field],
+        ...(media.url && { url: media.url }),
+        ...(media.mimetype && { mimeType: media.mimetype }),
+        ...(media.fileName && { filename: media.fileName }),
+        ...(media.caption && { caption: media.caption }),
+        ...quoting(media.contextInfo),
+      }
+  }
+  const [unknownKind] =
+    Object.entries(message).find(([, value]) => value !== null && value !== undefined) ?? []
+  if (unknownKind === undefined) throw invalid('message', 'must have content such as message.conversation')
+  return { kind: 'other', description: unknownKind }
+}
+
+const chatOf = (key: Static<typeof Key>, remoteJid?: string) => {
+  const jid = key.remoteJid ?? remoteJid
+  if (jid === undefined) throw invalid('key.remoteJid', 'is required')
+  return toJid(jid, 'key.remoteJid')
+}
+
+export const incomingOf = (payload: Static<typeof IncomingPayload>): Incoming => {
+  const { key, pushName, groupName } = payload
+  const chat = chatOf(key, payload.remoteJid)
+  const participant = payload.participant ?? key.participant
+  return {
+    whatsappId: key.id,
+    chat,
+    ...(groupName && isGroup(chat) && { chatName: groupName }),
+    fromMe: key.fromMe ?? false,
+    sender: participant ? toJid(participant, 'participant') : chat,
+    ...(pushName && { senderName: pushName }),
+    content: contentOf(payload.message),
+    at: timeOf(payload.messageTimestamp),
+  }
+}
+
+const PENDING = 1
+const FIRST_RECEIPT = 2
+
+/** Undefined for `pending`, which says nothing that is not known. */
+export const receiptOf = ({
+  key,
+  status,
+  messageTimestamp,
+}: Static<typeof StatusPayload>): Receipt | undefined => {
+  const receipt = receiptStatuses[status - FIRST_RECEIPT]
+  if (status === PENDING || receipt === undefined) return undefined
+  return { whatsappId: key.id, status: receipt, at: timeOf(messageTimestamp) }
+}
+
+export const qrOf = ({ qr, generated_at }: Static<typeof QrPayload>): ConnectionReport => ({
+  status: 'qr_ready',
+  qr,
+  at: isoOr(generated_at),
+})
+
+/** Undefined for `qr_ready`: the code itself comes by the QR hook. */
+export const connectionOf = (payload: Static<typeof ConnectionPayload>): ConnectionReport | undefined => {
+  const at = isoOr(payload.timestamp)
+  switch (payload.status) {
+    case 'qr_ready':
+      return undefined
+    case 'connected':
+      if (!payload.phone_number) throw invalid('phone_number', 'is required when connected')
+      return { status: 'connected', phoneNumber: payload.phone_number.replace(/\D/g, ''), at }
+    case 'disconnected':
+    case 'offline':
+      return { status: payload.status, at }
+  }
+}
+
+export const reactionOf = (payload: Static<typeof ReactionPayload>): IncomingReaction => {
+  const { key, reaction, senderJid, senderName, messageTimestamp } = payload
+  const chat = chatOf(key)
+  return {
+    targetWhatsappId: reaction.key.id,
+    chat,
+    sender: toJid(senderJid ?? key.participant ?? chat, 'senderJid'),
+    ...(senderName && { senderName }),
+    fromMe: key.fromMe ?? false,
+    emoji: reaction.text ?? '',
+    at: timeOf(messageTimestamp),
+  }
+}

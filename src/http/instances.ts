@@ -1,0 +1,66 @@
+import type { Kysely } from 'kysely'
+import { LRUCache } from 'lru-cache'
+import { notFound, Refusal } from '../domain/errors.ts'
+import type { Database } from '../projections/database.ts'
+import type { InstanceRow } from '../projections/instances.ts'
+import type { Caller } from './route.ts'
+
+const KEPT = 5000
+/** How long another process may go on with what it knew of an instance. */
+const BELIEVED_MS = 2000
+
+/** What does not change about an instance while it exists, for routing a call to it. */
+export type InstanceRef = Pick<InstanceRow, 'id' | 'number' | 'tenant_id' | 'provider' | 'hook_secret'>
+export type FindInstance = (ref: string) => Promise<InstanceRef | undefined>
+
+const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+const serial = /^[1-9]\d{0,14}$/
+export const isUuid = (text: string) => uuid.test(text)
+export const isSerial = (text: string) => serial.test(text)
+
+/** Finds instances by UUID or number and remembers them; `forget` is for when instances have changed. */
+export const createInstanceFinder = (db: Kysely<Database>) => {
+  const known = new LRUCache<string, InstanceRef>({ max: KEPT, ttl: BELIEVED_MS })
+  const query = db.selectFrom('instance').select(['id', 'number', 'tenant_id', 'provider', 'hook_secret'])
+
+  const find: FindInstance = async (ref) => {
+    const remembered = known.get(ref)
+    if (remembered) return remembered
+    if (!isUuid(ref) && !isSerial(ref)) return undefined
+    const found = await (
+      isUuid(ref) ? query.where('id', '=', ref.toLowerCase()) : query.where('number', '=', Number(ref))
+    ).executeTakeFirst()
+    if (found) known.set(ref, found)
+    return found
+  }
+
+  /** The instance that a caller names; NOT_FOUND for one that is not the caller's to see. */
+  const ofCaller = async (caller: Caller, ref: string): Promise<InstanceRef> => {
+    const instance = await find(ref)
+    const visible =
+      instance?.tenant_id === caller.tenantId &&
+      (caller.instanceId === undefined || caller.instanceId === instance.id)
+    if (!instance || !visible) throw notFound('Instance')
+    return instance
+  }
+
+  /** The instance a call means that does not name one in its path: the token's, the one named, the host's, the only one. */
+  const meant = async (caller: Caller, ref: string | undefined, host: string): Promise<InstanceRef> => {
+    if (caller.instanceId !== undefined) return ofCaller(caller, caller.instanceId)
+    if (ref !== undefined) return ofCaller(caller, ref)
+    const inHost = /^instance-([\w-]+)\./.exec(host)?.[1]
+    if (inHost !== undefined) return ofCaller(caller, inHost)
+    const [only, second] = await query.where('tenant_id', '=', caller.tenantId).limit(2).execute()
+    if (only && !second) return only
+    throw new Refusal(
+      'INSTANCE_REQUIRED',
+      'Say which instance is meant: give instance_id, or use its token.',
+      {
+        instance_id: ['is required when there is not exactly one instance'],
+      },
+    )
+  }
+
+  return { find, ofCaller, meant, forget: () => known.clear() }
+}
+export type Instances = ReturnType<typeof createInstanceFinder>

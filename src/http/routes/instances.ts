@@ -1,0 +1,324 @@
+import { randomBytes } from 'node:crypto'
+import QRCode from 'qrcode'
+import { Type } from 'typebox'
+import { notFound } from '../../domain/errors.ts'
+import { newId } from '../../domain/ids.ts'
+import { close, create, Instance, instanceStatuses, open, providers, remove } from '../../domain/instance.ts'
+import type { Context } from '../../domain/metadata.ts'
+import { literals, Uuid } from '../../domain/values.ts'
+import { findTenant } from '../../projections/accounts.ts'
+import { activityOf, type Activity } from '../../projections/instance-activity.ts'
+import { countConversations } from '../../projections/conversations.ts'
+import { listInstances, type InstanceRow } from '../../projections/instances.ts'
+import type { Decide } from '../../domain/decider.ts'
+import type { InstanceEvent } from '../../domain/instance.ts'
+import { contextOf } from '../context.ts'
+import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
+import type { Instances } from '../instances.ts'
+import { reply, route, type Caller, type RouteRequest } from '../route.ts'
+import type { Services } from '../services.ts'
+
+const tag = 'Instances'
+const HOOK_SECRET_BYTES = 24
+const Nullable = Type.Union([Type.String(), Type.Null()])
+const Quota = Type.Union([Type.Integer(), Type.Null()], { description: 'null: no limit' })
+
+const InstanceView = Type.Object({
+  id: Type.Integer(),
+  uuid: Uuid,
+  name: Type.String(),
+  provider: literals(providers),
+  phone_number: Nullable,
+  status: literals(instanceStatuses),
+  connected: Type.Boolean(),
+  messages_sent_today: Type.Integer(),
+  remaining_quota: Quota,
+  can_send_messages: Type.Boolean(),
+  last_activity_at: Nullable,
+  created_at: Type.String(),
+})
+const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
+
+const instanceView = (row: InstanceRow, activity: Activity) => ({
+  id: row.number,
+  uuid: row.id,
+  name: row.name,
+  provider: row.provider,
+  phone_number: row.phone_number,
+  status: row.status,
+  connected: row.status === 'connected',
+  messages_sent_today: activity.sentToday,
+  remaining_quota: null,
+  can_send_messages: row.status === 'connected',
+  last_activity_at: activity.lastAt === null ? null : isoSeconds(activity.lastAt),
+  created_at: isoSeconds(row.created_at),
+})
+
+const qrMessage = (row: InstanceRow, expired: boolean) => {
+  if (row.status === 'connected') return 'The instance is already connected'
+  if (row.qr === null) return 'No QR code yet; reconnect the instance or try again in a few seconds'
+  return expired ? 'QR code expired; a new one follows' : 'QR code ready to scan'
+}
+
+export const instanceRoutes = (services: Services, instances: Instances) => {
+  const { db, transact, numbers, caughtUp, gatewayOf } = services
+
+  const rowOf = async (caller: Caller, ref: string): Promise<InstanceRow> => {
+    const { id } = await instances.ofCaller(caller, ref)
+    const row = await db.selectFrom('instance').selectAll().where('id', '=', id).executeTakeFirst()
+    if (!row) throw notFound('Instance')
+    return row
+  }
+  const timeZoneOf = async ({ tenantId }: Caller) => (await findTenant(db, tenantId))?.time_zone ?? 'UTC'
+  const view = async (caller: Caller, row: InstanceRow) =>
+    instanceView(row, (await activityOf(db, [row.id], await timeZoneOf(caller)))(row.id))
+
+  const change = async (
+    caller: Caller,
+    request: RouteRequest,
+    ref: string,
+    decide: Decide<Instance, InstanceEvent>,
+  ) => {
+    const { id } = await instances.ofCaller(caller, ref)
+    const { position } = await transact(Instance, id, decide, contextOf(caller, request))
+    await caughtUp(position, 'instances')
+  }
+
+  return [
+    route({
+      method: 'GET',
+      path: '/instances',
+      operationId: 'listInstances',
+      tag,
+      summary: 'All instances',
+      access: 'instances:read',
+      limit: 'standard',
+      query: Type.Object({ status: Type.Optional(literals(instanceStatuses)) }),
+      successDescription: 'The instances that this token reaches.',
+      responses: { 200: envelope(Type.Object({ instances: Type.Array(InstanceView) })) },
+      async handle({ caller, query }) {
+        const rows = await listInstances(db, caller.tenantId, query.status, caller.instanceId)
+        const ids = rows.map(({ id }) => id)
+        const activity = await activityOf(db, ids, await timeZoneOf(caller))
+        return reply(200, ok({ instances: rows.map((row) => instanceView(row, activity(row.id))) }))
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/instances',
+      operationId: 'createInstance',
+      tag,
+      summary: 'Create an instance',
+      description: 'Its session opens at once; `GET /instances/{id}/qr` then has the code to scan.',
+      access: 'instances:write',
+      scope: 'account',
+      limit: 'standard',
+      body: Type.Object({
+        name: Type.String({ minLength: 1, maxLength: 100 }),
+        provider: Type.Optional(literals(providers, { description: 'sandbox: a simulated phone' })),
+      }),
+      successDescription:
+        'The instance. `hook_secret` signs what is posted to its incoming hooks; shown once.',
+      responses: {
+        201: envelope(Type.Object({ instance: InstanceView, hook_secret: Type.String() })),
+      },
+      examples: { body: { name: 'Support', provider: 'sandbox' } },
+      async handle({ caller, body, request }) {
+        const id = newId()
+        const hookSecret = randomBytes(HOOK_SECRET_BYTES).toString('base64url')
+        const number = await numbers('instance')
+        const { name, provider = 'sandbox' } = body
+        const command = { number, name, provider, hookSecret, at: new Date().toISOString() }
+        const context: Context = contextOf(caller, request)
+        const { position } = await transact(Instance, id, create(command), context, { expectNew: true })
+        await caughtUp(position, 'instances')
+        const instance = await view(caller, await rowOf(caller, id))
+        return reply(201, ok({ instance, hook_secret: hookSecret }, 'Instance created'))
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/instances/:id',
+      operationId: 'getInstance',
+      tag,
+      summary: 'One instance',
+      access: 'instances:read',
+      limit: 'standard',
+      params,
+      successDescription: 'The instance.',
+      responses: { 200: envelope(InstanceView) },
+      async handle({ caller, params }) {
+        return reply(200, ok(await view(caller, await rowOf(caller, params.id))))
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/instances/:id',
+      operationId: 'deleteInstance',
+      tag,
+      summary: 'Delete an instance',
+      description: 'Unpairs the phone. What was said stays in the log.',
+      access: 'instances:write',
+      scope: 'account',
+      limit: 'standard',
+      params,
+      successDescription: 'Deleted.',
+      responses: { 200: Done },
+      async handle({ caller, params, request }) {
+        await change(caller, request, params.id, remove(new Date().toISOString()))
+        return reply(200, done('Instance deleted'))
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/instances/:id/qr',
+      operationId: 'getInstanceQr',
+      tag,
+      summary: 'QR code to connect the instance',
+      access: 'instances:read',
+      limit: 'standard',
+      params,
+      successDescription: 'The code as text and as a PNG data URL; null while there is none.',
+      responses: {
+        200: envelope(
+          Type.Object({
+            status: literals(instanceStatuses),
+            qr_code: Nullable,
+            qr_code_text: Nullable,
+            qr_generated_at: Nullable,
+            qr_expired: Type.Boolean(),
+            message: Type.String(),
+          }),
+        ),
+      },
+      async handle({ caller, params }) {
+        const row = await rowOf(caller, params.id)
+        const expired = row.qr_expires_at !== null && row.qr_expires_at < new Date().toISOString()
+        return reply(
+          200,
+          ok({
+            status: row.status,
+            qr_code: row.qr === null ? null : await QRCode.toDataURL(row.qr),
+            qr_code_text: row.qr,
+            qr_generated_at: row.qr_at === null ? null : isoSeconds(row.qr_at),
+            qr_expired: expired,
+            message: qrMessage(row, expired),
+          }),
+        )
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/instances/:id/status',
+      operationId: 'getInstanceStatus',
+      tag,
+      summary: 'Status of the instance',
+      access: 'instances:read',
+      limit: 'standard',
+      params,
+      query: Type.Object({
+        realtime: Type.Optional(Type.Boolean({ description: 'Ask the connection itself, not the records' })),
+      }),
+      successDescription: 'The status.',
+      responses: {
+        200: envelope(
+          Type.Object({
+            uuid: Uuid,
+            status: literals(instanceStatuses),
+            connected: Type.Boolean(),
+            phone_number: Nullable,
+            realtime: Type.Boolean(),
+          }),
+        ),
+      },
+      async handle({ caller, params, query }) {
+        const row = await rowOf(caller, params.id)
+        const realtime = query.realtime ?? false
+        const recorded = row.status === 'connected'
+        const connected = realtime ? (gatewayOf(row.id)?.connected(row.id) ?? false) : recorded
+        const status = connected ? 'connected' : recorded ? 'offline' : row.status
+        return reply(200, ok({ uuid: row.id, status, connected, phone_number: row.phone_number, realtime }))
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/instances/:id/stats',
+      operationId: 'getInstanceStats',
+      tag,
+      summary: 'Usage of the instance',
+      description: "Days, weeks (from Monday) and months are those of the account's time zone.",
+      access: 'instances:read',
+      limit: 'standard',
+      params,
+      successDescription: 'The figures.',
+      responses: {
+        200: envelope(
+          Type.Object({
+            messages_sent_today: Type.Integer(),
+            remaining_quota: Quota,
+            daily_limit: Quota,
+            messages_this_week: Type.Integer(),
+            messages_this_month: Type.Integer(),
+            messages_received_today: Type.Integer(),
+            conversations_count: Type.Integer(),
+            contacts_count: Type.Integer(),
+          }),
+        ),
+      },
+      async handle({ caller, params }) {
+        const { id } = await instances.ofCaller(caller, params.id)
+        const [activity, counts] = await Promise.all([
+          activityOf(db, [id], await timeZoneOf(caller)),
+          countConversations(db, id),
+        ])
+        const { sentToday, sentThisWeek, sentThisMonth, receivedToday } = activity(id)
+        return reply(
+          200,
+          ok({
+            messages_sent_today: sentToday,
+            remaining_quota: null,
+            daily_limit: null,
+            messages_this_week: sentThisWeek,
+            messages_this_month: sentThisMonth,
+            messages_received_today: receivedToday,
+            conversations_count: counts.conversations,
+            contacts_count: counts.people,
+          }),
+        )
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/instances/:id/disconnect',
+      operationId: 'disconnectInstance',
+      tag,
+      summary: 'Disconnect the instance',
+      description: 'The phone stays paired: reconnect needs no new QR code.',
+      access: 'instances:write',
+      limit: 'standard',
+      params,
+      successDescription: 'Disconnected.',
+      responses: { 200: Done },
+      async handle({ caller, params, request }) {
+        await change(caller, request, params.id, close(new Date().toISOString()))
+        return reply(200, done('Instance disconnected'))
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/instances/:id/reconnect',
+      operationId: 'reconnectInstance',
+      tag,
+      summary: 'Connect the instance again',
+      access: 'instances:write',
+      limit: 'standard',
+      params,
+      successDescription: 'The connection is being made.',
+      responses: { 200: Done },
+      async handle({ caller, params, request }) {
+        await change(caller, request, params.id, open(new Date().toISOString()))
+        return reply(200, done('Reconnection started'))
+      },
+    }),
+  ]
+}

@@ -1,0 +1,284 @@
+import { Type } from 'typebox'
+import { invalid, notFound, Refusal } from '../../domain/errors.ts'
+import { mediaKinds, type Content } from '../../domain/message.ts'
+import { instanceStatuses } from '../../domain/instance.ts'
+import { literals, toJid, Uuid } from '../../domain/values.ts'
+import type { SentMessage } from '../../write/send.ts'
+import { contextOf } from '../context.ts'
+import { isUuid, type Instances } from '../instances.ts'
+import { reply, route, type Caller, type RouteRequest } from '../route.ts'
+import type { Services } from '../services.ts'
+
+const tag = 'Instance API'
+const TEXT_MAX = 65_536
+const URL_MAX = 2048
+const CAPTION_MAX = 1024
+const KEY_MAX = 255
+
+const sendableMedia = mediaKinds.filter((kind) => kind !== 'sticker')
+
+const common = {
+  method: 'POST',
+  tag,
+  access: 'messages:send',
+  limit: 'standard',
+  refusals: ['INSTANCE_REQUIRED', 'INSTANCE_NOT_CONNECTED', 'IDEMPOTENCY_KEY_REUSED', 'SEND_FAILED'],
+} as const
+const instanceField = {
+  instance_id: Type.Optional(
+    Type.String({ description: 'UUID or number; needed with a user token if there are several instances' }),
+  ),
+}
+const queueField = {
+  queue: Type.Optional(
+    Type.Boolean({ description: 'Take the message while disconnected, and send it later' }),
+  ),
+}
+const recipientAliases = { recipient: ['number', 'to'] } as const
+const Recipient = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  description: 'WhatsApp number with country code (5511999999999), or a JID',
+})
+
+const sentFields = {
+  success: Type.Literal(true),
+  message: Type.String(),
+  message_id: Type.String({ description: 'WhatsApp id' }),
+  message_uuid: Uuid,
+  timestamp: Type.String(),
+}
+const sendResponses = {
+  200: Type.Object({ ...sentFields, status: literals(['sent', 'delivered', 'read', 'played']) }),
+  202: Type.Object({ ...sentFields, status: Type.Literal('queued') }),
+}
+
+/** Direct sending, with the token of an instance or of a user. */
+export const messageRoutes = (services: Services, instances: Instances) => {
+  const { db, send, caughtUp, refusedUrl } = services
+
+  /** A WhatsApp id, whichever of our ids the caller gave. */
+  const whatsappIdOf = async (instanceId: string, ref: string, field: string): Promise<string> => {
+    if (!isUuid(ref)) return ref
+    const found = await db
+      .selectFrom('message')
+      .select('whatsapp_id')
+      .where('id', '=', ref)
+      .where('instance_id', '=', instanceId)
+      .executeTakeFirst()
+    if (!found) throw invalid(field, 'is not a message of this instance')
+    return found.whatsapp_id
+  }
+
+  const sendContent = async (
+    caller: Caller,
+    request: RouteRequest,
+    to: { instanceId: string; chat: string; queue: boolean | undefined },
+    content: Content,
+  ) => {
+    const idempotencyKey = request.header('idempotency-key')
+    if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > KEY_MAX))
+      throw invalid('Idempotency-Key', `must have 1 to ${KEY_MAX} characters`)
+    const sent = await send({
+      instanceId: to.instanceId,
+      chat: to.chat,
+      content,
+      queueIfOffline: to.queue ?? false,
+      idempotencyKey,
+      context: contextOf(caller, request),
+    })
+    await caughtUp(sent.position, 'messages', 'conversations')
+    return sent
+  }
+
+  const answer = (what: string, { whatsappId, id, at, status }: SentMessage) => {
+    const fields = { success: true as const, message_id: whatsappId, message_uuid: id, timestamp: at }
+    switch (status) {
+      case 'queued':
+        return reply(202, { ...fields, message: `${what} queued`, status })
+      case 'sent':
+      case 'delivered':
+      case 'read':
+      case 'played':
+        return reply(200, { ...fields, message: `${what} sent successfully`, status })
+      case 'failed':
+      case 'received':
+        throw new Error(`A message that was sent cannot be ${status}`)
+    }
+  }
+
+  return [
+    route({
+      ...common,
+      path: '/send-message',
+      operationId: 'sendMessage',
+      summary: 'Send a text message',
+      description:
+        'Waits for WhatsApp to take it. With the header `Idempotency-Key`, the same request can be repeated and sends once.',
+      aliases: { ...recipientAliases, reply_to: ['quoted_message_id'] },
+      body: Type.Object({
+        recipient: Recipient,
+        message: Type.String({ minLength: 1, maxLength: TEXT_MAX, description: 'Text' }),
+        reply_to: Type.Optional(
+          Type.String({ minLength: 1, maxLength: 100, description: 'Message to reply to' }),
+        ),
+        ...instanceField,
+        ...queueField,
+      }),
+      successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
+      responses: sendResponses,
+      examples: { body: { recipient: '5511999999999', message: 'Olá! Esta é uma mensagem de teste.' } },
+      async handle({ caller, body, request }) {
+        const chat = toJid(body.recipient, 'recipient')
+        const instance = await instances.meant(caller, body.instance_id, request.host)
+        const replyTo =
+          body.reply_to === undefined ? undefined : await whatsappIdOf(instance.id, body.reply_to, 'reply_to')
+        const content = {
+          kind: 'text',
+          text: body.message,
+          ...(replyTo !== undefined && { replyTo }),
+        } as const
+        const to = { instanceId: instance.id, chat, queue: body.queue }
+        return answer('Message', await sendContent(caller, request, to, content))
+      },
+    }),
+    route({
+      ...common,
+      path: '/send-media',
+      operationId: 'sendMedia',
+      summary: 'Send an image, a video, audio or a document',
+      aliases: {
+        ...recipientAliases,
+        media_url: ['url'],
+        media_type: ['type'],
+        reply_to: ['quoted_message_id'],
+      },
+      body: Type.Object({
+        recipient: Recipient,
+        media_url: Type.String({ minLength: 1, maxLength: URL_MAX, description: 'Public URL of the file' }),
+        media_type: literals(sendableMedia),
+        caption: Type.Optional(Type.String({ maxLength: CAPTION_MAX })),
+        filename: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+        reply_to: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+        ...instanceField,
+        ...queueField,
+      }),
+      successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
+      responses: sendResponses,
+      examples: {
+        body: {
+          recipient: '5511999999999',
+          media_url: 'https://example.com/image.jpg',
+          media_type: 'image',
+          caption: 'Confira esta imagem!',
+        },
+      },
+      async handle({ caller, body, request }) {
+        const chat = toJid(body.recipient, 'recipient')
+        const refused = refusedUrl(body.media_url)
+        if (refused !== undefined) throw invalid('media_url', refused)
+        const instance = await instances.meant(caller, body.instance_id, request.host)
+        const replyTo =
+          body.reply_to === undefined ? undefined : await whatsappIdOf(instance.id, body.reply_to, 'reply_to')
+        const content = {
+          kind: body.media_type,
+          url: body.media_url,
+          ...(body.caption !== undefined && { caption: body.caption }),
+          ...(body.filename !== undefined && { filename: body.filename }),
+          ...(replyTo !== undefined && { replyTo }),
+        }
+        const to = { instanceId: instance.id, chat, queue: body.queue }
+        return answer('Media', await sendContent(caller, request, to, content))
+      },
+    }),
+    route({
+      ...common,
+      path: '/send-reaction',
+      operationId: 'sendReaction',
+      summary: 'React to a message',
+      description: 'An empty emoji takes the reaction back.',
+      aliases: { to: ['recipient', 'number'], messageId: ['message_id'] },
+      body: Type.Object({
+        to: Recipient,
+        messageId: Type.String({ minLength: 1, maxLength: 100, description: 'Message to react to' }),
+        emoji: Type.String({ maxLength: 32, description: 'Such as 👍' }),
+        ...instanceField,
+        ...queueField,
+      }),
+      successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
+      responses: sendResponses,
+      examples: {
+        body: { to: '5511999999999@s.whatsapp.net', messageId: '3EB0B430A8B7F23C1D12', emoji: '👍' },
+      },
+      async handle({ caller, body, request }) {
+        const chat = toJid(body.to, 'to')
+        const instance = await instances.meant(caller, body.instance_id, request.host)
+        const targetWhatsappId = await whatsappIdOf(instance.id, body.messageId, 'messageId')
+        const content = { kind: 'reaction', targetWhatsappId, emoji: body.emoji } as const
+        const to = { instanceId: instance.id, chat, queue: body.queue }
+        return answer('Reaction', await sendContent(caller, request, to, content))
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/status',
+      operationId: 'getStatus',
+      tag,
+      summary: 'Connection of the instance of this token',
+      access: 'instances:read',
+      limit: 'standard',
+      query: Type.Object(instanceField),
+      successDescription: 'The connection.',
+      responses: {
+        200: Type.Object({
+          success: Type.Literal(true),
+          status: literals(instanceStatuses),
+          phone: Type.Union([Type.String(), Type.Null()]),
+          name: Type.Union([Type.String(), Type.Null()]),
+          platform: Type.String(),
+        }),
+      },
+      refusals: ['INSTANCE_REQUIRED'],
+      async handle({ caller, query, request }) {
+        const row = await instanceRow(caller, query.instance_id, request)
+        const { status, phone_number: phone, profile_name: name, provider: platform } = row
+        return reply(200, { success: true, status, phone, name, platform })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/qr',
+      operationId: 'getQr',
+      tag,
+      summary: 'QR code of the instance of this token',
+      description: 'Only while its status is qr_ready.',
+      access: 'instances:read',
+      limit: 'standard',
+      query: Type.Object(instanceField),
+      successDescription: 'The text to show as a QR code.',
+      responses: {
+        200: Type.Object({
+          success: Type.Literal(true),
+          qr: Type.String(),
+          status: literals(instanceStatuses),
+        }),
+      },
+      refusals: ['INSTANCE_REQUIRED', 'QR_NOT_AVAILABLE'],
+      async handle({ caller, query, request }) {
+        const { qr, status } = await instanceRow(caller, query.instance_id, request)
+        if (qr === null || status !== 'qr_ready')
+          throw new Refusal('QR_NOT_AVAILABLE', `There is no QR code to scan: the instance is ${status}.`, {
+            status,
+          })
+        return reply(200, { success: true, qr, status })
+      },
+    }),
+  ]
+
+  async function instanceRow(caller: Caller, ref: string | undefined, request: RouteRequest) {
+    const { id } = await instances.meant(caller, ref, request.host)
+    const row = await db.selectFrom('instance').selectAll().where('id', '=', id).executeTakeFirst()
+    if (!row) throw notFound('Instance')
+    return row
+  }
+}

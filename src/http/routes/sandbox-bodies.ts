@@ -1,0 +1,173 @@
+import { Type, type Static } from 'typebox'
+import { invalid } from '../../domain/errors.ts'
+import { isMedia, mediaKinds, receiptStatuses, textOf, type Content } from '../../domain/message.ts'
+import { isGroup, literals, numberOf, Time, toJid } from '../../domain/values.ts'
+import {
+  failureOutcomes,
+  type SandboxIncoming,
+  type SandboxMessage,
+  type SandboxReaction,
+  type SandboxWritten,
+} from '../../ports/sandbox.ts'
+
+const optionalText = (maxLength: number, description: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength, description }))
+const Address = (description: string) => Type.String({ minLength: 1, maxLength: 100, description })
+const MessageId = (description: string) => Type.String({ minLength: 1, maxLength: 128, description })
+const At = Type.Optional(
+  Type.String({ format: 'date-time', description: 'WhatsApp’s time; now if left out' }),
+)
+
+export const ScanBody = Type.Object({
+  phone_number: Type.Optional(
+    Address('Number of the simulated phone; one made from the instance’s id if left out'),
+  ),
+  name: optionalText(100, 'Profile name of the simulated phone'),
+})
+
+const written = {
+  from: Address('Number or JID of the author; with `from_me` the person in whose chat it is written'),
+  name: optionalText(100, 'Name that the author goes by'),
+  group: Type.Optional(
+    Type.Union(
+      [
+        Address('Digits or JID of the group, or its name'),
+        Type.Object({ id: Type.Optional(Address('Digits or JID')), name: optionalText(100, 'Its name') }),
+      ],
+      { description: 'The group it is written in. The same name is always the same group.' },
+    ),
+  ),
+  from_me: Type.Optional(Type.Boolean({ description: 'Written on the phone itself, not by the other side' })),
+  at: At,
+}
+
+export const IncomingBody = Type.Object({
+  ...written,
+  text: optionalText(65_536, 'Text of the message; with media its caption'),
+  media_type: Type.Optional(literals(mediaKinds)),
+  media_url: optionalText(2048, 'Where the media is'),
+  mime_type: optionalText(100, 'Type of the media, such as image/jpeg'),
+  caption: optionalText(65_536, 'Text below the media'),
+  filename: optionalText(255, 'Name of a document'),
+  mentions: Type.Optional(
+    Type.Array(Address('Number or JID'), { maxItems: 1024, description: 'People named in the text' }),
+  ),
+  reply_to: Type.Optional(MessageId('WhatsApp id of the message that it answers')),
+  message_id: Type.Optional(MessageId('WhatsApp id of the message; the same one again is a redelivery')),
+})
+
+export const ReceiptBody = Type.Object({
+  message_id: MessageId('WhatsApp id of a message in the outbox'),
+  status: literals(receiptStatuses),
+  at: At,
+})
+
+export const ReactionBody = Type.Object({
+  ...written,
+  message_id: MessageId('WhatsApp id of the message reacted to'),
+  emoji: Type.String({ maxLength: 32, description: 'Empty: takes the reaction back' }),
+})
+
+export const FailureBody = Type.Object({
+  on: Type.Optional(literals(['send'])),
+  outcome: literals(failureOutcomes, {
+    description:
+      'refuse: refused for good. lost_ack: it arrives, but nothing is answered. unavailable: WhatsApp is not there. ' +
+      'slow: it arrives, the answer is late. disconnect: the connection drops.',
+  }),
+  times: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 10_000, default: 1, description: 'How many sends end like this' }),
+  ),
+  reason: optionalText(200, 'What WhatsApp says'),
+  delay_ms: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 30_000, description: 'With slow: how late, in milliseconds' }),
+  ),
+})
+
+const Nullable = Type.Union([Type.String(), Type.Null()])
+export const OutboxMessage = Type.Object({
+  message_id: Type.String({ description: 'WhatsApp id' }),
+  to: Type.String({ description: 'Number of the person, or JID of the group' }),
+  kind: Type.String({ description: 'text, image, video, audio, document, sticker or reaction' }),
+  text: Type.Union([Type.String(), Type.Null()], { description: 'Of a reaction, the emoji' }),
+  caption: Nullable,
+  filename: Nullable,
+  media_url: Nullable,
+  mime_type: Nullable,
+  reply_to: Nullable,
+  mentions: Type.Array(Type.String()),
+  reacted_to: Type.Union([Type.String(), Type.Null()], {
+    description: 'Of a reaction, the WhatsApp id of the message it is about',
+  }),
+  at: Time,
+  times_received: Type.Integer({ description: 'More than 1: it was sent again under the same id' }),
+})
+
+/** ISO 8601 in UTC of a time as a caller gives it. */
+export const timeOf = (at: string): string => {
+  const time = new Date(at)
+  if (Number.isNaN(time.getTime())) throw invalid('at', 'must be a time such as 2025-01-15T10:30:00Z')
+  return time.toISOString()
+}
+
+const writtenOf = ({ from, name, group, from_me: fromMe, at }: WrittenBody): SandboxWritten => ({
+  from,
+  ...(name !== undefined && { name }),
+  ...(group !== undefined && { group }),
+  ...(fromMe !== undefined && { fromMe }),
+  ...(at !== undefined && { at: timeOf(at) }),
+})
+type WrittenBody = Pick<Static<typeof IncomingBody>, keyof typeof written>
+
+export const incomingOf = (body: Static<typeof IncomingBody>): SandboxIncoming => ({
+  ...writtenOf(body),
+  content: contentOf(body),
+  ...(body.message_id !== undefined && { whatsappId: body.message_id }),
+})
+
+export const reactionOf = (body: Static<typeof ReactionBody>): SandboxReaction => ({
+  ...writtenOf(body),
+  targetWhatsappId: body.message_id,
+  emoji: body.emoji,
+})
+
+const contentOf = (body: Static<typeof IncomingBody>): Content => {
+  const { text, media_type: kind, media_url: url, mime_type: mimeType, filename, mentions } = body
+  const caption = body.caption ?? text
+  const quoting = {
+    ...(body.reply_to !== undefined && { replyTo: body.reply_to }),
+    ...(mentions && { mentions: mentions.map((mention) => toJid(mention, 'mentions')) }),
+  }
+  if (kind !== undefined)
+    return {
+      kind,
+      ...(url !== undefined && { url }),
+      ...(mimeType !== undefined && { mimeType }),
+      ...(filename !== undefined && { filename }),
+      ...(caption !== undefined && { caption }),
+      ...quoting,
+    }
+  if (url !== undefined) throw invalid('media_type', `is required with media_url: ${mediaKinds.join(', ')}`)
+  if (text === undefined) throw invalid('text', 'is required unless media_type is given')
+  return { kind: 'text', text, ...quoting }
+}
+
+export const outboxView = ({ whatsappId, chat, content, at, timesReceived }: SandboxMessage) => {
+  const media = isMedia(content) ? content : undefined
+  const quoting = content.kind === 'text' ? content : media
+  return {
+    message_id: whatsappId,
+    to: isGroup(chat) || chat.endsWith('@lid') ? chat : numberOf(chat),
+    kind: content.kind,
+    text: media ? null : textOf(content),
+    caption: media?.caption ?? null,
+    filename: media?.filename ?? null,
+    media_url: media?.url ?? null,
+    mime_type: media?.mimeType ?? null,
+    reply_to: quoting?.replyTo ?? null,
+    mentions: quoting?.mentions ?? [],
+    reacted_to: content.kind === 'reaction' ? content.targetWhatsappId : null,
+    at,
+    times_received: timesReceived,
+  }
+}

@@ -1,0 +1,127 @@
+import { Type } from 'typebox'
+import { invalid } from '../../domain/errors.ts'
+import { newId } from '../../domain/ids.ts'
+import type { Context } from '../../domain/metadata.ts'
+import { setDisabled, Tenant } from '../../domain/tenant.ts'
+import { Uuid } from '../../domain/values.ts'
+import { findTenant, listTenants, type TenantRow } from '../../projections/accounts.ts'
+import { envelope, isoSeconds, ok } from '../format.ts'
+import { reply, route } from '../route.ts'
+import type { Services } from '../services.ts'
+
+const tag = 'Tenants'
+const common = { tag, access: 'operator', limit: 'none' } as const
+const TenantView = Type.Object({
+  uuid: Uuid,
+  id: Type.Integer(),
+  name: Type.String(),
+  time_zone: Type.String(),
+  disabled: Type.Boolean(),
+  created_at: Type.String(),
+})
+const tenantView = ({ id, number, name, time_zone, disabled, created_at }: TenantRow) => ({
+  uuid: id,
+  id: number,
+  name,
+  time_zone,
+  disabled,
+  created_at: isoSeconds(created_at),
+})
+
+const isTimeZone = (name: string) => {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+  } catch {
+    return false
+  }
+}
+
+const PASSWORD_MIN = 8
+
+/** Calls of the operator, who keeps the tenants of this deployment apart and sees nothing of what is in them. */
+export const tenantRoutes = ({ db, transact, accounts, caughtUp }: Services) => {
+  const contextFor = (tenant: string, correlation: string): Context => ({
+    tenant,
+    actor: { kind: 'operator' },
+    correlation,
+  })
+  const show = async (id: string) => {
+    const row = await findTenant(db, id)
+    if (!row) throw new Error(`Tenant ${id} is not in the read model yet`)
+    return tenantView(row)
+  }
+  const setter = (disabled: boolean) =>
+    route({
+      ...common,
+      method: 'POST',
+      path: `/tenants/:id/${disabled ? 'disable' : 'enable'}`,
+      operationId: disabled ? 'disableTenant' : 'enableTenant',
+      summary: disabled ? 'Disable a tenant: none of its tokens works any more' : 'Enable a tenant again',
+      params: Type.Object({ id: Uuid }),
+      successDescription: 'The tenant as it is now.',
+      responses: { 200: envelope(Type.Object({ tenant: TenantView })) },
+      refusals: ['NOT_FOUND'],
+      async handle({ params, request }) {
+        const decide = setDisabled(disabled, new Date().toISOString())
+        const { position } = await transact(Tenant, params.id, decide, contextFor(params.id, request.id))
+        await caughtUp(position, 'tenants')
+        return reply(200, ok({ tenant: await show(params.id) }))
+      },
+    })
+
+  return [
+    route({
+      ...common,
+      method: 'POST',
+      path: '/tenants',
+      operationId: 'createTenant',
+      summary: 'Create a tenant and its administrator',
+      body: Type.Object({
+        name: Type.String({ minLength: 1, maxLength: 200 }),
+        time_zone: Type.Optional(
+          Type.String({ default: 'UTC', description: 'IANA name; days are counted in it' }),
+        ),
+        admin: Type.Object({
+          name: Type.String({ minLength: 1, maxLength: 200 }),
+          email: Type.String({ format: 'email', maxLength: 320 }),
+          password: Type.String({ minLength: PASSWORD_MIN, maxLength: 1000 }),
+        }),
+      }),
+      successDescription: 'The tenant.',
+      responses: { 201: envelope(Type.Object({ tenant: TenantView })) },
+      refusals: ['CONFLICT'],
+      examples: {
+        body: {
+          name: 'Acme',
+          time_zone: 'America/Sao_Paulo',
+          admin: { name: 'Ana', email: 'ana@acme.example', password: 'a long password' },
+        },
+      },
+      async handle({ body, request }) {
+        const timeZone = body.time_zone ?? 'UTC'
+        if (!isTimeZone(timeZone))
+          throw invalid('time_zone', 'must be an IANA time zone such as America/Sao_Paulo')
+        const id = newId()
+        const context = contextFor(id, request.id)
+        // The user first: an address that is taken must not leave a tenant without anybody.
+        const user = await accounts.addUser({ ...body.admin, role: 'admin' }, context)
+        const tenant = await accounts.addTenant({ id, name: body.name, timeZone }, context)
+        await caughtUp(user.position, 'accounts')
+        await caughtUp(tenant.position, 'tenants')
+        return reply(201, ok({ tenant: await show(id) }, 'Tenant created'))
+      },
+    }),
+    route({
+      ...common,
+      method: 'GET',
+      path: '/tenants',
+      operationId: 'listTenants',
+      summary: 'All tenants',
+      successDescription: 'The tenants.',
+      responses: { 200: envelope(Type.Object({ tenants: Type.Array(TenantView) })) },
+      handle: async () => reply(200, ok({ tenants: (await listTenants(db)).map(tenantView) })),
+    }),
+    setter(true),
+    setter(false),
+  ]
+}

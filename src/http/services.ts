@@ -1,0 +1,31 @@
+import type { Kysely } from 'kysely'
+import type { Position } from '../ports/event-store.ts'
+import type { Gateway } from '../ports/gateway.ts'
+import type { Numbers } from '../ports/numbers.ts'
+import type { SandboxPhone } from '../ports/sandbox.ts'
+import type { Database } from '../projections/database.ts'
+import type { projections } from '../projections/index.ts'
+import type { Accounts } from '../write/accounts.ts'
+import type { Receive } from '../write/receive.ts'
+import type { Send } from '../write/send.ts'
+import type { Load, Transact } from '../write/transact.ts'
+import type { Deliveries } from '../webhooks/deliveries.ts'
+
+/** What the routes are given to work with. */
+export type Services = {
+  readonly db: Kysely<Database>
+  readonly transact: Transact
+  readonly load: Load
+  readonly numbers: Numbers
+  readonly accounts: Accounts
+  readonly send: Send
+  readonly receive: Receive
+  readonly deliveries: Deliveries
+  readonly sandbox: SandboxPhone | undefined
+  readonly gatewayOf: (instanceId: string) => Gateway | undefined
+  /** Waits, within bounds, until read models know a position, so that a client reads its own write. */
+  readonly caughtUp: (position: Position, ...names: (keyof typeof projections)[]) => Promise<void>
+  /** Why a URL given by a user may not be called, in plain words; undefined if it may. */
+  readonly refusedUrl: (url: string) => string | undefined
+  readonly settings: { readonly userTokenDays: number }
+}

@@ -1,0 +1,79 @@
+import { LRUCache } from 'lru-cache'
+import { upcast } from '../domain/catalogue.ts'
+import { fold, type Decider, type DomainEvent } from '../domain/decider.ts'
+import { Instance, type InstanceEvent } from '../domain/instance.ts'
+import { Message, type MessageEvent } from '../domain/message.ts'
+import { tellOfInstance, tellOfMessage, type PublicEvent } from '../domain/public-events.ts'
+import type { Bus } from '../ports/bus.ts'
+import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
+import type { Reaction } from './runner.ts'
+
+const STATES_KEPT = 10_000
+
+type Options = {
+  readonly store: EventStore
+  readonly bus: Bus
+  /** Resolves once those who decide who gets an event know everything up to a position. */
+  readonly ready: (position: Position, signal: AbortSignal) => Promise<void>
+}
+
+/** Tells the outside: makes public events of stored ones and publishes them, in the order of the log. */
+export const relay = ({ store, bus, ready }: Options): Reaction => {
+  const ofMessages = translator(store, Message, tellOfMessage)
+  const ofInstances = translator(store, Instance, tellOfInstance)
+
+  return {
+    name: 'relay',
+    handle: async (batch, signal) => {
+      const [messages, instances] = await Promise.all([ofMessages(batch), ofInstances(batch)])
+      const events = batch.flatMap(({ id }) => messages.told.get(id) ?? instances.told.get(id) ?? [])
+      const last = batch.at(-1)
+      if (events.length > 0 && last) {
+        await ready(last.position, signal)
+        await bus.publish(events)
+      }
+      messages.remember()
+      instances.remember()
+    },
+  }
+}
+
+/** Translates the events of one kind of aggregate, keeping the state that each stream is in before the next event. */
+const translator = <S extends object, E extends DomainEvent>(
+  store: EventStore,
+  decider: Decider<S, E>,
+  tell: (before: S, event: Recorded<E>) => PublicEvent[],
+) => {
+  const states = new LRUCache<string, S>({ max: STATES_KEPT })
+  const belongs = ({ stream }: Recorded) => stream.startsWith(`${decider.category}-`)
+  // The category of a stream says which events are on it.
+  const asOwn = (event: Recorded) => upcast(event) as unknown as Recorded<E>
+
+  const eventsBefore = async ({ stream, revision }: Recorded): Promise<readonly Recorded[]> =>
+    revision === 0 ? [] : (await store.readStream(stream)).filter((event) => event.revision < revision)
+
+  /** What a batch tells. `remember` is for when it has been told: a batch that comes again starts where it started. */
+  return async (batch: readonly Recorded[]) => {
+    const own = batch.filter(belongs)
+    const unknown = new Map<string, Recorded>()
+    for (const event of own)
+      if (!states.has(event.stream) && !unknown.has(event.stream)) unknown.set(event.stream, event)
+    const known = new Map<string, S>()
+    await Promise.all(
+      [...unknown].map(async ([stream, event]) => {
+        const past = await eventsBefore(event)
+        known.set(stream, fold(decider, past.map(asOwn)))
+      }),
+    )
+    const told = new Map<string, PublicEvent[]>()
+    for (const event of own) {
+      const before = known.get(event.stream) ?? states.get(event.stream) ?? decider.initial
+      told.set(event.id, tell(before, asOwn(event)))
+      known.set(event.stream, decider.evolve(before, asOwn(event)))
+    }
+    const remember = () => {
+      for (const [stream, state] of known) states.set(stream, state)
+    }
+    return { told, remember }
+  }
+}

@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageId } from '../domain/ids.ts'
+import { Instance } from '../domain/instance.ts'
+import { accept, fail, Message, react } from '../domain/message.ts'
+import type { Context } from '../domain/metadata.ts'
+import { START, type Position } from '../ports/event-store.ts'
+import type { Gateway } from '../ports/gateway.ts'
+import type { OutboxRow } from '../projections/outbox.ts'
+import type { Load, Transact } from '../write/transact.ts'
+
+const ATTEMPT_MAX = 6
+const RETRY_MIN_MS = 500
+const FAULT_PAUSE_MS = 1000
+/** Waiting messages taken at once when an instance comes back. */
+const PAGE = 200
+
+type Parts = {
+  readonly transact: Transact
+  readonly load: Load
+  readonly gatewayOf: (instanceId: string) => Gateway | undefined
+  /** The oldest waiting messages of an instance, from a to-do list that knows everything up to a position. */
+  readonly waiting: (instanceId: string, upTo: Position, limit: number) => Promise<readonly OutboxRow[]>
+  readonly onOutcome: (outcome: 'sent' | 'failed') => void
+  readonly onError: (error: unknown) => void
+}
+
+/** What is known of one instance's sending. */
+type Backlog = {
+  /** Messages were left on the to-do list: new ones have to queue up behind them. */
+  waiting: boolean
+  /** Position of the last message left there. */
+  upTo: Position
+  draining: boolean
+}
+
+/**
+ * Hands queued messages to WhatsApp: those of one conversation in order, of different ones beside each other. What
+ * cannot go out now stays on the to-do list, which is read again when the instance is connected.
+ */
+export const createSender = (parts: Parts) => {
+  const { transact, load, gatewayOf, onOutcome, onError } = parts
+  const backlogs = new Map<string, Backlog>()
+  /** End of the log when it began to be followed: what was queued before is on the to-do list. */
+  let followedFrom: Position = START
+  /** The last send of each conversation; the next one follows it. */
+  const lanes = new Map<string, Promise<Position>>()
+
+  const backlogOf = (instanceId: string): Backlog => {
+    // Until its to-do list was found empty once, an instance may have messages waiting.
+    const known = backlogs.get(instanceId) ?? { waiting: true, upTo: followedFrom, draining: false }
+    backlogs.set(instanceId, known)
+    return known
+  }
+
+  const contextOf = ({ tenant_id, correlation, causation }: OutboxRow): Context => ({
+    tenant: tenant_id,
+    actor: { kind: 'gateway' },
+    correlation,
+    causation,
+  })
+
+  const tellGateway = async (job: OutboxRow) => {
+    const { instance_id: instanceId, whatsapp_id: whatsappId, chat, content } = job
+    for (let attempt = 1; ; attempt++) {
+      const gateway = gatewayOf(instanceId)
+      if (!gateway?.connected(instanceId)) return undefined
+      const outcome = await gateway.send({ instanceId, whatsappId, chat, content })
+      if (outcome.kind !== 'retry') return outcome
+      if (attempt === ATTEMPT_MAX) return { kind: 'refused', reason: outcome.reason } as const
+      await sleep(RETRY_MIN_MS * 2 ** (attempt - 1))
+    }
+  }
+
+  /** A reaction that went out shows on the message that it is about. */
+  const recordReaction = async (job: OutboxRow, at: string) => {
+    if (job.content.kind !== 'reaction') return
+    const { targetWhatsappId, emoji } = job.content
+    const id = messageId(job.instance_id, targetWhatsappId)
+    const [instance, reaction] = await Promise.all([load(Instance, job.instance_id), load(Message, job.id)])
+    const decide = react({
+      instanceId: job.instance_id,
+      conversationId: job.conversation_id,
+      conversationNumber: reaction.state.body?.conversationNumber ?? 0,
+      targetWhatsappId,
+      by: `${instance.state.phoneNumber ?? ''}@s.whatsapp.net`,
+      fromMe: true,
+      emoji,
+      at,
+    })
+    await transact(Message, id, decide, contextOf(job))
+  }
+
+  /** Answers the position of what was recorded; START if the message waits on. */
+  const send = async (job: OutboxRow, isNew: boolean): Promise<Position> => {
+    const backlog = backlogOf(job.instance_id)
+    if (!isNew) {
+      const { state, position } = await load(Message, job.id)
+      if (state.status !== 'queued') return position
+    }
+    const outcome = await tellGateway(job)
+    if (!outcome) {
+      backlog.waiting = true
+      return START
+    }
+    if (outcome.kind === 'sent') await recordReaction(job, outcome.at)
+    const at = new Date().toISOString()
+    const decide = outcome.kind === 'sent' ? accept(outcome.at) : fail(outcome.reason, at)
+    const written = await transact(Message, job.id, decide, contextOf(job))
+    onOutcome(outcome.kind === 'sent' ? 'sent' : 'failed')
+    return written.position
+  }
+
+  const enqueue = (job: OutboxRow, isNew: boolean): Promise<Position> => {
+    const lane = job.conversation_id
+    const before = lanes.get(lane) ?? Promise.resolve(START)
+    const after = before
+      .then(() => send(job, isNew))
+      .catch((error: unknown) => {
+        onError(error)
+        const backlog = backlogOf(job.instance_id)
+        backlog.waiting = true
+        setTimeout(() => void drain(job.instance_id), FAULT_PAUSE_MS).unref()
+        return START
+      })
+    lanes.set(lane, after)
+    void after.then(() => {
+      if (lanes.get(lane) === after) lanes.delete(lane)
+    })
+    return after
+  }
+
+  const isConnected = (instanceId: string) => gatewayOf(instanceId)?.connected(instanceId) ?? false
+
+  /** Sends what waits at an instance until nothing does, or the connection is lost. */
+  const drain = async (instanceId: string) => {
+    const backlog = backlogOf(instanceId)
+    if (backlog.draining) return
+    backlog.draining = true
+    backlog.waiting = true
+    try {
+      while (backlog.waiting && isConnected(instanceId)) {
+        const { upTo } = backlog
+        const jobs = await parts.waiting(instanceId, upTo, PAGE)
+        const positions = await Promise.all(jobs.map((job) => enqueue(job, false)))
+        const last = positions.reduce((newest, position) => (position > newest ? position : newest), upTo)
+        if (positions.includes(START)) await sleep(FAULT_PAUSE_MS)
+        else if (jobs.length === 0 && backlog.upTo === upTo) backlog.waiting = false
+        else if (last > backlog.upTo) backlog.upTo = last
+      }
+    } catch (error) {
+      onError(error)
+      setTimeout(() => void drain(instanceId), FAULT_PAUSE_MS).unref()
+    } finally {
+      backlog.draining = false
+    }
+  }
+
+  /** A message was queued: send it now if nothing waits before it, else in its turn. */
+  const queued = (job: OutboxRow, position: Position) => {
+    const backlog = backlogOf(job.instance_id)
+    if (isConnected(job.instance_id) && !backlog.waiting) return void enqueue(job, true)
+    backlog.waiting = true
+    backlog.upTo = position
+    if (isConnected(job.instance_id)) void drain(job.instance_id)
+  }
+
+  /** The log is followed from here on: whatever waits goes first. */
+  const begin = (head: Position) => {
+    followedFrom = head
+    for (const [instanceId, backlog] of backlogs) {
+      backlog.waiting = true
+      if (head > backlog.upTo) backlog.upTo = head
+      void drain(instanceId)
+    }
+  }
+
+  return { begin, queued, drain }
+}
+export type Sender = ReturnType<typeof createSender>

@@ -1,0 +1,82 @@
+import { messageId } from '../domain/ids.ts'
+import { Instance, report } from '../domain/instance.ts'
+import { acknowledge, Message, react, receive } from '../domain/message.ts'
+import type { Context } from '../domain/metadata.ts'
+import type { GatewayListener, Incoming, IncomingReaction, Receipt } from '../ports/gateway.ts'
+import type { Numbers } from '../ports/numbers.ts'
+import type { StartConversation } from './conversations.ts'
+import type { Transact } from './transact.ts'
+import type { ConnectionReport } from '../domain/instance.ts'
+
+type Parts = {
+  readonly transact: Transact
+  readonly numbers: Numbers
+  readonly startConversation: StartConversation
+}
+
+/** What comes from WhatsApp, in our own words, becomes facts. Told again, it changes nothing. */
+export const createReceive = ({ transact, numbers, startConversation }: Parts) => {
+  const message = async (instanceId: string, incoming: Incoming, context: Context) => {
+    const id = messageId(instanceId, incoming.whatsappId)
+    const [conversation, number] = await Promise.all([
+      startConversation(instanceId, incoming.chat, context),
+      numbers('message'),
+    ])
+    const { fromMe, ...words } = incoming
+    const data = {
+      ...words,
+      number,
+      instanceId,
+      conversationId: conversation.id,
+      conversationNumber: conversation.number,
+    }
+    const written = await transact(Message, id, receive(data, fromMe), context, { expectNew: true })
+    return { id, ...written }
+  }
+
+  /** `state.body` is missing if the message is not known. */
+  const receipt = (instanceId: string, { whatsappId, status, at }: Receipt, context: Context) =>
+    transact(Message, messageId(instanceId, whatsappId), acknowledge(status, at), context)
+
+  const reaction = async (instanceId: string, incoming: IncomingReaction, context: Context) => {
+    const { targetWhatsappId, chat, sender, senderName, fromMe, emoji, at } = incoming
+    const conversation = await startConversation(instanceId, chat, context)
+    const decide = react({
+      instanceId,
+      conversationId: conversation.id,
+      conversationNumber: conversation.number,
+      targetWhatsappId,
+      by: sender,
+      ...(senderName !== undefined && { byName: senderName }),
+      fromMe,
+      emoji,
+      at,
+    })
+    return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
+  }
+
+  const connection = (instanceId: string, change: ConnectionReport, context: Context) =>
+    transact(Instance, instanceId, report(change), context)
+
+  return { message, receipt, reaction, connection }
+}
+export type Receive = ReturnType<typeof createReceive>
+
+/** What one instance's gateway tells, taken down in the name of that gateway. */
+export const listenerOf = (
+  receive: Receive,
+  instance: { readonly id: string; readonly tenantId: string },
+  newCorrelation: () => string,
+): GatewayListener => {
+  const context = (): Context => ({
+    tenant: instance.tenantId,
+    actor: { kind: 'gateway' },
+    correlation: newCorrelation(),
+  })
+  return {
+    message: async (incoming) => void (await receive.message(instance.id, incoming, context())),
+    receipt: async (receipt) => void (await receive.receipt(instance.id, receipt, context())),
+    reaction: async (reaction) => void (await receive.reaction(instance.id, reaction, context())),
+    connection: async (change) => void (await receive.connection(instance.id, change, context())),
+  }
+}

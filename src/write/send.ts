@@ -1,0 +1,108 @@
+import { Refusal } from '../domain/errors.ts'
+import { messageId, outgoingWhatsappId } from '../domain/ids.ts'
+import { Instance, mustBeConnected } from '../domain/instance.ts'
+import { Message, queue, type Content, type MessageStatus } from '../domain/message.ts'
+import type { Context } from '../domain/metadata.ts'
+import type { Position } from '../ports/event-store.ts'
+import type { Numbers } from '../ports/numbers.ts'
+import type { StartConversation } from './conversations.ts'
+import type { Outcomes } from './outcomes.ts'
+import type { Load, Transact } from './transact.ts'
+
+type Parts = {
+  readonly transact: Transact
+  readonly load: Load
+  readonly numbers: Numbers
+  readonly startConversation: StartConversation
+  readonly outcomes: Outcomes
+  /** How long a request waits for WhatsApp before it answers `queued`. */
+  readonly timeoutMs: number
+}
+
+export type SendCommand = {
+  readonly instanceId: string
+  /** JID of the chat. */
+  readonly chat: string
+  readonly content: Content
+  /** Take the message even if the instance is not connected, and send it when it is. */
+  readonly queueIfOffline: boolean
+  readonly idempotencyKey?: string | undefined
+  readonly context: Context
+}
+
+export type SentMessage = {
+  readonly id: string
+  readonly number: number
+  readonly whatsappId: string
+  readonly conversation: { readonly id: string; readonly number: number }
+  readonly status: MessageStatus
+  /** When it was queued: the same however often the same request comes. */
+  readonly at: string
+  readonly position: Position
+}
+
+/**
+ * Takes a message for sending and waits, within bounds, for WhatsApp's word. The WhatsApp id is chosen here, so that a
+ * crash anywhere sends again under the same one. Throws SEND_FAILED if WhatsApp refuses.
+ */
+export const createSend = (parts: Parts) => {
+  const { transact, load, numbers, startConversation, outcomes, timeoutMs } = parts
+
+  return async (command: SendCommand): Promise<SentMessage> => {
+    const { instanceId, chat, content, context, idempotencyKey } = command
+    const whatsappId = outgoingWhatsappId(instanceId, idempotencyKey)
+    const id = messageId(instanceId, whatsappId)
+    const [instance, conversation, number] = await Promise.all([
+      load(Instance, instanceId),
+      startConversation(instanceId, chat, context),
+      numbers('message'),
+    ])
+    const message = {
+      instanceId,
+      conversationId: conversation.id,
+      conversationNumber: conversation.number,
+      number,
+      whatsappId,
+      chat,
+      content,
+      at: new Date().toISOString(),
+    }
+    const decide = queue(message)
+    const waiting = outcomes.wait(id, timeoutMs)
+    try {
+      const queued = await transact(
+        Message,
+        id,
+        (state) => {
+          const events = decide(state)
+          if (events.length > 0 && !command.queueIfOffline) mustBeConnected(instance.state)
+          return events
+        },
+        context,
+        { expectNew: true },
+      )
+      const isOpen = queued.state.status === 'queued' && instance.state.status === 'connected'
+      const outcome = isOpen ? await waiting.outcome : undefined
+      const { state, position } = outcome === undefined ? queued : await load(Message, id)
+      if (!state.body) throw new Error(`Message ${id} was not queued`)
+      if (state.status === 'failed') throw sendFailed(state.reason)
+      return {
+        id,
+        number: state.body.number,
+        whatsappId,
+        conversation,
+        status: state.status ?? 'queued',
+        at: state.body.at,
+        position,
+      }
+    } finally {
+      waiting.giveUp()
+    }
+  }
+}
+export type Send = ReturnType<typeof createSend>
+
+const sendFailed = (reason = 'unknown reason') =>
+  new Refusal('SEND_FAILED', `WhatsApp did not take the message: ${reason}. Send it again under a new key.`, {
+    reason,
+  })
