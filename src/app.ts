@@ -262,19 +262,18 @@ export const createApp = (parts: Parts) => {
 
   /** Starts everything that works by itself. `ready` resolves once requests can be served, `stopped` after the signal. */
   const start = (signal: AbortSignal) => {
-    const ready = becomeReady(signal)
-    const stopped = (async () => {
-      if (parts.alone) await queue.releaseAll()
-      await Promise.all([
+    const prepared = Promise.all([readModels.prepare(), parts.alone && queue.releaseAll()])
+    const stopped = prepared.then(() =>
+      Promise.all([
         readModels.run(signal),
         outcomes.run(signal),
         relayRunner.run(signal),
         deliverer.run(signal),
         runGateways(signal),
         purge(signal),
-      ])
-    })()
-    return { ready, stopped }
+      ]),
+    )
+    return { ready: prepared.then(() => becomeReady(signal)), stopped }
   }
 
   return { http, start, db, store, accounts, readModels }

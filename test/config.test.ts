@@ -81,12 +81,6 @@ describe('the configuration', () => {
     expect(text).toContain('OPERATOR_TOKEN must be at least 16 characters.')
     expect(text).not.toMatch(/hunter2|tooshort/)
   })
-  it('wants the first account’s address and password together', () => {
-    expect(problemsOf({ ADMIN_EMAIL: 'a@example.com' })).toContain('ADMIN_PASSWORD')
-    expect(
-      loadConfig({ ADMIN_EMAIL: 'a@example.com', ADMIN_PASSWORD: 'long enough' }).secrets.adminPassword,
-    ).toBe('long enough')
-  })
   it('keeps secrets out of the settings, and both frozen', () => {
     const { settings, secrets } = loadConfig({
       DATABASE_URL: 'postgres://user:hidden@db/zapini',

@@ -80,7 +80,7 @@ export const messageEvents = {
   MessageReceived: eventSchema(Type.Object(FromWhatsApp)),
   /** Typed on the phone itself, or on another device of the account. */
   MessageSentFromPhone: eventSchema(Type.Object(FromWhatsApp)),
-  MessageSent: eventSchema(Step),
+  MessageSent: eventSchema(Type.Object({ ...Place, at: Time, kind: Type.String() })),
   MessageDelivered: eventSchema(Step),
   MessageRead: eventSchema(Step),
   MessagePlayed: eventSchema(Step),
@@ -175,23 +175,39 @@ const placeOf = (
   at,
 })
 
+const sentEvent = (body: NonNullable<Message['body']>, at: string): MessageEvent => ({
+  type: 'MessageSent',
+  data: { ...placeOf(body, at), kind: body.content.kind },
+})
+
 /** WhatsApp took the message. */
 export const accept =
   (at: string): Decision =>
   ({ body, status }) =>
-    body && status === 'queued' ? [{ type: 'MessageSent', data: placeOf(body, at) }] : []
+    body && status === 'queued' ? [sentEvent(body, at)] : []
 
 export const fail =
   (reason: string, at: string): Decision =>
   ({ body, status }) =>
     body && status === 'queued' ? [{ type: 'MessageFailed', data: { ...placeOf(body, at), reason } }] : []
 
-const receiptEvents = {
-  sent: 'MessageSent',
-  delivered: 'MessageDelivered',
-  read: 'MessageRead',
-  played: 'MessagePlayed',
-} as const satisfies Record<ReceiptStatus, MessageEvent['type']>
+const receiptEvent = (
+  status: ReceiptStatus,
+  body: NonNullable<Message['body']>,
+  at: string,
+): MessageEvent => {
+  const data = placeOf(body, at)
+  switch (status) {
+    case 'sent':
+      return sentEvent(body, at)
+    case 'delivered':
+      return { type: 'MessageDelivered', data }
+    case 'read':
+      return { type: 'MessageRead', data }
+    case 'played':
+      return { type: 'MessagePlayed', data }
+  }
+}
 
 const rankOf = (status: MessageStatus | undefined) => receiptStatuses.findIndex((known) => known === status)
 
@@ -204,7 +220,7 @@ export const acknowledge =
   ({ body, direction, status: present }) => {
     if (!body || direction !== 'outgoing' || rankOf(status) <= rankOf(present)) return []
     const steps: ReceiptStatus[] = rankOf(present) < 0 && status !== 'sent' ? ['sent', status] : [status]
-    return steps.map((step) => ({ type: receiptEvents[step], data: placeOf(body, at) }))
+    return steps.map((step) => receiptEvent(step, body, at))
   }
 
 export const react =

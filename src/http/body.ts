@@ -19,31 +19,22 @@ export const readBody = async (request: IncomingMessage, limits: BodyLimits): Pr
   if (length === '0' || (length === undefined && transfer === undefined)) return noBody
   if (encoding !== undefined && encoding !== 'identity')
     throw new Refusal('UNSUPPORTED_MEDIA_TYPE', 'Send the body uncompressed, without Content-Encoding.')
-  const { promise: late, timer } = lateAfter(limits.bodyTimeoutMs)
-  const body = getRawBody(request, { length: length ?? null, limit: limits.bodyLimitBytes })
-  try {
-    return await Promise.race([body, late])
-  } catch (error) {
-    throw error instanceof Refusal ? error : unreadable(error, limits.bodyLimitBytes)
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-const lateAfter = (timeoutMs: number) => {
-  let timer: NodeJS.Timeout | undefined
-  const promise = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Refusal('MALFORMED_REQUEST', `The body did not arrive within ${timeoutMs / 1000} seconds.`))
-    }, timeoutMs)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late(limits.bodyTimeoutMs)), limits.bodyTimeoutMs)
+    getRawBody(request, { length: length ?? null, limit: limits.bodyLimitBytes }, (error, body) => {
+      clearTimeout(timer)
+      if (error) reject(unreadable(error, limits.bodyLimitBytes))
+      else resolve(body)
+    })
   })
-  return { promise, timer }
 }
 
-const unreadable = (error: unknown, limitBytes: number): Refusal =>
-  error instanceof Error && 'type' in error && error.type === 'entity.too.large'
+const late = (timeoutMs: number) => malformed(`The body did not arrive within ${timeoutMs / 1000} seconds.`)
+
+const unreadable = (error: getRawBody.RawBodyError, limitBytes: number): Refusal =>
+  error.type === 'entity.too.large'
     ? new Refusal('PAYLOAD_TOO_LARGE', `The body is larger than the ${limitBytes} bytes allowed.`)
-    : new Refusal('MALFORMED_REQUEST', 'The body ended before it was complete.')
+    : malformed('The body ended before it was complete.')
 
 const jsonType = /^\s*application\/([\w.-]+\+)?json\s*(;|$)/i
 /** Escapes of characters that PostgreSQL cannot store; only through an escape can they come out of valid JSON. */

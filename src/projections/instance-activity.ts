@@ -54,7 +54,8 @@ export const instanceActivity = projection<InstanceActivityRow>({
   },
   indexes: ['(instance_id, slot)'],
   on: {
-    MessageSent: (event) => count(event, event.data.instanceId, 'sent'),
+    MessageSent: (event) =>
+      event.data.kind === 'reaction' ? [] : count(event, event.data.instanceId, 'sent'),
     MessageSentFromPhone: (event) => count(event, event.data.instanceId, 'sent'),
     MessageReceived: (event) => count(event, event.data.instanceId, 'received'),
   },

@@ -38,8 +38,14 @@ export const createReadModels = ({ pool, store, onChanged, onError }: Parts) => 
     return all.every(Boolean)
   }
 
+  /** Makes sure that every table is there, so that it can be asked. */
+  const prepare = async () => {
+    for (const name of names) await runners[name].prepare()
+  }
+
   return {
     names,
+    prepare,
     reached,
     status: () => names.map((name) => runners[name].status()),
     run: (signal: AbortSignal) => Promise.all(names.map((name) => runners[name].run(signal))),

@@ -24,6 +24,8 @@ export type ProjectionState = {
 export type ProjectionRunner = {
   readonly name: string
   status(): ProjectionState
+  /** Makes the table if it is not there in its present version. */
+  prepare(): Promise<void>
   /** Resolves true once the table knows everything up to a position, false after the time-out or when stopped. */
   reached(position: Position, timeoutMs: number): Promise<boolean>
   /** Runs until the signal. */
@@ -109,5 +111,5 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
     })
   }
 
-  return { name, status: () => status, reached, run }
+  return { name, status: () => status, prepare: () => ensureTable(pool, projection), reached, run }
 }

@@ -7,10 +7,13 @@ import { rawText, reply, route } from '../../src/http/route.ts'
 import { createServer } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
-import { operatorToken, startToys, toyRoutes, toySettings } from './support.ts'
+import { jsonOf, operatorToken, startToys, toyRoutes, toySettings } from './support.ts'
 
 const hello = { recipient: '5511999999999', message: 'hello' }
-const errorOf = async (response: Response) => ({ status: response.status, ...(await response.json()) })
+const errorOf = async (response: Response) => {
+  const { success, error } = await jsonOf(response)
+  return { status: response.status, success, error }
+}
 
 let toys: Awaited<ReturnType<typeof startToys>>
 beforeAll(async () => {
@@ -27,7 +30,7 @@ describe('addresses', () => {
     }
   })
   it('a literal path wins over a parameter whatever the order of the table', async () => {
-    expect(await (await toys.get('/toys/first')).json()).toEqual({ first: true })
+    expect(await jsonOf(await toys.get('/toys/first'))).toEqual({ first: true })
   })
   it('an unknown path answers 404 in the error envelope', async () => {
     expect(await errorOf(await toys.get('/nowhere'))).toMatchObject({
@@ -150,14 +153,14 @@ describe('bodies', () => {
   })
   it('NUL characters are removed and halves of surrogate pairs replaced, in keys too', async () => {
     const body = '{"recipient":"1","message":"a\\u0000b\\ud800c\\ud83d\\ude00","x\\u0000":["\\u0000y"]}'
-    expect((await (await toys.post('/send', body)).json()).body).toEqual({
+    expect((await jsonOf(await toys.post('/send', body))).body).toEqual({
       recipient: '1',
       message: 'ab\ufffdc😀',
       x: ['y'],
     })
   })
   it('NUL characters are removed from path and query', async () => {
-    expect((await (await toys.get('/toys/a%00b')).json()).data.id).toBe('ab')
+    expect((await jsonOf(await toys.get('/toys/a%00b'))).data?.id).toBe('ab')
   })
   it('a body nested too deep answers 400 and does not exhaust the stack', async () => {
     const deep = await startToys({ settings: { bodyLimitBytes: 1_000_000 } })
@@ -189,7 +192,7 @@ describe('validation', () => {
   const detailsOf = async (body: object) => {
     const answer = await errorOf(await toys.post('/send', body))
     expect(answer).toMatchObject({ status: 422, success: false, error: { code: 'VALIDATION_FAILED' } })
-    return answer.error.details
+    return answer.error?.details
   }
   it('every bad field is named at once, nested ones in dotted form', async () => {
     expect(await detailsOf({ message: 'x'.repeat(21), options: { delay: 'soon' }, kind: 'song' })).toEqual({
@@ -219,12 +222,12 @@ describe('validation', () => {
     })
   })
   it('a field under another name is taken, and the canonical name wins', async () => {
-    const bodyOf = async (body: object) => (await (await toys.post('/send', body)).json()).body
-    expect((await bodyOf({ to: 'b', number: 'a', message: 'm' })).recipient).toBe('a')
-    expect((await bodyOf({ to: 'b', recipient: 'c', message: 'm' })).recipient).toBe('c')
+    const bodyOf = async (body: object) => (await jsonOf(await toys.post('/send', body))).body
+    expect((await bodyOf({ to: 'b', number: 'a', message: 'm' }))?.recipient).toBe('a')
+    expect((await bodyOf({ to: 'b', recipient: 'c', message: 'm' }))?.recipient).toBe('c')
   })
   it('query text becomes numbers, booleans and lists; empty counts as absent', async () => {
-    const queryOf = async (text: string) => (await (await toys.get(`/toys/1?${text}`)).json()).data.query
+    const queryOf = async (text: string) => (await jsonOf(await toys.get(`/toys/1?${text}`))).data?.query
     const [one, two] = ['0190d0a0-0000-7000-8000-00000000000a', '0190d0a0-0000-7000-8000-00000000000b']
     expect(await queryOf('limit=20&unread=1')).toEqual({ limit: 20, unread: true })
     expect(await queryOf('unread=false&limit=')).toEqual({ unread: false, limit: 15 })
@@ -233,11 +236,11 @@ describe('validation', () => {
       `tag_ids=${one}&tag_ids=${two}`,
       `tag_ids[]=${one}&tag_ids[]=${two}`,
     ])
-      expect((await queryOf(text)).tag_ids).toEqual([one, two])
+      expect((await queryOf(text))?.tag_ids).toEqual([one, two])
   })
   it('bad query values answer 422', async () => {
     const response = await toys.get('/toys/1?limit=101&unread=perhaps&tag_ids=x')
-    expect((await errorOf(response)).error.details).toEqual({
+    expect((await errorOf(response)).error?.details).toEqual({
       limit: ['must be at most 100'],
       unread: ['must be true or false'],
       'tag_ids.0': ['must be a UUID'],
@@ -283,7 +286,7 @@ describe('answers', () => {
     const lying = await startToys({ routes: [liar] })
     const { status, error } = await errorOf(await lying.get('/lie'))
     expect(status).toBe(500)
-    expect(error.details).toEqual({ at: ['must be a date and time such as 2025-01-15T10:30:00Z'] })
+    expect(error?.details).toEqual({ at: ['must be a date and time such as 2025-01-15T10:30:00Z'] })
     await lying.stop()
   })
 })
@@ -374,7 +377,7 @@ describe('the log', () => {
 
 describe('infrastructure', () => {
   it('health needs no token and is as the reference shows', async () => {
-    const answer = await (await fetch(`${toys.url}/health`)).json()
+    const answer = await jsonOf(await fetch(`${toys.url}/health`))
     expect(Object.keys(answer)).toEqual(['status', 'uptime', 'timestamp'])
     expect(answer.status).toBe('ok')
   })
@@ -436,10 +439,10 @@ describe('the route table', () => {
       route({ ...start, responses: { 200: Count }, handle: async () => reply(201, ok({ count: 1 })) }),
       // @ts-expect-error the count is not a number
       route({ ...start, responses: { 200: Count }, handle: async () => reply(200, ok({ count: 'one' })) }),
-      // @ts-expect-error nobody has been identified
       route({
         ...start,
         responses: { 200: rawText('text/csv') },
+        // @ts-expect-error nobody has been identified
         handle: async ({ caller }) => reply(200, `${caller}`),
       }),
     ]

@@ -10,6 +10,10 @@ import { createServer, type ServerParts, type ServerSettings } from '../../src/h
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 
+/** Any JSON value, to be read by names and positions without casts; what is not there is undefined. */
+export type Json = { [name: string]: Json } & Json[] & string
+export const jsonOf = async (response: Response): Promise<Json> => JSON.parse(await response.text())
+
 const tenantId = '0190d0a0-0000-7000-8000-000000000001'
 const callerOf = (id: string, rest: Partial<Caller>): Caller => ({
   tenantId,

@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter, once, setMaxListeners } from 'node:events'
 import { Refusal } from '../../domain/errors.ts'
 import type { ConnectionReport } from '../../domain/instance.ts'
 import type { GatewayListener } from '../../ports/gateway.ts'
@@ -54,14 +54,12 @@ export const createSessions = () => {
 }
 export type Sessions = ReturnType<typeof createSessions>
 
-export const newSession = (instanceId: string, listener: GatewayListener): Session => ({
-  instanceId,
-  listener,
-  link: { state: 'unpaired' },
-  failures: [],
-  arriving: new Set(),
-  ending: new AbortController(),
-})
+export const newSession = (instanceId: string, listener: GatewayListener): Session => {
+  const ending = new AbortController()
+  // Every slow send listens.
+  setMaxListeners(0, ending.signal)
+  return { instanceId, listener, link: { state: 'unpaired' }, failures: [], arriving: new Set(), ending }
+}
 
 export const now = () => new Date().toISOString()
 

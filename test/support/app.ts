@@ -1,0 +1,85 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { inProcessBus } from '../../src/adapters/in-process/bus.ts'
+import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
+import { guardedPost } from '../../src/adapters/outbound/post.ts'
+import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
+import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
+import { createPool } from '../../src/adapters/postgres/pool.ts'
+import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
+import { createApp, type Parts } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { ensureFirstAccount } from '../../src/first-account.ts'
+import { createLog } from '../../src/log.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { login } from './client.ts'
+import { createTestDatabase } from './database.ts'
+
+export const ADMIN = { email: 'admin@example.com', password: 'a long password' }
+export const OPERATOR_TOKEN = 'an operator token for tests'
+
+/**
+ * The true application on a database of its own, in this process, behind a real socket, with an administrator logged
+ * in. Settings are given as environment variables; answers are checked against their schemas.
+ */
+export const startApp = async (environment: Record<string, string> = {}, replace: Partial<Parts> = {}) => {
+  const database = await createTestDatabase()
+  const log = createLog('silent')
+  const faults: unknown[] = []
+  const onError = (error: unknown) => void faults.push(error)
+  const pool = createPool(database.url, { max: 15, onError })
+  const relaxedPool = createPool(database.url, { max: 3, durable: false, onError })
+  const { settings } = loadConfig({
+    OUTBOUND_ALLOW: '127.0.0.0/8',
+    RATE_LIMIT_REQUESTS: '0',
+    WEBHOOK_RETRY_SECONDS: '0.05,0.05,0.1,0.1,0.2',
+    WEBHOOK_TIMEOUT_SECONDS: '2',
+    ...environment,
+  })
+  const store = postgresEventStore(pool, onError)
+  const sandbox = sandboxGateway(pool, onError)
+  const guard = addressGuard(settings.outboundAllow)
+  const outbound = guardedPost({
+    guard,
+    timeoutMs: settings.webhookTimeoutSeconds * 1000,
+    connectionsPerOrigin: settings.webhookEndpointConcurrency,
+  })
+  const app = createApp({
+    settings: { ...settings, version: 'test', validateResponses: true },
+    operatorToken: OPERATOR_TOKEN,
+    pool,
+    relaxedPool,
+    store,
+    bus: inProcessBus(),
+    numbers: postgresNumbers(pool),
+    gateways: { sandbox },
+    sandbox,
+    post: outbound.post,
+    refusedUrl: guard.checkUrl,
+    alone: true,
+    log,
+    metrics: createMetrics(),
+    ...replace,
+  })
+  const running = new AbortController()
+  const { ready, stopped } = app.start(running.signal)
+  const handle = app.http.callback()
+  const server = createServer((request, response) => void handle(request, response))
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await ready
+  await ensureFirstAccount(app.db, app.accounts, ADMIN)
+  const admin = await login(url, ADMIN.email, ADMIN.password)
+
+  const stop = async () => {
+    server.closeAllConnections()
+    await new Promise((done) => server.close(done))
+    running.abort()
+    await stopped
+    await outbound.close()
+    await store.close()
+    await Promise.all([pool.end(), relaxedPool.end()])
+    await database.drop()
+  }
+  return { ...app, url, admin, pool, database, faults, stop }
+}

@@ -1,0 +1,55 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const MAIN = join(import.meta.dirname, '../../dist/main.js')
+const START_MS = 60_000
+const LOOK_EVERY_MS = 25
+
+/** The built program as a process of its own. `environment` replaces the caller's, but for PATH and HOME. */
+export const startProgram = async (environment: Record<string, string>) => {
+  const child = spawn(process.execPath, [MAIN], {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      ...environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.on('data', (part: Buffer) => (output += part.toString()))
+  child.stderr.on('data', (part: Buffer) => (output += part.toString()))
+  const ended = new Promise<number | null>((done) => child.once('close', (code) => done(code)))
+
+  const url = await urlIn(() => output, child)
+  return {
+    url,
+    pid: child.pid ?? 0,
+    output: () => output,
+    ended,
+    /** As Ctrl-C does; answers the exit code. */
+    stop: async () => {
+      child.kill('SIGINT')
+      return ended
+    },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+export type Program = Awaited<ReturnType<typeof startProgram>>
+
+const urlIn = async (output: () => string, child: ChildProcess): Promise<string> => {
+  const deadline = Date.now() + START_MS
+  while (Date.now() < deadline) {
+    const found = /Zapini is ready at (\S+)/.exec(output())?.[1]
+    if (found) return found
+    if (child.exitCode !== null) throw new Error(`The program ended with ${child.exitCode}:\n${output()}`)
+    await sleep(LOOK_EVERY_MS)
+  }
+  child.kill('SIGKILL')
+  throw new Error(`The program did not get ready:\n${output()}`)
+}
