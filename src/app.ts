@@ -204,6 +204,9 @@ export const createApp = (parts: Parts) => {
     caughtUp: async (position: Position, ...names: ReadModel[]) => {
       await readModels.reached(position, CATCH_UP_MS, ...names)
     },
+    allCaughtUp: async () => {
+      await readModels.reached(await store.head(), CATCH_UP_MS, 'messages', 'conversations', 'instances')
+    },
     refusedUrl: parts.refusedUrl,
     settings,
   }

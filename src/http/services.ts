@@ -25,6 +25,8 @@ export type Services = {
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
   /** Waits, within bounds, until read models know a position, so that a client reads its own write. */
   readonly caughtUp: (position: Position, ...names: (keyof typeof projections)[]) => Promise<void>
+  /** The same for everything written so far, whoever wrote it. */
+  readonly allCaughtUp: () => Promise<void>
   /** Why a URL given by a user may not be called, in plain words; undefined if it may. */
   readonly refusedUrl: (url: string) => string | undefined
   readonly settings: { readonly userTokenDays: number }

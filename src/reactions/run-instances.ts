@@ -19,34 +19,34 @@ export const createInstanceRunner = ({ gateways, load, listenerOf, onError }: Pa
   /** Opening and closing of one instance, one after the other. */
   const lanes = new Map<string, Promise<void>>()
 
-  const settle = async (instance: InstanceRef) => {
+  /** `interrupted`: the session that was open is over, whatever is wanted by now. */
+  const settle = async (instance: InstanceRef, interrupted: boolean) => {
     const { state } = await load(Instance, instance.id)
     const gateway = state.provider && gateways[state.provider]
     if (!gateway) return
+    if (interrupted || !state.wanted) {
+      await gateway.close(instance.id, { forget: !state.exists })
+      running.delete(instance.id)
+    }
     if (state.wanted) {
       running.set(instance.id, gateway)
       await gateway.open(instance.id, listenerOf(instance))
-    } else {
-      await gateway.close(instance.id, { forget: !state.exists })
-      running.delete(instance.id)
     }
   }
 
   /** Brings one instance to what is wanted of it now. */
-  const follow = (instance: InstanceRef) => {
-    const lane = (lanes.get(instance.id) ?? Promise.resolve()).then(() => settle(instance)).catch(onError)
+  const follow = (instance: InstanceRef, interrupted = false) => {
+    const before = lanes.get(instance.id) ?? Promise.resolve()
+    const lane = before.then(() => settle(instance, interrupted)).catch(onError)
     lanes.set(instance.id, lane)
     void lane.then(() => lanes.get(instance.id) === lane && lanes.delete(instance.id))
     return lane
   }
 
   const each = ({ type, stream, meta }: Recorded) => {
-    const concerns =
-      type === 'InstanceCreated' ||
-      type === 'InstanceOpened' ||
-      type === 'InstanceClosed' ||
-      type === 'InstanceDeleted'
-    if (concerns) void follow({ id: idOfStream(stream), tenantId: meta.tenant })
+    const instance = { id: idOfStream(stream), tenantId: meta.tenant }
+    if (type === 'InstanceCreated' || type === 'InstanceOpened') void follow(instance)
+    if (type === 'InstanceClosed' || type === 'InstanceDeleted') void follow(instance, true)
   }
 
   return { follow, each, gatewayOf: (instanceId: string) => running.get(instanceId) }

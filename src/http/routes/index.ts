@@ -22,6 +22,10 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   ...hookRoutes(services, instances),
   ...tenantRoutes(services),
   ...(services.sandbox
-    ? sandboxRoutes({ sandbox: services.sandbox, resolveInstance: instances.ofCaller })
+    ? sandboxRoutes({
+        sandbox: services.sandbox,
+        resolveInstance: instances.ofCaller,
+        caughtUp: services.allCaughtUp,
+      })
     : []),
 ]
