@@ -10,7 +10,9 @@ const seen = new Set()
 
 const isSigned = (body, signature = '') => {
   const expected = createHmac('sha256', secret).update(body).digest('hex')
-  return signature.length === expected.length && timingSafeEqual(Buffer.from(signature), Buffer.from(expected))
+  return (
+    signature.length === expected.length && timingSafeEqual(Buffer.from(signature), Buffer.from(expected))
+  )
 }
 
 createServer(async (request, response) => {
