@@ -63,9 +63,8 @@ const requestOf = (ctx: ParameterizedContext<State>) => {
       const value = ctx.req.headers[name.toLowerCase()]
       return Array.isArray(value) ? value.join(', ') : value
     },
-    get signal(): AbortSignal {
-      return (signal ??= signalOf(ctx))
-    },
+    // Not a getter: an object with a getter of its own gets a hidden class of its own, on every request.
+    signal: () => (signal ??= signalOf(ctx)),
   }
 }
 

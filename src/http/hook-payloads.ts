@@ -2,8 +2,9 @@ import { Type, type Static } from 'typebox'
 import { invalid } from '../domain/errors.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 import { receiptStatuses, type Content } from '../domain/message.ts'
-import { isGroup, literals, toJid } from '../domain/values.ts'
+import { isGroup, literals, numberOf, toJid } from '../domain/values.ts'
 import type { Incoming, IncomingReaction, Receipt } from '../ports/gateway.ts'
+import { timeOf } from './times.ts'
 
 /** The payloads of the incoming hooks, as the reference has them, and what they say in our own words. */
 
@@ -65,7 +66,8 @@ export const StatusPayload = Type.Object({
 })
 
 export const QrPayload = Type.Object({
-  qr: Type.String({ minLength: 1, maxLength: 2000 }),
+  // Longer, or beyond ASCII, it would not fit into a QR code.
+  qr: Type.String({ minLength: 1, maxLength: 2000, pattern: '^[ -~]*$' }),
   qr_image: Type.Optional(Nullable),
   generated_at: Type.Optional(Type.String({ format: 'date-time' })),
 })
@@ -87,9 +89,9 @@ export const ReactionPayload = Type.Object({
   messageTimestamp: Type.Optional(Seconds),
 })
 
-const timeOf = (seconds: number | string | undefined) =>
-  (seconds === undefined ? new Date() : new Date(Number(seconds) * 1000)).toISOString()
-const isoOr = (time: string | undefined) => (time === undefined ? new Date() : new Date(time)).toISOString()
+const whatsappTime = (seconds: number | string | undefined) =>
+  timeOf(seconds === undefined ? Date.now() : Number(seconds) * 1000, 'messageTimestamp')
+const timeOrNow = (time: string | undefined, field: string) => timeOf(time ?? Date.now(), field)
 
 const quoting = (info: Static<typeof ContextInfo> | null | undefined) => ({
   ...(info?.stanzaId && { replyTo: info.stanzaId }),
@@ -104,9 +106,12 @@ const mediaFields = {
   stickerMessage: 'sticker',
 } as const
 
+/** Stands beside the content of many messages, and says nothing of it. */
+const ENVELOPE = 'messageContextInfo'
+
 /** What the message says. A kind that we have no words for is kept by its name. */
 const contentOf = (message: Static<typeof WhatsAppContent>): Content => {
-  if (typeof message.conversation === 'string') return { kind: 'text', text: message.conversation }
+  if (message.conversation) return { kind: 'text', text: message.conversation }
   const extended = message.extendedTextMessage
   if (extended) return { kind: 'text', text: extended.text, ...quoting(extended.contextInfo) }
   for (const field of Object.keys(mediaFields) as (keyof typeof mediaFields)[]) {
@@ -121,11 +126,15 @@ const contentOf = (message: Static<typeof WhatsAppContent>): Content => {
         ...quoting(media.contextInfo),
       }
   }
+  if (message.conversation === '') return { kind: 'text', text: '' }
   const [unknownKind] =
-    Object.entries(message).find(([, value]) => value !== null && value !== undefined) ?? []
+    Object.entries(message).find(([name, value]) => name !== ENVELOPE && value !== null) ?? []
   if (unknownKind === undefined) throw invalid('message', 'must have content such as message.conversation')
   return { kind: 'other', description: unknownKind }
 }
+
+const speakerOf = ({ fromMe }: Static<typeof Key>, chat: string, own: string | undefined) =>
+  fromMe && own !== undefined ? own : chat
 
 const chatOf = (key: Static<typeof Key>, remoteJid?: string) => {
   const jid = key.remoteJid ?? remoteJid
@@ -133,7 +142,8 @@ const chatOf = (key: Static<typeof Key>, remoteJid?: string) => {
   return toJid(jid, 'key.remoteJid')
 }
 
-export const incomingOf = (payload: Static<typeof IncomingPayload>): Incoming => {
+/** `own` is the JID of the instance's phone, as far as it is known: who speaks where nobody is named in what is `fromMe`. */
+export const incomingOf = (payload: Static<typeof IncomingPayload>, own: string | undefined): Incoming => {
   const { key, pushName, groupName } = payload
   const chat = chatOf(key, payload.remoteJid)
   const participant = payload.participant ?? key.participant
@@ -142,10 +152,10 @@ export const incomingOf = (payload: Static<typeof IncomingPayload>): Incoming =>
     chat,
     ...(groupName && isGroup(chat) && { chatName: groupName }),
     fromMe: key.fromMe ?? false,
-    sender: participant ? toJid(participant, 'participant') : chat,
+    sender: participant ? toJid(participant, 'participant') : speakerOf(key, chat, own),
     ...(pushName && { senderName: pushName }),
     content: contentOf(payload.message),
-    at: timeOf(payload.messageTimestamp),
+    at: whatsappTime(payload.messageTimestamp),
   }
 }
 
@@ -160,40 +170,44 @@ export const receiptOf = ({
 }: Static<typeof StatusPayload>): Receipt | undefined => {
   const receipt = receiptStatuses[status - FIRST_RECEIPT]
   if (status === PENDING || receipt === undefined) return undefined
-  return { whatsappId: key.id, status: receipt, at: timeOf(messageTimestamp) }
+  return { whatsappId: key.id, status: receipt, at: whatsappTime(messageTimestamp) }
 }
 
 export const qrOf = ({ qr, generated_at }: Static<typeof QrPayload>): ConnectionReport => ({
   status: 'qr_ready',
   qr,
-  at: isoOr(generated_at),
+  at: timeOrNow(generated_at, 'generated_at'),
 })
 
 /** Undefined for `qr_ready`: the code itself comes by the QR hook. */
 export const connectionOf = (payload: Static<typeof ConnectionPayload>): ConnectionReport | undefined => {
-  const at = isoOr(payload.timestamp)
+  const at = timeOrNow(payload.timestamp, 'timestamp')
   switch (payload.status) {
     case 'qr_ready':
       return undefined
     case 'connected':
       if (!payload.phone_number) throw invalid('phone_number', 'is required when connected')
-      return { status: 'connected', phoneNumber: payload.phone_number.replace(/\D/g, ''), at }
+      return { status: 'connected', phoneNumber: numberOf(toJid(payload.phone_number, 'phone_number')), at }
     case 'disconnected':
     case 'offline':
       return { status: payload.status, at }
   }
 }
 
-export const reactionOf = (payload: Static<typeof ReactionPayload>): IncomingReaction => {
+/** `own` as in `incomingOf`. */
+export const reactionOf = (
+  payload: Static<typeof ReactionPayload>,
+  own: string | undefined,
+): IncomingReaction => {
   const { key, reaction, senderJid, senderName, messageTimestamp } = payload
   const chat = chatOf(key)
   return {
     targetWhatsappId: reaction.key.id,
     chat,
-    sender: toJid(senderJid ?? key.participant ?? chat, 'senderJid'),
+    sender: toJid(senderJid ?? key.participant ?? speakerOf(key, chat, own), 'senderJid'),
     ...(senderName && { senderName }),
     fromMe: key.fromMe ?? false,
     emoji: reaction.text ?? '',
-    at: timeOf(messageTimestamp),
+    at: whatsappTime(messageTimestamp),
   }
 }

@@ -44,11 +44,11 @@ export const createInstanceFinder = (db: Kysely<Database>) => {
     return instance
   }
 
-  /** The instance a call means that does not name one in its path: the token's, the one named, the host's, the only one. */
+  /** The instance a call means that does not name one in its path: the one named, the token's, the host's, the only one. */
   const meant = async (caller: Caller, ref: string | undefined, host: string): Promise<InstanceRef> => {
-    if (caller.instanceId !== undefined) return ofCaller(caller, caller.instanceId)
     if (ref !== undefined) return ofCaller(caller, ref)
-    const inHost = /^instance-([\w-]+)\./.exec(host)?.[1]
+    if (caller.instanceId !== undefined) return ofCaller(caller, caller.instanceId)
+    const inHost = /^instance-([\w-]+)\./i.exec(host)?.[1]
     if (inHost !== undefined) return ofCaller(caller, inHost)
     const [only, second] = await query.where('tenant_id', '=', caller.tenantId).limit(2).execute()
     if (only && !second) return only

@@ -25,7 +25,7 @@ export type RouteRequest = {
   readonly rawBody: Buffer
   header(name: string): string | undefined
   /** Aborts when the client goes away. */
-  readonly signal: AbortSignal
+  signal(): AbortSignal
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'

@@ -3,7 +3,7 @@ import { textOf } from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { isGroup, numberOf } from '../domain/values.ts'
 import type { Database } from './database.ts'
-import { projection, update, type Change, type RecordedOf } from './projection.ts'
+import { projection, put, update, type RecordedOf } from './projection.ts'
 
 export type ConversationRow = {
   id: string
@@ -74,29 +74,26 @@ export const conversations = projection<ConversationRow>({
     '(number)',
   ],
   on: {
-    ConversationStarted: ({ stream, data, meta }): Change<ConversationRow>[] => {
+    ConversationStarted: ({ stream, data, meta }) => {
       const id = idOfStream(stream)
       return [
-        {
-          key: id,
-          evolve: () => ({
-            id,
-            number: data.number,
-            tenant_id: meta.tenant,
-            instance_id: data.instanceId,
-            chat: data.chat,
-            contact_number: numberOf(data.chat),
-            name: null,
-            is_group: data.isGroup,
-            last_message: null,
-            last_message_kind: null,
-            last_message_number: null,
-            last_message_at: null,
-            last_incoming_number: null,
-            unread_count: 0,
-            created_at: data.at,
-          }),
-        },
+        put<ConversationRow>(id, {
+          id,
+          number: data.number,
+          tenant_id: meta.tenant,
+          instance_id: data.instanceId,
+          chat: data.chat,
+          contact_number: numberOf(data.chat),
+          name: null,
+          is_group: data.isGroup,
+          last_message: null,
+          last_message_kind: null,
+          last_message_number: null,
+          last_message_at: null,
+          last_incoming_number: null,
+          unread_count: 0,
+          created_at: data.at,
+        }),
       ]
     },
     ConversationRead: ({ stream, data }) => [

@@ -32,8 +32,13 @@ export const pendingChanges = <Row extends object>(
   return pending
 }
 
-export const keysOf = <Row>(pending: readonly Pending<Row>[]) =>
-  pending.flatMap(({ changes }) => changes.map(({ key }) => key))
+/** The rows that have to be known before changes can be applied: not those that are first overwritten. */
+export const keysOf = <Row>(pending: readonly Pending<Row>[]): string[] => {
+  const firstIsBlind = new Map<string, boolean>()
+  for (const { changes } of pending)
+    for (const { key, blind } of changes) if (!firstIsBlind.has(key)) firstIsBlind.set(key, blind ?? false)
+  return [...firstIsBlind].filter(([, blind]) => !blind).map(([key]) => key)
+}
 
 /** Applies changes to rows, in order. Gives the rows that came out different. */
 export const applyChanges = <Row extends object>(
@@ -43,11 +48,11 @@ export const applyChanges = <Row extends object>(
 ): Map<string, Row | undefined> => {
   const changed: Map<string, Row | undefined> = new Map()
   for (const { event, changes } of pending)
-    for (const { key, evolve } of changes) {
+    for (const { key, evolve, blind } of changes) {
       try {
         const before = rows.get(key)
         const after = evolve(before)
-        if (after === before) continue
+        if (after === before && !blind) continue
         rows.set(key, after)
         changed.set(key, after)
       } catch (error) {

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { idOfStream } from '../domain/decider.ts'
 import type { InstanceStatus, Provider } from '../domain/instance.ts'
 import type { Database } from './database.ts'
-import { projection, put, update } from './projection.ts'
+import { projection, put, remove, update } from './projection.ts'
 
 export type InstanceRow = {
   id: string
@@ -87,7 +87,7 @@ export const instances = projection<InstanceRow>({
         ...noQr,
       }),
     InstanceDisconnected: (event) => change(event, { status: event.data.status, ...noQr }),
-    InstanceDeleted: ({ stream }) => [{ key: idOfStream(stream), evolve: () => undefined }],
+    InstanceDeleted: ({ stream }) => [remove<InstanceRow>(idOfStream(stream))],
   },
 })
 

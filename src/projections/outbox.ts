@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { idOfStream } from '../domain/decider.ts'
 import type { Content } from '../domain/message.ts'
 import type { Database } from './database.ts'
-import { projection, put, type Change, type RecordedOf } from './projection.ts'
+import { projection, put, remove, type RecordedOf } from './projection.ts'
 
 export type OutboxRow = {
   id: string
@@ -32,9 +32,7 @@ export const outboxRow = ({ id, stream, data, meta }: RecordedOf<'MessageQueued'
   causation: id,
 })
 
-const done = ({ stream }: { readonly stream: string }): Change<OutboxRow>[] => [
-  { key: idOfStream(stream), evolve: () => undefined },
-]
+const done = ({ stream }: { readonly stream: string }) => [remove<OutboxRow>(idOfStream(stream))]
 
 /** Messages still to be handed to WhatsApp: the to-do list of the senders. */
 export const outbox = projection<OutboxRow>({

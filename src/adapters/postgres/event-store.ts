@@ -29,24 +29,43 @@ export const postgresEventStore = (
   onError: (error: unknown) => void,
 ): EventStore & { close(): Promise<void> } => {
   const appendBatch = async (appends: readonly Append[]): Promise<(Position | null)[]> => {
-    const events = appends.flatMap(({ expected, events }, n) =>
-      events.map((event, i) => ({ event, append: n + 1, revision: expected + 1 + i })),
+    const events = appends.flatMap(({ stream, expected, events }, n) =>
+      events.map((event, i) => ({
+        ...event,
+        stream,
+        revision: expected + 1 + i,
+        append: n + 1,
+        /** Events of the same append that follow. */
+        before: events.length - 1 - i,
+      })),
     )
-    const { rows } = await pool.query<{ positions: (string | null)[] }>({
+    const datas = events.map(({ data }) => JSON.stringify(data))
+    const { rows } = await pool.query<{ head: string; positions: (string | null)[] }>({
       name: 'append-events',
-      text: 'select append_events($1, $2, $3, $4, $5, $6, $7, $8)::text[] as positions',
+      text: `select head::text, positions::text[] from append_events($1, $2, $3, $4, $5, $6, $7, $8)`,
       values: [
         appends.map(({ stream }) => stream),
         appends.map(({ expected }) => expected),
         events.map(({ append }) => append),
         events.map(({ revision }) => revision),
-        events.map(({ event }) => event.id),
-        events.map(({ event }) => event.type),
-        events.map(({ event }) => JSON.stringify(event.data)),
-        events.map(({ event }) => JSON.stringify(event.meta)),
+        events.map(({ id }) => id),
+        events.map(({ type }) => type),
+        datas,
+        events.map(({ meta }) => JSON.stringify(meta)),
       ],
     })
-    return (rows[0]?.positions ?? []).map((position) => (position === null ? null : BigInt(position)))
+    const [answer] = rows
+    if (!answer) throw new Error('append_events did not answer')
+    const positions = answer.positions.map((position) => (position === null ? null : BigInt(position)))
+    const written: Recorded[] = []
+    events.forEach(({ append, before, ...event }, n) => {
+      const last = positions[append - 1]
+      if (!last) return
+      // As it will be read back: what JSON does not carry is not part of an event.
+      written.push({ ...event, data: JSON.parse(datas[n] ?? '') as object, position: last - BigInt(before) })
+    })
+    tail.offer(BigInt(answer.head), written)
+    return positions
   }
 
   const append = coalesce<Append, Position>({
@@ -114,11 +133,7 @@ export const postgresEventStore = (
 
   const tail = createTail({ pool, readAll, head, onError })
   return {
-    append: async (stream, expected, events) => {
-      const position = await append({ stream, expected, events })
-      tail.wake(position)
-      return position
-    },
+    append: (stream, expected, events) => append({ stream, expected, events }),
     readStream: (stream, from = 0) => readStream({ stream, from }),
     head,
     subscribeToAll: tail.subscribe,

@@ -29,18 +29,21 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
   let wanted: Position = START
   let started: Promise<void> | undefined
 
+  const add = (more: readonly Recorded[]) => {
+    const last = more.at(-1)
+    if (!last) return
+    events.push(...more)
+    to = last.position
+    const surplus = events.length - KEPT
+    if (surplus > 0) from = events.splice(0, surplus).at(-1)?.position ?? from
+    arrived.emit('events')
+  }
+
   const read = async () => {
     for (;;) {
       const page = await readAll(to)
-      const last = page.at(-1)
-      if (last) {
-        events.push(...page)
-        to = last.position
-        const surplus = events.length - KEPT
-        if (surplus > 0) from = events.splice(0, surplus).at(-1)?.position ?? from
-        arrived.emit('events')
-      }
-      if (!last || to >= wanted) return
+      add(page)
+      if (page.length === 0 || to >= wanted) return
     }
   }
 
@@ -59,6 +62,14 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
   const wake = (position: Position) => {
     if (position > wanted) wanted = position
     if (started && wanted > to) refresh()
+  }
+
+  /** Events that this process has just appended. If nothing lies between, they need not be read back. */
+  const offer = (head: Position, written: readonly Recorded[]) => {
+    const last = written.at(-1)
+    if (!last) return
+    if (started && !reading && head === to) add(written)
+    else wake(last.position)
   }
 
   const poll = async () => {
@@ -127,5 +138,5 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
     await reading
     await background
   }
-  return { wake, subscribe, close }
+  return { offer, subscribe, close }
 }

@@ -9,6 +9,7 @@ import { Done, done, envelope, ok, pageMeta, pageOf, pageQuery, pagedEnvelope } 
 import { isSerial, isUuid, type Instances } from '../instances.ts'
 import { reply, route, type Caller } from '../route.ts'
 import type { Services } from '../services.ts'
+import { timeOf } from '../times.ts'
 import { ConversationView, conversationView, MessageView, messageView } from '../views.ts'
 
 const tag = 'Conversations'
@@ -100,8 +101,8 @@ export const conversationRoutes = ({ db, transact, caughtUp }: Services, instanc
       query: Type.Object({
         from: Type.Optional(Type.String({ format: 'date-time' })),
         to: Type.Optional(Type.String({ format: 'date-time' })),
-        before_id: Type.Optional(Type.Integer({ minimum: 1 })),
-        after_id: Type.Optional(Type.Integer({ minimum: 0 })),
+        before_id: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+        after_id: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
         limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MESSAGES_MAX, default: MESSAGES_DEFAULT })),
       }),
       successDescription: 'One page of messages.',
@@ -118,8 +119,8 @@ export const conversationRoutes = ({ db, transact, caughtUp }: Services, instanc
       async handle({ caller, params, query }) {
         const conversation = await rowOf(caller, params.id)
         const { messages, hasMore } = await messagesOfConversation(db, conversation.id, {
-          from: query.from,
-          to: query.to,
+          from: query.from === undefined ? undefined : timeOf(query.from, 'from'),
+          to: query.to === undefined ? undefined : timeOf(query.to, 'to'),
           beforeNumber: query.before_id,
           afterNumber: query.after_id,
           limit: query.limit ?? MESSAGES_DEFAULT,

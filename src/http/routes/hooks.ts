@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { notFound } from '../../domain/errors.ts'
-import { Uuid } from '../../domain/values.ts'
+import { Instance } from '../../domain/instance.ts'
+import { toJid, Uuid } from '../../domain/values.ts'
 import { contextOf } from '../context.ts'
 import { Done, done, envelope, ok } from '../format.ts'
 import {
@@ -33,7 +34,14 @@ const common = {
 const messageKey = { remoteJid: '5511999999999@s.whatsapp.net', fromMe: false, id: '3EB0ABC123456789' }
 
 /** What a gateway outside this program tells of an instance. */
-export const hookRoutes = ({ receive, caughtUp }: Services, instances: Instances) => [
+export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Instances) => {
+  /** JID of the instance's phone, if it has to be known. */
+  const ownJid = async (instanceId: string, fromMe: boolean | undefined) => {
+    const phone = fromMe ? (await load(Instance, instanceId)).state.phoneNumber : undefined
+    return phone === undefined ? undefined : toJid(phone, 'phone_number')
+  }
+
+  return [
   route({
     ...common,
     path: '/webhooks/instance/:id/incoming',
@@ -53,9 +61,9 @@ export const hookRoutes = ({ receive, caughtUp }: Services, instances: Instances
     },
     async handle({ caller, params, body, request }) {
       const { id } = await instances.ofCaller(caller, params.id)
-      const incoming = incomingOf(body)
+      const incoming = incomingOf(body, await ownJid(id, body.key.fromMe))
       const stored = await receive.message(id, incoming, contextOf(caller, request))
-      await caughtUp(stored.position, 'messages', 'conversations')
+      await caughtUp(stored.position, 'messages', 'conversations', 'instanceActivity')
       const data = { message_id: stored.id, whatsapp_message_id: incoming.whatsappId }
       return reply(200, ok(data, 'Message received'))
     },
@@ -135,9 +143,11 @@ export const hookRoutes = ({ receive, caughtUp }: Services, instances: Instances
     },
     async handle({ caller, params, body, request }) {
       const { id } = await instances.ofCaller(caller, params.id)
-      const { position } = await receive.reaction(id, reactionOf(body), contextOf(caller, request))
+      const reaction = reactionOf(body, await ownJid(id, body.key.fromMe))
+      const { position } = await receive.reaction(id, reaction, contextOf(caller, request))
       await caughtUp(position, 'messages')
       return reply(200, done('Reaction received'))
     },
   }),
 ]
+}

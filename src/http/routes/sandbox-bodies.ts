@@ -9,6 +9,7 @@ import {
   type SandboxReaction,
   type SandboxWritten,
 } from '../../ports/sandbox.ts'
+import { timeOf } from '../times.ts'
 
 const optionalText = (maxLength: number, description: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength, description }))
@@ -103,19 +104,12 @@ export const OutboxMessage = Type.Object({
   times_received: Type.Integer({ description: 'More than 1: it was sent again under the same id' }),
 })
 
-/** ISO 8601 in UTC of a time as a caller gives it. */
-export const timeOf = (at: string): string => {
-  const time = new Date(at)
-  if (Number.isNaN(time.getTime())) throw invalid('at', 'must be a time such as 2025-01-15T10:30:00Z')
-  return time.toISOString()
-}
-
 const writtenOf = ({ from, name, group, from_me: fromMe, at }: WrittenBody): SandboxWritten => ({
   from,
   ...(name !== undefined && { name }),
   ...(group !== undefined && { group }),
   ...(fromMe !== undefined && { fromMe }),
-  ...(at !== undefined && { at: timeOf(at) }),
+  ...(at !== undefined && { at: timeOf(at, 'at') }),
 })
 type WrittenBody = Pick<Static<typeof IncomingBody>, keyof typeof written>
 

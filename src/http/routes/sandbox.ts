@@ -4,6 +4,7 @@ import { literals } from '../../domain/values.ts'
 import { failureOutcomes, type SandboxPhone } from '../../ports/sandbox.ts'
 import { envelope, ok } from '../format.ts'
 import { reply, route, type Caller, type Route } from '../route.ts'
+import { timeOf } from '../times.ts'
 import {
   FailureBody,
   IncomingBody,
@@ -14,7 +15,6 @@ import {
   reactionOf,
   ReceiptBody,
   ScanBody,
-  timeOf,
 } from './sandbox-bodies.ts'
 
 /** Everything at once, unless asked otherwise: tests look for what they sent. */
@@ -119,7 +119,7 @@ export const sandboxRoutes = ({
     async handle({ caller, params, body }) {
       const { id } = await resolveInstance(caller, params.id)
       const { message_id: whatsappId, status, at } = body
-      await sandbox.receipt(id, { whatsappId, status, ...(at !== undefined && { at: timeOf(at) }) })
+      await sandbox.receipt(id, { whatsappId, status, ...(at !== undefined && { at: timeOf(at, 'at') }) })
       await caughtUp()
       return reply(200, ok({ message_id: whatsappId, status }))
     },

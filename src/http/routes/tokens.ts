@@ -6,6 +6,7 @@ import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
+import { timeOf } from '../times.ts'
 
 const common = {
   tag: 'Instance tokens',
@@ -37,7 +38,7 @@ export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Ins
     examples: { body: { name: 'CRM' } },
     async handle({ caller, params, body, request }) {
       const instance = await instances.ofCaller(caller, params.id)
-      const expiresAt = body.expires_at === undefined ? undefined : new Date(body.expires_at).toISOString()
+      const expiresAt = body.expires_at === undefined ? undefined : timeOf(body.expires_at, 'expires_at')
       if (expiresAt !== undefined && expiresAt <= new Date().toISOString())
         throw invalid('expires_at', 'must be in the future')
       const holder = { kind: 'instance', instanceId: instance.id } as const

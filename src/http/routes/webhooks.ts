@@ -164,7 +164,7 @@ export const webhookRoutes = (services: Services, instances: Instances) => {
       params,
       query: Type.Object({
         state: Type.Optional(literals(['open', 'delivered', 'dead'])),
-        before_id: Type.Optional(Type.Integer({ minimum: 1 })),
+        before_id: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
         limit: Type.Optional(
           Type.Integer({ minimum: 1, maximum: DELIVERIES_MAX, default: DELIVERIES_DEFAULT }),
         ),
@@ -191,7 +191,7 @@ export const webhookRoutes = (services: Services, instances: Instances) => {
       description:
         'Due at once, with the whole retry schedule; a delivery that is still open is tried at once.',
       access: 'webhooks:write',
-      params: Type.Object({ id: Type.Integer({ minimum: 1 }) }),
+      params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
       successDescription: 'It is due.',
       responses: { 202: Done },
       refusals: ['NOT_FOUND'],

@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util'
+import { suiteNames, type SuiteName } from './suites.ts'
+
+export type Options = {
+  readonly only: readonly SuiteName[]
+  readonly rounds: number
+  readonly seconds: number
+  readonly jsonFile: string | undefined
+}
+
+const usage = `npm run bench -- [options]
+  --only <names>    of ${suiteNames.join(', ')}; with commas (default: all)
+  --rounds <n>      samples of each case, taken in turns (default 3)
+  --seconds <n>     length of one sample (default 2)
+  --json <file>     write every sample to a file as well`
+
+/** Reads the command line. Ends the process with the usage if it asks for help, throws if it makes no sense. */
+export const readOptions = (args: string[]): Options => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: 'string', default: suiteNames.join(',') },
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '2' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(`${usage}\n`)
+    process.exit()
+  }
+  return {
+    only: values.only.split(',').map(suiteNamed),
+    rounds: positive('--rounds', values.rounds),
+    seconds: positive('--seconds', values.seconds),
+    jsonFile: values.json,
+  }
+}
+
+const suiteNamed = (name: string): SuiteName => {
+  const found = suiteNames.find((known) => known === name.trim())
+  if (found === undefined) throw new Error(`--only knows ${suiteNames.join(', ')}, not "${name}".`)
+  return found
+}
+
+const positive = (option: string, text: string): number => {
+  const value = Number(text)
+  if (!(value > 0)) throw new Error(`${option} must be a number above 0, not "${text}".`)
+  return value
+}

@@ -1,0 +1,7 @@
+import { openInbound } from './inbound.ts'
+import { openSend } from './send.ts'
+import type { OpenSuite } from './suite.ts'
+
+export const suites = { inbound: openInbound, send: openSend } satisfies Record<string, OpenSuite>
+export type SuiteName = keyof typeof suites
+export const suiteNames = Object.keys(suites) as SuiteName[]
