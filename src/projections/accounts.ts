@@ -94,6 +94,9 @@ export const listTenants = (db: Kysely<Database>) =>
 export const findTenant = (db: Kysely<Database>, id: string) =>
   db.selectFrom('tenant').selectAll().where('id', '=', id).executeTakeFirst()
 
+export const findTenantByNumber = (db: Kysely<Database>, number: number) =>
+  db.selectFrom('tenant').selectAll().where('number', '=', number).executeTakeFirst()
+
 export const findAccount = (db: Kysely<Database>, id: string) =>
   db.selectFrom('account').selectAll().where('id', '=', id).executeTakeFirst()
 

@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import { textOf } from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { isGroup, numberOf } from '../domain/values.ts'
@@ -139,7 +139,7 @@ export const listConversations = async (db: Kysely<Database>, filter: Conversati
   const [rows, count] = await Promise.all([
     matching
       .selectAll()
-      .orderBy('last_message_at', sql`desc nulls last`)
+      .orderBy('last_message_at', (order) => order.desc().nullsLast())
       .orderBy('number', 'desc')
       .limit(filter.perPage)
       .offset((filter.page - 1) * filter.perPage)

@@ -4,6 +4,7 @@ import { instanceActivity } from './instance-activity.ts'
 import { instances } from './instances.ts'
 import { messages } from './messages.ts'
 import { outbox } from './outbox.ts'
+import type { AnyProjection } from './projection.ts'
 import { tokens } from './tokens.ts'
 import { webhookEndpoints } from './webhook-endpoints.ts'
 
@@ -18,4 +19,4 @@ export const projections = {
   tenants,
   tokens,
   webhookEndpoints,
-} as const
+} as const satisfies Record<string, AnyProjection>

@@ -6,7 +6,7 @@ export type RecordedOf<T extends EventType> = Recorded<Extract<ZapiniEvent, { ty
 /** What one event does to one row: `evolve` gets the row as it is, if any, and gives the row as it becomes. */
 export type Change<Row> = {
   readonly key: string
-  readonly evolve: (row: Row | undefined) => Row | undefined
+  evolve(row: Row | undefined): Row | undefined
   /** The row as it is does not matter, so that it need not be read. */
   readonly blind?: true
 }
@@ -30,6 +30,9 @@ export type Projection<Row extends object = object> = {
   readonly indexes: readonly string[]
   readonly on: { readonly [T in EventType]?: (event: RecordedOf<T>) => readonly Change<Row>[] }
 }
+
+/** Any projection, its row forgotten: what runs and rebuilds it works with. */
+export type AnyProjection = Projection<Record<string, unknown>>
 
 /** Helps to write a projection: infers nothing but checks everything against its row. */
 export const projection = <Row extends object>(definition: Projection<Row>) => definition

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { EventStore, Position } from '../ports/event-store.ts'
 import { projections } from './index.ts'
-import type { Projection } from './projection.ts'
+import type { AnyProjection } from './projection.ts'
 import { createProjectionRunner, type ProjectionRunner } from './runner.ts'
 
 export type ReadModel = keyof typeof projections
@@ -14,23 +14,16 @@ type Parts = {
   readonly onError: (error: unknown) => void
 }
 
+const all: Readonly<Record<ReadModel, AnyProjection>> = projections
 const names = Object.keys(projections) as ReadModel[]
 
 /** All read models, kept up to date beside each other: none can hold up another. */
 export const createReadModels = ({ pool, store, onChanged, onError }: Parts) => {
-  const runnerOf = <Row extends object>(name: ReadModel, projection: Projection<Row>) =>
-    createProjectionRunner({ pool, store, projection, onChanged: () => onChanged(name), onError })
-  const runners: Readonly<Record<ReadModel, ProjectionRunner>> = {
-    accounts: runnerOf('accounts', projections.accounts),
-    conversations: runnerOf('conversations', projections.conversations),
-    instanceActivity: runnerOf('instanceActivity', projections.instanceActivity),
-    instances: runnerOf('instances', projections.instances),
-    messages: runnerOf('messages', projections.messages),
-    outbox: runnerOf('outbox', projections.outbox),
-    tenants: runnerOf('tenants', projections.tenants),
-    tokens: runnerOf('tokens', projections.tokens),
-    webhookEndpoints: runnerOf('webhookEndpoints', projections.webhookEndpoints),
-  }
+  const runnerOf = (name: ReadModel) =>
+    createProjectionRunner({ pool, store, projection: all[name], onChanged: () => onChanged(name), onError })
+  const runners = Object.fromEntries(names.map((name) => [name, runnerOf(name)])) as Readonly<
+    Record<ReadModel, ProjectionRunner>
+  >
 
   /** Resolves true once the named read models know a position; false if one does not within the time. */
   const reached = async (position: Position, timeoutMs: number, ...wanted: ReadModel[]): Promise<boolean> => {

@@ -1,7 +1,7 @@
-import { Refusal } from '../domain/errors.ts'
+import { notFound, Refusal } from '../domain/errors.ts'
 import { messageId, outgoingWhatsappId } from '../domain/ids.ts'
 import { Instance, mustBeConnected } from '../domain/instance.ts'
-import { Message, queue, type Content, type MessageStatus } from '../domain/message.ts'
+import { Message, mustBeFreeFor, queue, type Content, type MessageStatus } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import type { Position } from '../ports/event-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
@@ -52,11 +52,16 @@ export const createSend = (parts: Parts) => {
     const { instanceId, chat, content, context, idempotencyKey } = command
     const whatsappId = outgoingWhatsappId(instanceId, idempotencyKey)
     const id = messageId(instanceId, whatsappId)
-    const [instance, conversation, number] = await Promise.all([
+    const [instance, known, number] = await Promise.all([
       load(Instance, instanceId),
-      startConversation(instanceId, chat, context),
+      idempotencyKey === undefined ? undefined : load(Message, id),
       numbers('message'),
     ])
+    // Before the conversation starts: a refused request leaves nothing behind.
+    if (!instance.state.exists) throw notFound('Instance')
+    if (known) mustBeFreeFor(command, known.state)
+    if (!command.queueIfOffline && !known?.state.body) mustBeConnected(instance.state)
+    const conversation = await startConversation(instanceId, chat, context)
     const message = {
       instanceId,
       conversationId: conversation.id,
@@ -67,23 +72,12 @@ export const createSend = (parts: Parts) => {
       content,
       at: new Date().toISOString(),
     }
-    const decide = queue(message)
     const waiting = outcomes.wait(id, timeoutMs)
     try {
-      const queued = await transact(
-        Message,
-        id,
-        (state) => {
-          const events = decide(state)
-          if (events.length > 0 && !command.queueIfOffline) mustBeConnected(instance.state)
-          return events
-        },
-        context,
-        { expectNew: true },
-      )
+      const queued = await transact(Message, id, queue(message), context, { expectNew: true })
       const isOpen = queued.state.status === 'queued' && instance.state.status === 'connected'
       const outcome = isOpen ? await waiting.outcome : undefined
-      const { state, position } = outcome === undefined ? queued : await load(Message, id)
+      const state = outcome ? Message.evolve(queued.state, outcome) : queued.state
       if (!state.body) throw new Error(`Message ${id} was not queued`)
       if (state.status === 'failed') throw sendFailed(state.reason)
       return {
@@ -93,7 +87,7 @@ export const createSend = (parts: Parts) => {
         conversation,
         status: state.status ?? 'queued',
         at: state.body.at,
-        position,
+        position: outcome?.position ?? queued.position,
       }
     } finally {
       waiting.giveUp()

@@ -13,9 +13,8 @@ export const exists = async (path: string) => (await fs.lstat(path).catch(unless
 
 /** npm packages hold no symbolic links: this one lists them for its install script, which npm may not have run. */
 const completeLinks = async (root: string) => {
-  const links: { source: string; target: string }[] = JSON.parse(
-    await fs.readFile(join(root, 'native/pg-symlinks.json'), 'utf8'),
-  )
+  const list = await fs.readFile(join(root, 'native/pg-symlinks.json'), 'utf8')
+  const links = JSON.parse(list) as { source: string; target: string }[]
   for (const { source, target } of links) {
     const link = join(root, target)
     if (await exists(link)) continue

@@ -102,6 +102,11 @@ const openSession = async ({ directory, sockets }: Place, password: string) => {
   }
 }
 
+const connectionStringOf = ({ sockets }: Place, password: string) => {
+  const host = encodeURIComponent(sockets)
+  return `postgresql://${APPLICATION}:${password}@/${APPLICATION}?host=${host}&port=${PORT}&sslmode=disable`
+}
+
 const isConflict = (lines: string) =>
   /lock file .* already exists|shared memory block .* still in use/.test(lines)
 
@@ -194,12 +199,28 @@ export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): P
 
   let attached = await attach()
   let ended: Promise<void> | undefined
-  const host = encodeURIComponent(place.sockets)
   return {
-    connectionString: `postgresql://${APPLICATION}:${password}@/${APPLICATION}?host=${host}&port=${PORT}&sslmode=disable`,
+    connectionString: connectionStringOf(place, password),
     get pid() {
       return attached.pid
     },
     stop: () => (ended ??= end()),
+  }
+}
+
+/**
+ * For a short job: the PostgreSQL of the directory, whether a program has it or it has to be started. `stop` stops only
+ * what was started here.
+ */
+export const visitEmbeddedPostgres = async (
+  options: EmbeddedPostgresOptions,
+): Promise<Pick<EmbeddedPostgres, 'connectionString' | 'stop'>> => {
+  try {
+    return await startEmbeddedPostgres(options)
+  } catch (error) {
+    if (!(error instanceof AlreadyInUse)) throw error
+    const place = await preparePlace(options.directory, options.settings ?? {})
+    const password = await readPassword(place.cluster)
+    return { connectionString: connectionStringOf(place, password), stop: () => Promise.resolve() }
   }
 }

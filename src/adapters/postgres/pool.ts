@@ -1,17 +1,9 @@
 import pg from 'pg'
 
-const INT8 = 20
-const TIMESTAMPTZ = 1184
-const isoTime = (text: string) => new Date(text).toISOString()
-
 /** Numbers stay below 2^53 and times are ISO 8601 in UTC everywhere, as they are in events and in answers. */
-const types = {
-  getTypeParser: (oid: number, format?: 'text' | 'binary') => {
-    if (oid === INT8) return Number
-    if (oid === TIMESTAMPTZ) return isoTime
-    return pg.types.getTypeParser(oid, format ?? 'text')
-  },
-}
+const types = new pg.TypeOverrides()
+types.setTypeParser(pg.types.builtins.INT8, Number)
+types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => new Date(text).toISOString())
 
 type PoolOptions = {
   readonly max: number

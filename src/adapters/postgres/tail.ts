@@ -22,7 +22,7 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
   const stop = new AbortController()
   const arrived = new EventEmitter().setMaxListeners(0)
   /** All events after `from` up to `to`, if any subscriber has started. */
-  let events: Recorded[] = []
+  const events: Recorded[] = []
   let from: Position = START
   let to: Position = START
   let reading: Promise<void> | undefined

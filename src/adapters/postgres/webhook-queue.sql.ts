@@ -43,7 +43,7 @@ create table webhook_lane (
   key uuid not null,
   open integer not null,
   due_at timestamptz not null,
-  lease_owner text,
+  lease text,
   lease_until timestamptz,
   primary key (endpoint_id, key)
 ) with (fillfactor = 70);

@@ -54,7 +54,7 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
     const ended = sessions.find(instanceId)
     sessions.remove(instanceId)
     if (!forget) return
-    await Promise.all(ended?.arriving ?? [])
+    await Promise.all([...(ended?.arriving ?? [])])
     await store.forget(instanceId)
   }
 

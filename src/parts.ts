@@ -1,0 +1,85 @@
+import { resolve } from 'node:path'
+import { Kysely, PostgresDialect } from 'kysely'
+import { inProcessBus } from './adapters/in-process/bus.ts'
+import { addressGuard } from './adapters/outbound/address-guard.ts'
+import { guardedPost } from './adapters/outbound/post.ts'
+import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgres/embedded.ts'
+import { postgresEventStore } from './adapters/postgres/event-store.ts'
+import { migrate } from './adapters/postgres/migrations.ts'
+import { postgresNumbers } from './adapters/postgres/numbers.ts'
+import { createPool } from './adapters/postgres/pool.ts'
+import { sandboxGateway } from './adapters/sandbox/gateway.ts'
+import type { Config } from './config.ts'
+import type { Log } from './log.ts'
+
+const POOL_SIZE = 20
+const RELAXED_POOL_SIZE = 4
+
+type Use = {
+  /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
+  readonly visiting?: boolean
+}
+
+/** The database that the configuration names, and the log in it. */
+export const openStorage = async (
+  { settings, secrets }: Config,
+  log: Log,
+  { visiting = false }: Use = {},
+) => {
+  const directory = resolve(settings.dataDir, 'postgres')
+  const reach = visiting ? visitEmbeddedPostgres : startEmbeddedPostgres
+  const embedded =
+    secrets.databaseUrl === undefined ? await reach({ directory, log: (line) => log.debug(line) }) : undefined
+  const url = secrets.databaseUrl ?? embedded?.connectionString ?? ''
+  const onError = (error: unknown) =>
+    log.error({ err: error, part: 'database' }, 'database connection failed')
+  const pool = createPool(url, { max: POOL_SIZE, onError })
+  await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
+  const store = postgresEventStore(pool, onError)
+  return {
+    url,
+    pool,
+    store,
+    onError,
+    /** Nothing but this program works on the database. */
+    alone: embedded !== undefined && !visiting,
+    close: async () => {
+      await store.close()
+      await pool.end()
+      await embedded?.stop()
+    },
+  }
+}
+
+/** The real parts of the application, as the configuration chooses them, and how to close them again. */
+export const openParts = async (config: Config, log: Log) => {
+  const { settings } = config
+  const { url, pool, store, onError, alone, close } = await openStorage(config, log)
+  const relaxedPool = createPool(url, { max: RELAXED_POOL_SIZE, durable: false, onError })
+  const sandbox = sandboxGateway(pool, onError)
+  const guard = addressGuard(settings.outboundAllow)
+  const outbound = guardedPost({
+    guard,
+    timeoutMs: settings.webhookTimeoutSeconds * 1000,
+    connectionsPerOrigin: settings.webhookEndpointConcurrency,
+  })
+  return {
+    parts: {
+      pool,
+      relaxedPool,
+      store,
+      bus: inProcessBus(),
+      numbers: postgresNumbers(pool),
+      gateways: { sandbox },
+      ...(settings.sandbox && { sandbox }),
+      post: outbound.post,
+      refusedUrl: guard.checkUrl,
+      alone,
+    },
+    close: async () => {
+      await outbound.close()
+      await relaxedPool.end()
+      await close()
+    },
+  }
+}

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { createApp } from './app.ts'
+import type { Config } from './config.ts'
+import { ensureFirstAccount, type Login } from './first-account.ts'
+import type { Log } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { openParts } from './parts.ts'
+
+/** Requests under way get this long at a stop. */
+const DRAIN_MS = 5000
+
+const version = async (): Promise<string> => {
+  const file = await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')
+  return String((JSON.parse(file) as { version: unknown }).version)
+}
+
+/** For people at a terminal; the log beside it is for machines. */
+const welcome = (url: string, login: Login | undefined) =>
+  [
+    '',
+    `Zapini is ready at ${url}`,
+    `  Try the API:  ${url}/docs`,
+    `  Log in:       POST ${url}/auth/login`,
+    ...(login ? [`  E-mail:       ${login.email}`] : []),
+    ...(login?.password ? [`  Password:     ${login.password}   (shown this once)`] : []),
+    '  Stop:         Ctrl-C',
+    '',
+    '',
+  ].join('\n')
+
+const listen = async (
+  server: ReturnType<typeof createServer>,
+  host: string,
+  port: number,
+): Promise<string> => {
+  await new Promise<void>((done, failed) => server.once('error', failed).listen(port, host, done))
+  const address = server.address()
+  const shownHost = host === '0.0.0.0' || host === '::' ? 'localhost' : host
+  return `http://${shownHost}:${typeof address === 'object' && address ? address.port : port}`
+}
+
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<void>((done) => {
+    if (signal.aborted) done()
+    else signal.addEventListener('abort', () => done(), { once: true })
+  })
+
+/** Runs the program until the signal, then ends what is under way and closes everything in reverse order. */
+export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
+  const { settings, secrets } = config
+  const { parts, close } = await openParts(config, log)
+  const app = createApp({
+    ...parts,
+    settings: { ...settings, version: await version() },
+    ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
+    log,
+    metrics: createMetrics(),
+  })
+  const handle = app.http.callback()
+  const server = createServer((request, response) => void handle(request, response))
+  const running = new AbortController()
+  const { ready, stopped } = app.start(running.signal)
+  const url = await listen(server, settings.host, settings.port)
+  await ready
+  const wanted = { email: settings.adminEmail, password: secrets.adminPassword }
+  process.stdout.write(welcome(url, await ensureFirstAccount(app.db, app.accounts, wanted)))
+
+  await untilAborted(stop)
+  const closed = new Promise((done) => server.close(done))
+  server.closeIdleConnections()
+  setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref()
+  await closed
+  running.abort()
+  await stopped
+  await close()
+}
