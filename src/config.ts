@@ -186,6 +186,8 @@ const frozen = <T extends object>(values: T): Readonly<T> => {
   return Object.freeze(values)
 }
 
+const defaultText = (schema: TSchema): string => [defaultOf(schema) ?? []].flat().map(String).join(',')
+
 /** The text of `.env.example`: every variable with its description and its default, commented out. */
 export const envExample = (): string =>
   [
@@ -193,7 +195,7 @@ export const envExample = (): string =>
     ...[Settings, Secrets].flatMap(({ properties }) =>
       Object.entries(properties).map(
         ([name, property]) =>
-          `\n# ${descriptionOf(property)}\n# ${variableOf(name)}=${String(defaultOf(property) ?? '')}`,
+          `\n# ${descriptionOf(property)}\n# ${variableOf(name)}=${defaultText(property)}`,
       ),
     ),
     '',

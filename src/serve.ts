@@ -10,6 +10,8 @@ import { openParts } from './parts.ts'
 
 /** Requests under way get this long at a stop. */
 const DRAIN_MS = 5000
+/** A client that takes longer to send a request is cut off. */
+const REQUEST_TIMEOUT_MS = 30_000
 
 const version = async (): Promise<string> => {
   const file = await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')
@@ -59,7 +61,8 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
     metrics: createMetrics(),
   })
   const handle = app.http.callback()
-  const server = createServer((request, response) => void handle(request, response))
+  const options = { requestTimeout: REQUEST_TIMEOUT_MS }
+  const server = createServer(options, (request, response) => void handle(request, response))
   const running = new AbortController()
   const { ready, stopped } = app.start(running.signal)
   const url = await listen(server, settings.host, settings.port)

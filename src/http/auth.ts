@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { Refusal } from '../domain/errors.ts'
+import { findTenant } from '../projections/accounts.ts'
 import type { Database } from '../projections/database.ts'
 import { findLiveToken } from '../projections/tokens.ts'
 import { verifySignature } from '../webhooks/sign.ts'
@@ -21,17 +22,24 @@ type Known = { readonly caller: Caller; readonly expiresAt: string | null }
 /** Tells who a request comes from. `forget` is for when tokens, users, tenants or instances have changed. */
 export const createAuthentication = (db: Kysely<Database>, findInstance: FindInstance) => {
   const known = new LRUCache<string, Known>({ max: CALLERS_KEPT, ttl: BELIEVED_MS })
+  /** Counts the calls of `forget`: what was looked up before one of them is out of date. */
+  let generation = 0
+
+  const remember = (key: string, value: Known, since: number) => {
+    if (since === generation) known.set(key, value)
+  }
 
   const byToken = async (token: string): Promise<Caller | undefined> => {
     const now = new Date().toISOString()
     const hash = hashToken(token)
     const believed = known.get(hash)
     if (believed && (believed.expiresAt === null || believed.expiresAt > now)) return believed.caller
+    const since = generation
     const found = await findLiveToken(db, hash, now)
     if (!found) return undefined
-    if (found.disabled) throw new Refusal('TENANT_DISABLED', 'This account is disabled. Ask your operator.')
+    if (found.disabled) throw tenantDisabled()
     const caller = callerOf(found)
-    if (caller) known.set(hash, { caller, expiresAt: found.expires_at })
+    if (caller) remember(hash, { caller, expiresAt: found.expires_at }, since)
     return caller
   }
 
@@ -40,7 +48,14 @@ export const createAuthentication = (db: Kysely<Database>, findInstance: FindIns
     if (signature === undefined || instanceRef === undefined) return undefined
     const instance = await findInstance(instanceRef)
     if (!instance || !verifySignature(request.rawBody, signature, instance.hook_secret)) return undefined
-    return hookCaller(instance)
+    const key = `hook ${instance.id}`
+    const believed = known.get(key)
+    if (believed) return believed.caller
+    const since = generation
+    if ((await findTenant(db, instance.tenant_id))?.disabled !== false) throw tenantDisabled()
+    const caller = hookCaller(instance)
+    remember(key, { caller, expiresAt: null }, since)
+    return caller
   }
 
   const authenticate: Authenticate = async (route, request, params) => {
@@ -48,8 +63,14 @@ export const createAuthentication = (db: Kysely<Database>, findInstance: FindIns
     if (token !== undefined) return byToken(token)
     return route.access === 'signed-hook' ? bySignature(request, params['id']) : undefined
   }
-  return { authenticate, forget: () => known.clear() }
+  const forget = () => {
+    generation++
+    known.clear()
+  }
+  return { authenticate, forget }
 }
+
+const tenantDisabled = () => new Refusal('TENANT_DISABLED', 'This account is disabled. Ask your operator.')
 
 const bearerToken = (authorization: string | undefined) => {
   const token = authorization && /^Bearer +(\S+) *$/i.exec(authorization)?.[1]

@@ -26,10 +26,14 @@ export const done = (message: string): Static<typeof Done> => ({ success: true, 
 
 const PER_PAGE = 15
 const PER_PAGE_MAX = 100
+/** Keeps the number of rows to skip within what PostgreSQL counts. */
+const PAGE_MAX = 1_000_000
 
 /** Query fields of a list that is read page by page: `Type.Object({ ...pageQuery, … })`. */
 export const pageQuery = {
-  page: Type.Optional(Type.Integer({ minimum: 1, default: 1, description: 'Page to show, from 1.' })),
+  page: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: PAGE_MAX, default: 1, description: 'Page to show, from 1.' }),
+  ),
   per_page: Type.Optional(
     Type.Integer({ minimum: 1, maximum: PER_PAGE_MAX, default: PER_PAGE, description: 'Items per page.' }),
   ),

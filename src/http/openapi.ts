@@ -8,7 +8,7 @@ export type About = { readonly version: string; readonly publicUrl?: string }
 type Fields = Record<string, unknown>
 
 /** The OpenAPI 3.1 document of a route table, as a plain JSON value. */
-export const openapi = (routes: readonly Route[], { version, publicUrl }: About): Fields => {
+export const openapi = (routes: readonly Route[], { version, publicUrl }: About): unknown => {
   const documented = routes.filter(({ undocumented }) => !undocumented)
   const paths: Record<string, Fields> = {}
   for (const route of documented)
@@ -107,7 +107,7 @@ const requestBody = (route: Route, schema: TSchema): Fields => ({
 })
 
 const responses = (route: Route): Fields => {
-  const own = Object.entries(route.responses).map(([status, schema], index) => [
+  const own = Object.entries(route.responses).map(([status, schema], index): [string, Fields] => [
     status,
     {
       description: Number(status) < 300 ? route.successDescription : `Status ${status}.`,
@@ -119,8 +119,8 @@ const responses = (route: Route): Fields => {
       },
     },
   ])
-  const shared = [...errorStatuses(route)].map((status) => [
-    status,
+  const shared = [...errorStatuses(route)].map((status): [string, Fields] => [
+    String(status),
     { $ref: `#/components/responses/${errorName(status)}` },
   ])
   return { ...Object.fromEntries(shared), ...Object.fromEntries(own) }
@@ -189,8 +189,7 @@ const errorResponses = (): Fields =>
       errorName(status),
       {
         description: `${meanings[status] ?? ''} Codes: ${codesOf(status).join(', ')}.`,
-        headers:
-          status === 429 || status === 503 ? { 'Retry-After': { schema: { type: 'integer' } } } : undefined,
+        headers: errorHeaders[status],
         content: {
           'application/json': { schema: { $ref: '#/components/schemas/Error' }, example: exampleOf(status) },
         },
@@ -210,9 +209,9 @@ const exampleOf = (status: number): Fields => ({
 })
 
 /** Without `undefined`, and without the domain's mark of personal fields. */
-const plain = (document: Fields): Fields =>
-  JSON.parse(
-    JSON.stringify(document, (key, value: unknown) =>
-      key === 'personal' && value === true ? undefined : value,
-    ),
+const plain = (document: Fields): unknown => {
+  const text = JSON.stringify(document, (key, value: unknown) =>
+    key === 'personal' && value === true ? undefined : value,
   )
+  return JSON.parse(text)
+}

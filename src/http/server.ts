@@ -1,6 +1,6 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import Router from '@koa/router'
-import Koa, { type Middleware } from 'koa'
+import Koa, { type Middleware, type Next } from 'koa'
 import type { Settings } from '../config.ts'
 import { Refusal } from '../domain/errors.ts'
 import type { Log } from '../log.ts'
@@ -86,10 +86,7 @@ const servedRoutes = ({ routes, infrastructure, settings, operatorToken }: Serve
 
 type Routers = ReadonlyMap<string, Router<State>>
 
-/**
- * A router for each first segment of the paths: a router tries its routes one by one, and all of them together are a
- * quarter of the cost of a request.
- */
+/** A router for each first segment of the paths, because a router tries its routes one by one. */
 const routersOf = (routes: readonly Route[], parts: EndpointParts): Routers => {
   const routers = new Map<string, Router<State>>()
   for (const route of literalsFirst(routes)) {
@@ -174,9 +171,13 @@ const stripPrefix: Middleware<State> = (ctx, next) => {
   return next()
 }
 
+const skip = (_ctx: unknown, next: Next) => next()
+
 const serveRoutes = (routers: Routers): ReturnType<Router<State>['routes']> => {
   const served = new Map([...routers].map(([segment, router]) => [segment, router.routes()]))
-  return (ctx, next) => served.get(firstSegment(ctx.path))?.(ctx, next) ?? next()
+  return async (ctx, next) => {
+    await (served.get(firstSegment(ctx.path)) ?? skip)(ctx, next)
+  }
 }
 
 const refuseUnknown =

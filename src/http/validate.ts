@@ -87,8 +87,12 @@ const textReader = (schema: TObject): ((value: Fields) => Fields) => {
     for (const [name, kind] of fields) {
       const text = value[name] ?? (kind === 'array' ? value[`${name}[]`] : undefined)
       if (text === undefined) continue
-      if (text === '') delete value[name]
-      else if (kind === 'array') value[name] = [text].flat().flatMap((part) => String(part).split(','))
+      if (text === '') Reflect.deleteProperty(value, name)
+      else if (kind === 'array')
+        value[name] = [text]
+          .flat()
+          .map(String)
+          .flatMap((part) => part.split(','))
       else if (kind === 'boolean' && (text === '1' || text === '0')) value[name] = text === '1'
     }
     return value

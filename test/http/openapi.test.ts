@@ -122,7 +122,7 @@ describe('served', () => {
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
     const policy = response.headers.get('content-security-policy') ?? ''
     expect(policy).toContain("default-src 'none'")
-    expect(policy).not.toMatch(/https?:|\*|script-src[^;]*unsafe/)
+    expect(policy).not.toMatch(/https?:|\*|unsafe/)
     const page = await response.text()
     const links = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link = '']) => link)
     expect(links).toHaveLength(4)

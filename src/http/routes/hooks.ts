@@ -42,112 +42,112 @@ export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Ins
   }
 
   return [
-  route({
-    ...common,
-    path: '/webhooks/instance/:id/incoming',
-    operationId: 'hookIncoming',
-    summary: 'A message came in',
-    body: IncomingPayload,
-    successDescription: 'Stored.',
-    responses: { 200: envelope(Type.Object({ message_id: Uuid, whatsapp_message_id: Type.String() })) },
-    examples: {
-      body: {
-        remoteJid: messageKey.remoteJid,
-        message: { conversation: 'Hello, how are you?' },
-        messageTimestamp: 1705312200,
-        pushName: 'John Doe',
-        key: messageKey,
+    route({
+      ...common,
+      path: '/webhooks/instance/:id/incoming',
+      operationId: 'hookIncoming',
+      summary: 'A message came in',
+      body: IncomingPayload,
+      successDescription: 'Stored.',
+      responses: { 200: envelope(Type.Object({ message_id: Uuid, whatsapp_message_id: Type.String() })) },
+      examples: {
+        body: {
+          remoteJid: messageKey.remoteJid,
+          message: { conversation: 'Hello, how are you?' },
+          messageTimestamp: 1705312200,
+          pushName: 'John Doe',
+          key: messageKey,
+        },
       },
-    },
-    async handle({ caller, params, body, request }) {
-      const { id } = await instances.ofCaller(caller, params.id)
-      const incoming = incomingOf(body, await ownJid(id, body.key.fromMe))
-      const stored = await receive.message(id, incoming, contextOf(caller, request))
-      await caughtUp(stored.position, 'messages', 'conversations', 'instanceActivity')
-      const data = { message_id: stored.id, whatsapp_message_id: incoming.whatsappId }
-      return reply(200, ok(data, 'Message received'))
-    },
-  }),
-  route({
-    ...common,
-    path: '/webhooks/instance/:id/status',
-    operationId: 'hookStatus',
-    summary: 'A sent message was delivered, read or played',
-    body: StatusPayload,
-    successDescription: 'Stored.',
-    responses: { 200: Done },
-    refusals: ['NOT_FOUND'],
-    examples: { body: { key: { ...messageKey, fromMe: true }, status: 3, messageTimestamp: 1705312200 } },
-    async handle({ caller, params, body, request }) {
-      const { id } = await instances.ofCaller(caller, params.id)
-      const receipt = receiptOf(body)
-      if (receipt) {
-        const { state, position } = await receive.receipt(id, receipt, contextOf(caller, request))
-        if (!state.body) throw notFound('Message')
-        await caughtUp(position, 'messages')
-      }
-      return reply(200, done('Status received'))
-    },
-  }),
-  route({
-    ...common,
-    path: '/webhooks/instance/:id/qr',
-    operationId: 'hookQr',
-    summary: 'There is a QR code to scan',
-    body: QrPayload,
-    successDescription: 'Stored.',
-    responses: { 200: Done },
-    examples: { body: { qr: '2@ABC123...', qr_image: '...', generated_at: '2025-01-15T10:30:00Z' } },
-    async handle({ caller, params, body, request }) {
-      const { id } = await instances.ofCaller(caller, params.id)
-      const { position } = await receive.connection(id, qrOf(body), contextOf(caller, request))
-      await caughtUp(position, 'instances')
-      return reply(200, done('QR code received'))
-    },
-  }),
-  route({
-    ...common,
-    path: '/webhooks/instance/:id/connection',
-    operationId: 'hookConnection',
-    summary: 'The connection changed',
-    body: ConnectionPayload,
-    successDescription: 'Stored.',
-    responses: { 200: Done },
-    examples: {
-      body: { status: 'connected', phone_number: '5511999999999', timestamp: '2025-01-15T10:30:00Z' },
-    },
-    async handle({ caller, params, body, request }) {
-      const { id } = await instances.ofCaller(caller, params.id)
-      const change = connectionOf(body)
-      if (change) {
-        const { position } = await receive.connection(id, change, contextOf(caller, request))
+      async handle({ caller, params, body, request }) {
+        const { id } = await instances.ofCaller(caller, params.id)
+        const incoming = incomingOf(body, await ownJid(id, body.key.fromMe))
+        const stored = await receive.message(id, incoming, contextOf(caller, request))
+        await caughtUp(stored.position, 'messages', 'conversations', 'instanceActivity')
+        const data = { message_id: stored.id, whatsapp_message_id: incoming.whatsappId }
+        return reply(200, ok(data, 'Message received'))
+      },
+    }),
+    route({
+      ...common,
+      path: '/webhooks/instance/:id/status',
+      operationId: 'hookStatus',
+      summary: 'A sent message was delivered, read or played',
+      body: StatusPayload,
+      successDescription: 'Stored.',
+      responses: { 200: Done },
+      refusals: ['NOT_FOUND'],
+      examples: { body: { key: { ...messageKey, fromMe: true }, status: 3, messageTimestamp: 1705312200 } },
+      async handle({ caller, params, body, request }) {
+        const { id } = await instances.ofCaller(caller, params.id)
+        const receipt = receiptOf(body)
+        if (receipt) {
+          const { state, position } = await receive.receipt(id, receipt, contextOf(caller, request))
+          if (!state.body) throw notFound('Message')
+          await caughtUp(position, 'messages')
+        }
+        return reply(200, done('Status received'))
+      },
+    }),
+    route({
+      ...common,
+      path: '/webhooks/instance/:id/qr',
+      operationId: 'hookQr',
+      summary: 'There is a QR code to scan',
+      body: QrPayload,
+      successDescription: 'Stored.',
+      responses: { 200: Done },
+      examples: { body: { qr: '2@ABC123...', qr_image: '...', generated_at: '2025-01-15T10:30:00Z' } },
+      async handle({ caller, params, body, request }) {
+        const { id } = await instances.ofCaller(caller, params.id)
+        const { position } = await receive.connection(id, qrOf(body), contextOf(caller, request))
         await caughtUp(position, 'instances')
-      }
-      return reply(200, done('Connection status received'))
-    },
-  }),
-  route({
-    ...common,
-    path: '/webhooks/instance/:id/reaction',
-    operationId: 'hookReaction',
-    summary: 'Somebody reacted to a message',
-    body: ReactionPayload,
-    successDescription: 'Stored.',
-    responses: { 200: Done },
-    examples: {
-      body: {
-        key: messageKey,
-        reaction: { text: '👍', key: { id: '3EB0DEF987654321' } },
-        senderJid: '5511888888888@s.whatsapp.net',
+        return reply(200, done('QR code received'))
       },
-    },
-    async handle({ caller, params, body, request }) {
-      const { id } = await instances.ofCaller(caller, params.id)
-      const reaction = reactionOf(body, await ownJid(id, body.key.fromMe))
-      const { position } = await receive.reaction(id, reaction, contextOf(caller, request))
-      await caughtUp(position, 'messages')
-      return reply(200, done('Reaction received'))
-    },
-  }),
-]
+    }),
+    route({
+      ...common,
+      path: '/webhooks/instance/:id/connection',
+      operationId: 'hookConnection',
+      summary: 'The connection changed',
+      body: ConnectionPayload,
+      successDescription: 'Stored.',
+      responses: { 200: Done },
+      examples: {
+        body: { status: 'connected', phone_number: '5511999999999', timestamp: '2025-01-15T10:30:00Z' },
+      },
+      async handle({ caller, params, body, request }) {
+        const { id } = await instances.ofCaller(caller, params.id)
+        const change = connectionOf(body)
+        if (change) {
+          const { position } = await receive.connection(id, change, contextOf(caller, request))
+          await caughtUp(position, 'instances')
+        }
+        return reply(200, done('Connection status received'))
+      },
+    }),
+    route({
+      ...common,
+      path: '/webhooks/instance/:id/reaction',
+      operationId: 'hookReaction',
+      summary: 'Somebody reacted to a message',
+      body: ReactionPayload,
+      successDescription: 'Stored.',
+      responses: { 200: Done },
+      examples: {
+        body: {
+          key: messageKey,
+          reaction: { text: '👍', key: { id: '3EB0DEF987654321' } },
+          senderJid: '5511888888888@s.whatsapp.net',
+        },
+      },
+      async handle({ caller, params, body, request }) {
+        const { id } = await instances.ofCaller(caller, params.id)
+        const reaction = reactionOf(body, await ownJid(id, body.key.fromMe))
+        const { position } = await receive.reaction(id, reaction, contextOf(caller, request))
+        await caughtUp(position, 'messages')
+        return reply(200, done('Reaction received'))
+      },
+    }),
+  ]
 }

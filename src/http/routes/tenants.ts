@@ -1,11 +1,12 @@
 import { Type } from 'typebox'
-import { invalid } from '../../domain/errors.ts'
+import { invalid, notFound } from '../../domain/errors.ts'
 import { newId } from '../../domain/ids.ts'
 import type { Context } from '../../domain/metadata.ts'
 import { setDisabled, Tenant } from '../../domain/tenant.ts'
 import { Uuid } from '../../domain/values.ts'
-import { findTenant, listTenants, type TenantRow } from '../../projections/accounts.ts'
+import { findTenant, findTenantByNumber, listTenants, type TenantRow } from '../../projections/accounts.ts'
 import { envelope, isoSeconds, ok } from '../format.ts'
+import { isSerial, isUuid } from '../instances.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
 
@@ -50,6 +51,12 @@ export const tenantRoutes = ({ db, transact, accounts, caughtUp }: Services) => 
     if (!row) throw new Error(`Tenant ${id} is not in the read model yet`)
     return tenantView(row)
   }
+  const idOf = async (ref: string): Promise<string> => {
+    if (!isUuid(ref) && !isSerial(ref)) throw notFound('Tenant')
+    const row = await (isUuid(ref) ? findTenant(db, ref) : findTenantByNumber(db, Number(ref)))
+    if (!row) throw notFound('Tenant')
+    return row.id
+  }
   const setter = (disabled: boolean) =>
     route({
       ...common,
@@ -57,15 +64,16 @@ export const tenantRoutes = ({ db, transact, accounts, caughtUp }: Services) => 
       path: `/tenants/:id/${disabled ? 'disable' : 'enable'}`,
       operationId: disabled ? 'disableTenant' : 'enableTenant',
       summary: disabled ? 'Disable a tenant: none of its tokens works any more' : 'Enable a tenant again',
-      params: Type.Object({ id: Uuid }),
+      params: Type.Object({ id: Type.String({ description: 'UUID or number of the tenant' }) }),
       successDescription: 'The tenant as it is now.',
       responses: { 200: envelope(Type.Object({ tenant: TenantView })) },
       refusals: ['NOT_FOUND'],
       async handle({ params, request }) {
+        const id = await idOf(params.id)
         const decide = setDisabled(disabled, new Date().toISOString())
-        const { position } = await transact(Tenant, params.id, decide, contextFor(params.id, request.id))
+        const { position } = await transact(Tenant, id, decide, contextFor(id, request.id))
         await caughtUp(position, 'tenants')
-        return reply(200, ok({ tenant: await show(params.id) }))
+        return reply(200, ok({ tenant: await show(id) }))
       },
     })
 
