@@ -5,6 +5,7 @@ import type { Pool } from 'pg'
 import type { Settings } from './config.ts'
 import { upcast } from './domain/catalogue.ts'
 import type { Provider } from './domain/instance.ts'
+import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createInstanceFinder } from './http/instances.ts'
 import { createRoutes } from './http/routes/index.ts'
@@ -50,9 +51,12 @@ const LEASE_MARGIN_SECONDS = 5
 export type Parts = {
   readonly settings: Settings & { readonly version: string; readonly validateResponses?: boolean }
   readonly operatorToken?: string
+  /** For a deployment without accounts; what is left out is made up. */
+  readonly firstAccount: { readonly email: string | undefined; readonly password: string | undefined }
+  /** For queries. */
   readonly pool: Pool
-  /** For what is done again after a crash of the database: its commits need not be durable. */
-  readonly relaxedPool: Pool
+  /** For what is made from the log, and made again after a crash of the database. */
+  readonly workPool: Pool
   readonly store: EventStore
   readonly bus: Bus
   readonly numbers: Numbers & { align(): Promise<void> }
@@ -68,7 +72,7 @@ export type Parts = {
 
 /** The whole program, made of the parts it is given: main.ts gives the real ones, tests may give others. */
 export const createApp = (parts: Parts) => {
-  const { settings, pool, store, bus, numbers, log, metrics } = parts
+  const { settings, pool, workPool, store, bus, numbers, log, metrics } = parts
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const reporter = (part: string) => (error: unknown) =>
     log.error({ err: error, part }, `${part} failed; trying again`)
@@ -91,7 +95,7 @@ export const createApp = (parts: Parts) => {
     if (name === 'instances') instances.forget()
     if (['accounts', 'instances', 'tenants', 'tokens'].includes(name)) authentication.forget()
   }
-  const readModels = createReadModels({ pool, store, onChanged, onError: reporter('read model') })
+  const readModels = createReadModels({ pool: workPool, store, onChanged, onError: reporter('read model') })
   const mustReach = async (position: Position, signal: AbortSignal, ...names: ReadModel[]) => {
     while (!(await readModels.reached(position, MUST_CATCH_UP_MS, ...names))) {
       signal.throwIfAborted()
@@ -101,7 +105,7 @@ export const createApp = (parts: Parts) => {
 
   // Telling the outside: log, relay, bus, fan-out, delivery
   const leaseSeconds = 2 * settings.webhookTimeoutSeconds + LEASE_MARGIN_SECONDS
-  const queue = webhookQueue(parts.relaxedPool, randomUUID(), leaseSeconds)
+  const queue = webhookQueue(workPool, randomUUID(), leaseSeconds)
   const deliverer = createDeliverer({
     queue,
     post: parts.post,
@@ -127,9 +131,9 @@ export const createApp = (parts: Parts) => {
     onError: reporter('webhook delivery'),
   })
   const deliveries = createDeliveries(pool, deliverer.wake)
-  bus.subscribe('webhooks', createFanOut(pool, deliverer.wake))
+  bus.subscribe('webhooks', createFanOut(workPool, deliverer.wake))
   const relayRunner = createReactionRunner({
-    pool,
+    pool: workPool,
     store,
     reaction: relay({
       store,
@@ -205,7 +209,7 @@ export const createApp = (parts: Parts) => {
       await readModels.reached(position, CATCH_UP_MS, ...names)
     },
     allCaughtUp: async () => {
-      await readModels.reached(await store.head(), CATCH_UP_MS, 'messages', 'conversations', 'instances')
+      await readModels.reached(await store.head(), CATCH_UP_MS, ...readModels.names)
     },
     refusedUrl: parts.refusedUrl,
     settings,
@@ -260,10 +264,16 @@ export const createApp = (parts: Parts) => {
   const becomeReady = async (signal: AbortSignal) => {
     await mustReach(await store.head(), signal, ...readModels.names)
     await numbers.align()
+    const login = await ensureFirstAccount(db, accounts, parts.firstAccount)
+    if (login) await mustReach(login.position, signal, 'tenants', 'accounts')
     isReady = true
+    return login
   }
 
-  /** Starts everything that works by itself. `ready` resolves once requests can be served, `stopped` after the signal. */
+  /**
+   * Starts everything that works by itself. `ready` resolves once requests can be served, with the
+   * first account if it was made just now; `stopped` after the signal.
+   */
   const start = (signal: AbortSignal) => {
     const prepared = Promise.all([readModels.prepare(), parts.alone && queue.releaseAll()])
     const stopped = prepared.then(() =>

@@ -1,15 +1,21 @@
 import type { Kysely } from 'kysely'
+import type { Position } from './ports/event-store.ts'
 import { hasAccounts } from './projections/accounts.ts'
 import type { Database } from './projections/database.ts'
 import { makeUpPassword, type Accounts } from './write/accounts.ts'
 
 const EMAIL = 'admin@zapini.local'
 
-export type Login = { readonly email: string; readonly password: string | undefined }
+export type Login = {
+  readonly email: string
+  /** Only if it was made up here; it is known nowhere else. */
+  readonly password: string | undefined
+  readonly position: Position
+}
 
 /**
- * Makes the first account of a new deployment. Answers how to log in, the password only if it was made up here; then
- * it is known nowhere else. Undefined if there are accounts already.
+ * Makes the first account of a new deployment and answers how to log in. Undefined if there are accounts already; the
+ * read models must know everything by then.
  */
 export const ensureFirstAccount = async (
   db: Kysely<Database>,
@@ -19,6 +25,6 @@ export const ensureFirstAccount = async (
   if (await hasAccounts(db)) return undefined
   const email = wanted.email ?? EMAIL
   const password = wanted.password ?? makeUpPassword()
-  await accounts.addFirstAccount({ email, password })
-  return { email, password: wanted.password === undefined ? password : undefined }
+  const { position } = await accounts.addFirstAccount({ email, password })
+  return { email, password: wanted.password === undefined ? password : undefined, position }
 }

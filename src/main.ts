@@ -22,9 +22,9 @@ const main = async ([command, ...names]: readonly string[]) => {
       return serve(config, log, stop.signal)
     }
     case 'replay': {
-      const { pool, store, close } = await openStorage(config, log, { visiting: true })
+      const { workPool, store, close } = await openStorage(config, log, { visiting: true })
       try {
-        return await replay(pool, store, names, process.stdout)
+        return await replay(workPool, store, names, process.stdout)
       } finally {
         await close()
       }

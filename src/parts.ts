@@ -7,13 +7,14 @@ import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgre
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
 import { migrate } from './adapters/postgres/migrations.ts'
 import { postgresNumbers } from './adapters/postgres/numbers.ts'
-import { createPool } from './adapters/postgres/pool.ts'
+import { createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config } from './config.ts'
 import type { Log } from './log.ts'
 
-const POOL_SIZE = 20
-const RELAXED_POOL_SIZE = 4
+const POOL_SIZE = 12
+const LOG_POOL_SIZE = 6
+const WORK_POOL_SIZE = 12
 
 type Use = {
   /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
@@ -35,17 +36,20 @@ export const openStorage = async (
     log.error({ err: error, part: 'database' }, 'database connection failed')
   const pool = createPool(url, { max: POOL_SIZE, onError })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
-  const store = postgresEventStore(pool, onError)
+  const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError })
+  const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError })
+  const store = postgresEventStore(logPool, onError)
   return {
-    url,
     pool,
+    logPool,
+    workPool,
     store,
     onError,
     /** Nothing but this program works on the database. */
     alone: embedded !== undefined && !visiting,
     close: async () => {
       await store.close()
-      await pool.end()
+      await Promise.all([pool.end(), logPool.end(), workPool.end()])
       await embedded?.stop()
     },
   }
@@ -54,9 +58,9 @@ export const openStorage = async (
 /** The real parts of the application, as the configuration chooses them, and how to close them again. */
 export const openParts = async (config: Config, log: Log) => {
   const { settings } = config
-  const { url, pool, store, onError, alone, close } = await openStorage(config, log)
-  const relaxedPool = createPool(url, { max: RELAXED_POOL_SIZE, durable: false, onError })
-  const sandbox = sandboxGateway(pool, onError)
+  const { pool, logPool, workPool, store, onError, alone, close } = await openStorage(config, log)
+  // What the simulated phone got is told to the log after it, which makes both durable.
+  const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
   const outbound = guardedPost({
     guard,
@@ -66,10 +70,10 @@ export const openParts = async (config: Config, log: Log) => {
   return {
     parts: {
       pool,
-      relaxedPool,
+      workPool,
       store,
       bus: inProcessBus(),
-      numbers: postgresNumbers(pool),
+      numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),
       post: outbound.post,
@@ -78,7 +82,6 @@ export const openParts = async (config: Config, log: Log) => {
     },
     close: async () => {
       await outbound.close()
-      await relaxedPool.end()
       await close()
     },
   }

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
-import { ensureFirstAccount, type Login } from './first-account.ts'
+import type { Login } from './first-account.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { openParts } from './parts.ts'
@@ -57,6 +57,7 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
     ...parts,
     settings: { ...settings, version: await version() },
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
+    firstAccount: { email: settings.adminEmail, password: secrets.adminPassword },
     log,
     metrics: createMetrics(),
   })
@@ -66,9 +67,7 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const running = new AbortController()
   const { ready, stopped } = app.start(running.signal)
   const url = await listen(server, settings.host, settings.port)
-  await ready
-  const wanted = { email: settings.adminEmail, password: secrets.adminPassword }
-  process.stdout.write(welcome(url, await ensureFirstAccount(app.db, app.accounts, wanted)))
+  process.stdout.write(welcome(url, await ready))
 
   await untilAborted(stop)
   const closed = new Promise((done) => server.close(done))

@@ -149,16 +149,24 @@ export const Message: Decider<Message, MessageEvent> = {
 
 type Decision = Decide<Message, MessageEvent>
 
+/** Refuses if something else was queued under the id of a message. */
+export const mustBeFreeFor = (
+  { chat, content }: Pick<QueuedMessage, 'chat' | 'content'>,
+  { body }: Message,
+) => {
+  if (!body || (body.chat === chat && isDeepStrictEqual(body.content, content))) return
+  throw new Refusal(
+    'IDEMPOTENCY_KEY_REUSED',
+    'This Idempotency-Key was already used for another message. Use a new key for a new message.',
+  )
+}
+
 /** Takes a message for sending. The same one again is a non-event; another one under its id is refused. */
 export const queue =
   (message: QueuedMessage): Decision =>
-  ({ body }) => {
-    if (!body) return [{ type: 'MessageQueued', data: message }]
-    if (body.chat === message.chat && isDeepStrictEqual(body.content, message.content)) return []
-    throw new Refusal(
-      'IDEMPOTENCY_KEY_REUSED',
-      'This Idempotency-Key was already used for another message. Use a new key for a new message.',
-    )
+  (state) => {
+    mustBeFreeFor(message, state)
+    return state.body ? [] : [{ type: 'MessageQueued', data: message }]
   }
 
 export const receive =

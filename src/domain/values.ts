@@ -1,5 +1,5 @@
 import { Type, type TSchemaOptions } from 'typebox'
-import { Refusal, invalid } from './errors.ts'
+import { invalid, type Refusal } from './errors.ts'
 
 export const Uuid = Type.String({ format: 'uuid' })
 export const Time = Type.String({ format: 'date-time' })
@@ -14,6 +14,8 @@ export const literals = <const L extends string[]>(values: readonly [...L], opti
 
 const PERSON = 's.whatsapp.net'
 const GROUP = 'g.us'
+/** People whose number is not shown: the digits are an id. */
+const HIDDEN = 'lid'
 const MIN_DIGITS = 5
 const MAX_DIGITS = 20
 
@@ -27,15 +29,15 @@ export const numberOf = (jid: string) => jid.split('@', 1)[0]?.split(':', 1)[0] 
  * Device suffixes are dropped, so that one person is one chat. Throws a refusal naming `field`.
  */
 export const toJid = (text: string, field: string): string => {
-  const [name = '', server] = text.trim().split('@', 2)
-  if (server === GROUP && /^[\d-]{5,40}$/.test(name)) return `${name}@${GROUP}`
-  if (server !== undefined && server !== PERSON && server !== 'c.us' && server !== 'lid')
+  const [name = '', server, ...more] = text.trim().split('@')
+  if (more.length > 0) throw notANumber(field)
+  if (server === GROUP && /^\d[\d-]{4,39}$/.test(name)) return `${name}@${GROUP}`
+  if (server !== undefined && server !== PERSON && server !== 'c.us' && server !== HIDDEN)
     throw notANumber(field)
-  if (server === 'lid') return `${numberOf(name)}@lid`
   const digits = server === undefined ? name.replace(/[\s().+-]/g, '') : numberOf(name)
   if (!/^\d+$/.test(digits) || digits.length < MIN_DIGITS || digits.length > MAX_DIGITS)
     throw notANumber(field)
-  return `${digits}@${PERSON}`
+  return `${digits}@${server === HIDDEN ? HIDDEN : PERSON}`
 }
 
 const notANumber = (field: string): Refusal =>

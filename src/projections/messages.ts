@@ -17,7 +17,7 @@ export type MessageRow = {
   direction: 'incoming' | 'outgoing'
   sender_jid: string | null
   sender_name: string | null
-  /** `text`, a kind of media, or `other`. */
+  /** `text`, a kind of media, `other`, or `awaited`. */
   kind: string
   body: string | null
   media_url: string | null
@@ -35,8 +35,35 @@ export type MessageRow = {
 
 type Body = RecordedOf<'MessageQueued'> | RecordedOf<'MessageReceived'> | RecordedOf<'MessageSentFromPhone'>
 
+/** The kind of a row that only keeps the reactions to a message that has not come itself; it is not shown. */
+const AWAITED = 'awaited'
+
+const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): MessageRow => ({
+  id: idOfStream(stream),
+  number: 0,
+  tenant_id: meta.tenant,
+  instance_id: data.instanceId,
+  conversation_id: data.conversationId,
+  whatsapp_id: data.targetWhatsappId,
+  direction: 'incoming',
+  sender_jid: null,
+  sender_name: null,
+  kind: AWAITED,
+  body: null,
+  media_url: null,
+  mime_type: null,
+  filename: null,
+  reply_to: null,
+  mentions: [],
+  reactions: [],
+  status: 'received',
+  error: null,
+  at: data.at,
+  updated_at: meta.at,
+})
+
 const firstRow = (
-  { data, stream, meta }: Body,
+  { data, stream, meta, revision }: Body,
   direction: MessageRow['direction'],
   status: MessageStatus,
   from?: WhatsAppMessage,
@@ -44,31 +71,32 @@ const firstRow = (
   const { content } = data
   if (content.kind === 'reaction') return []
   const id = idOfStream(stream)
-  return [
-    put<MessageRow>(id, {
-      id,
-      number: data.number,
-      tenant_id: meta.tenant,
-      instance_id: data.instanceId,
-      conversation_id: data.conversationId,
-      whatsapp_id: data.whatsappId,
-      direction,
-      sender_jid: from?.sender ?? null,
-      sender_name: from?.senderName ?? null,
-      kind: content.kind,
-      body: textOf(content),
-      media_url: isMedia(content) ? (content.url ?? null) : null,
-      mime_type: isMedia(content) ? (content.mimeType ?? null) : null,
-      filename: isMedia(content) ? (content.filename ?? null) : null,
-      reply_to: 'replyTo' in content ? (content.replyTo ?? null) : null,
-      mentions: 'mentions' in content ? (content.mentions ?? []) : [],
-      reactions: [],
-      status,
-      error: null,
-      at: data.at,
-      updated_at: meta.at,
-    }),
-  ]
+  const row: MessageRow = {
+    id,
+    number: data.number,
+    tenant_id: meta.tenant,
+    instance_id: data.instanceId,
+    conversation_id: data.conversationId,
+    whatsapp_id: data.whatsappId,
+    direction,
+    sender_jid: from?.sender ?? null,
+    sender_name: from?.senderName ?? null,
+    kind: content.kind,
+    body: textOf(content),
+    media_url: isMedia(content) ? (content.url ?? null) : null,
+    mime_type: isMedia(content) ? (content.mimeType ?? null) : null,
+    filename: isMedia(content) ? (content.filename ?? null) : null,
+    reply_to: 'replyTo' in content ? (content.replyTo ?? null) : null,
+    mentions: 'mentions' in content ? (content.mentions ?? []) : [],
+    reactions: [],
+    status,
+    error: null,
+    at: data.at,
+    updated_at: meta.at,
+  }
+  if (revision === 0) return [put(id, row)]
+  // Something came before the message itself: reactions.
+  return [{ key: id, evolve: (awaited?: MessageRow) => ({ ...row, reactions: awaited?.reactions ?? [] }) }]
 }
 
 type Step = { readonly stream: string; readonly meta: { readonly at: string } }
@@ -84,7 +112,7 @@ const withReaction = (reactions: readonly MessageReaction[], reaction: MessageRe
 /** Every message, with its newest status and its reactions. */
 export const messages = projection<MessageRow>({
   name: 'message',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -119,19 +147,22 @@ export const messages = projection<MessageRow>({
     MessageRead: (event) => step(event, { status: 'read' }),
     MessagePlayed: (event) => step(event, { status: 'played' }),
     MessageFailed: (event) => step(event, { status: 'failed', error: event.data.reason }),
-    MessageReacted: ({ stream, data, meta }) => [
-      update<MessageRow>(idOfStream(stream), (row) => ({
+    MessageReacted: (event) => {
+      const { stream, data, meta } = event
+      const reaction = {
+        by: numberOf(data.by),
+        name: data.byName ?? null,
+        from_me: data.fromMe,
+        emoji: data.emoji,
+        at: data.at,
+      }
+      const evolve = (row: MessageRow = awaitedRow(event)): MessageRow => ({
         ...row,
-        reactions: withReaction(row.reactions, {
-          by: numberOf(data.by),
-          name: data.byName ?? null,
-          from_me: data.fromMe,
-          emoji: data.emoji,
-          at: data.at,
-        }),
+        reactions: withReaction(row.reactions, reaction),
         updated_at: meta.at,
-      })),
-    ],
+      })
+      return [{ key: idOfStream(stream), evolve }]
+    },
   },
 })
 
@@ -150,7 +181,11 @@ export const messagesOfConversation = async (
   page: MessagePage,
 ) => {
   const forward = page.afterNumber !== undefined && page.beforeNumber === undefined
-  let query = db.selectFrom('message').selectAll().where('conversation_id', '=', conversationId)
+  let query = db
+    .selectFrom('message')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .where('kind', '!=', AWAITED)
   if (page.from !== undefined) query = query.where('at', '>=', page.from)
   if (page.to !== undefined) query = query.where('at', '<=', page.to)
   if (page.beforeNumber !== undefined) query = query.where('number', '<', page.beforeNumber)
@@ -163,11 +198,3 @@ export const messagesOfConversation = async (
   const kept = rows.slice(0, page.limit)
   return { messages: forward ? kept : kept.reverse(), hasMore }
 }
-
-export const findMessageByWhatsappId = (db: Kysely<Database>, instanceId: string, whatsappId: string) =>
-  db
-    .selectFrom('message')
-    .selectAll()
-    .where('instance_id', '=', instanceId)
-    .where('whatsapp_id', '=', whatsappId)
-    .executeTakeFirst()

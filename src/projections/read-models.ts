@@ -44,4 +44,3 @@ export const createReadModels = ({ pool, store, onChanged, onError }: Parts) => 
     run: (signal: AbortSignal) => Promise.all(names.map((name) => runners[name].run(signal))),
   }
 }
-export type ReadModels = ReturnType<typeof createReadModels>

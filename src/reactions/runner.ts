@@ -5,6 +5,8 @@ import { START } from '../ports/event-store.ts'
 
 const RETRY_MIN_MS = 200
 const RETRY_MAX_MS = 30_000
+/** What was handled since the checkpoint was last saved comes again after a crash. */
+const SAVE_EVERY_MS = 200
 
 /** Acts on the world: told every event at least once, in order, and never told again by a rebuild. */
 export type Reaction = {
@@ -26,8 +28,8 @@ type Options = {
 }
 
 /**
- * Runs a reaction from its stored checkpoint. The checkpoint is saved beside the next batch, not before it: after a
- * crash the last few batches come again.
+ * Runs a reaction from its stored checkpoint. The checkpoint is saved now and then, beside the work: after a crash the
+ * last few batches come again.
  */
 export const createReactionRunner = ({ pool, store, reaction, onError }: Options): ReactionRunner => {
   const { name } = reaction
@@ -43,20 +45,25 @@ export const createReactionRunner = ({ pool, store, reaction, onError }: Options
   }
 
   const save = async () => {
+    const position = handled
+    await pool.query({
+      name: 'save-reaction',
+      text: `insert into checkpoint as present (name, version, position) values ($1, 1, $2)
+             on conflict (name) do update set position = $2, updated_at = now() where present.position < $2`,
+      values: [name, String(position)],
+    })
+    saved = position
+  }
+
+  const saveUntilCaughtUp = async () => {
     while (saved < handled) {
-      const position = handled
-      await pool.query({
-        name: 'save-reaction',
-        text: `insert into checkpoint (name, version, position) values ($1, 1, $2)
-               on conflict (name) do update set position = $2, updated_at = now()`,
-        values: [name, String(position)],
-      })
-      saved = position
+      await save()
+      await sleep(SAVE_EVERY_MS, undefined, { ref: false })
     }
   }
 
   const saveBeside = () => {
-    saving ??= save()
+    saving ??= saveUntilCaughtUp()
       .catch(onError)
       .finally(() => (saving = undefined))
   }
@@ -69,8 +76,7 @@ export const createReactionRunner = ({ pool, store, reaction, onError }: Options
       failure = undefined
       saveBeside()
     }
-    await saving
-    await save()
+    if (saved < handled) await save()
   }
 
   const run = async (signal: AbortSignal) => {

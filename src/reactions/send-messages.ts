@@ -176,4 +176,3 @@ export const createSender = (parts: Parts) => {
 
   return { begin, queued, drain }
 }
-export type Sender = ReturnType<typeof createSender>

@@ -9,6 +9,8 @@ const POLL_MS = 1000
 const FAULT_PAUSE_MS = 500
 /** A retry sooner than this has a timer of its own; a later one can wait for the next look. */
 const TIMER_MAX_MS = 60_000
+/** Lanes at once of an endpoint that does not answer: each of them is held until the time-out. */
+const UNREACHABLE_CONCURRENCY = 2
 
 export type DeliverySettings = {
   readonly retrySeconds: readonly number[]
@@ -29,21 +31,29 @@ type Options = {
 
 /** Delivers webhooks: lanes beside each other, the deliveries of a lane one after the other. */
 export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: Options) => {
+  /** Lanes in hand, by endpoint. */
   const busy = new Map<string, number>()
+  /** Endpoints that gave no answer the last time. */
+  const unreachable = new Set<string>()
   let running = 0
   let wakeUp = () => {}
   let awake = false
   let stopping = false
   let finished: Release[] = []
-  let releasing: Promise<void> | undefined
+  let releasing = false
+  /** Lanes given back so far. */
+  let released = 0
 
   const wake = () => {
     awake = true
     wakeUp()
   }
 
-  const wakeAt = (at: Date) => {
-    const waitMs = at.getTime() - Date.now() + 1
+  /** Looks again when the retry of the last attempt is due. */
+  const wakeFor = (attempts: readonly AttemptRecord[]) => {
+    const at = attempts.at(-1)?.next_at
+    if (typeof at !== 'string') return
+    const waitMs = Date.parse(at) - Date.now() + 1
     if (waitMs < TIMER_MAX_MS) setTimeout(wake, Math.max(0, waitMs)).unref()
   }
 
@@ -66,19 +76,18 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     return { ...record, state: next ? 'open' : 'dead', next_at: next?.toISOString() ?? null }
   }
 
-  const deliverLane = async (lane: Lane, signal: AbortSignal) => {
+  const deliverLane = async (lane: Lane, signal: AbortSignal): Promise<AttemptRecord[]> => {
     const until = Date.now() + settings.laneSeconds * 1000
     const attempts: AttemptRecord[] = []
-    let dueAt: Date | undefined
     for (const delivery of lane.deliveries) {
-      if (dueAt || signal.aborted || Date.now() > until) break
+      if (attempts.at(-1)?.state === 'open' || signal.aborted || Date.now() > until) break
       const record = await attempt(lane, delivery)
       attempts.push(record)
       onAttempt(delivery, record, record.state === 'open' ? 'failed' : record.state)
-      if (record.next_at !== null) dueAt = new Date(record.next_at)
+      if (record.status === null) unreachable.add(lane.endpointId)
+      else if (unreachable.delete(lane.endpointId)) wake()
     }
-    if (dueAt) wakeAt(dueAt)
-    finished.push({ lane, attempts, dueAt })
+    return attempts
   }
 
   const countBusy = (endpointId: string, change: 1 | -1) => {
@@ -88,40 +97,56 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     else busy.delete(endpointId)
   }
 
-  const isFull = (releases: readonly Release[]) =>
-    running >= settings.concurrency ||
-    releases.some(({ lane }) => (busy.get(lane.endpointId) ?? 0) >= settings.endpointConcurrency)
+  const roomAt = (endpointId: string) => {
+    const { endpointConcurrency } = settings
+    const max = unreachable.has(endpointId)
+      ? Math.min(UNREACHABLE_CONCURRENCY, endpointConcurrency)
+      : endpointConcurrency
+    return Math.max(0, max - (busy.get(endpointId) ?? 0))
+  }
 
-  /** Lanes that finish while an earlier release is under way are given back together. */
-  const releaseFinished = async () => {
-    while (finished.length > 0) {
-      const releases = finished
-      finished = []
-      const wasFull = isFull(releases)
-      let more = false
+  /** Whether there may be due lanes that nobody had room for. */
+  const isFull = (releases: readonly Release[]) =>
+    running >= settings.concurrency || releases.some(({ lane }) => roomAt(lane.endpointId) === 0)
+
+  /** Answers whether there is more to deliver. At a stop a fault is final: the lease runs out, and all comes again. */
+  const giveBack = async (releases: readonly Release[]): Promise<boolean> => {
+    for (;;) {
       try {
-        more = await queue.release(releases)
+        return await queue.release(releases)
       } catch (error) {
         onError(error)
-        finished.unshift(...releases)
+        if (stopping) return false
         await sleep(FAULT_PAUSE_MS)
-        continue
       }
-      for (const { lane } of releases) countBusy(lane.endpointId, -1)
-      if (more || wasFull || stopping) wake()
     }
   }
 
-  const startLane = (lane: Lane, signal: AbortSignal) => {
+  /** Lanes that finish while an earlier release is under way are given back together. */
+  const releaseFinished = async () => {
+    if (releasing) return
+    releasing = true
+    while (finished.length > 0) {
+      const releases = finished
+      finished = []
+      const more = await giveBack(releases)
+      const wasFull = isFull(releases)
+      for (const { lane, attempts } of releases) {
+        countBusy(lane.endpointId, -1)
+        wakeFor(attempts)
+      }
+      released += releases.length
+      if (more || wasFull || stopping) wake()
+    }
+    releasing = false
+  }
+
+  const startLane = async (lane: Lane, signal: AbortSignal) => {
     countBusy(lane.endpointId, 1)
-    void deliverLane(lane, signal)
-      .catch((error: unknown) => {
-        onError(error)
-        finished.push({ lane, attempts: [], dueAt: new Date(Date.now() + FAULT_PAUSE_MS) })
-      })
-      .then(() => {
-        releasing ??= releaseFinished().finally(() => (releasing = undefined))
-      })
+    const attempts = await deliverLane(lane, signal).catch((error: unknown) => (onError(error), []))
+    const rests = attempts.length === 0 && { restsUntil: new Date(Date.now() + FAULT_PAUSE_MS) }
+    finished.push({ lane, attempts, ...rests })
+    void releaseFinished()
   }
 
   const idle = (ms: number) =>
@@ -132,14 +157,17 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
 
   /** Takes what there is room for. Answers how long to wait, unless woken, before looking again. */
   const takeLanes = async (signal: AbortSignal): Promise<number> => {
-    const room = settings.concurrency - running
-    if (room <= 0) return POLL_MS
+    const asked = settings.concurrency - running
+    if (asked <= 0) return POLL_MS
+    const releasedBefore = released
     const lanes = await queue.claim({
-      lanes: room,
+      lanes: asked,
       perEndpoint: settings.endpointConcurrency,
-      busy: Object.fromEntries(busy),
+      room: Object.fromEntries([...busy.keys(), ...unreachable].map((id) => [id, roomAt(id)])),
     })
-    for (const lane of lanes) startLane(lane, signal)
+    for (const lane of lanes) void startLane(lane, signal)
+    // What was given back while the claim was under way made room that it did not know of.
+    if (lanes.length > 0 && released > releasedBefore) wake()
     return POLL_MS
   }
 

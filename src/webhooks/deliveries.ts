@@ -38,17 +38,26 @@ const COLUMNS = `d.id, d.event_id, d.tenant_id, d.instance_id, d.event, d.body, 
       'duration_ms', a.duration_ms, 'status', a.status, 'error', a.error, 'response', a.response) order by a.number)
     from webhook_attempt a where a.delivery_id = d.id), '[]'::json) as attempts`
 
-/** Makes a delivery due now, at the head of its lane; one that had ended gets the whole retry schedule again. */
+/**
+ * Makes a delivery due now, at the head of its lane; one that had ended gets the whole retry schedule again. What it is
+ * at this moment is known once its lane is locked.
+ */
 const REDELIVER = `
-with target as (
-  select id, endpoint_id, key from webhook_delivery where id = $1
+with lane as (
+  select w.endpoint_id, w.key from webhook_lane w join webhook_delivery d using (endpoint_id, key)
+  where d.id = $1 for update of w
+), target as (
+  select d.id, d.endpoint_id, d.key, d.state from webhook_delivery d join lane using (endpoint_id, key)
+  where d.id = $1 for update of d
 ), opened as (
   update webhook_delivery d set state = 'open', retries_from = attempts, finished_at = null, next_attempt_at = null
-  from target where d.id = target.id and d.state <> 'open' returning d.id
+  from target where d.id = target.id and target.state <> 'open' returning d.id
+), counted as (
+  select t.endpoint_id, t.key, count(o.id) as opened from target t left join opened o using (id)
+  group by t.endpoint_id, t.key
 )
-insert into webhook_lane as lane (endpoint_id, key, open, due_at)
-select endpoint_id, key, (select count(*) from opened), now() from target
-on conflict (endpoint_id, key) do update set open = lane.open + excluded.open, due_at = now()`
+update webhook_lane w set open = w.open + counted.opened, due_at = now()
+from counted where w.endpoint_id = counted.endpoint_id and w.key = counted.key`
 
 /** Reads the delivery log, and sends again by hand. */
 export const createDeliveries = (pool: Pool, wake: () => void) => ({

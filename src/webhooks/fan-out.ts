@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import type { PublicEvent } from '../domain/public-events.ts'
 import { offsetTime } from '../domain/values.ts'
 
@@ -15,7 +15,7 @@ with told as (
   select e.id, w.id, e.tenant_id, e.instance_id, e.key, w.names ->> e.type,
          '{"event":' || (w.names -> e.type)::text || ',' || e.rest, e.correlation, e.causation
   from told e join webhook_endpoint w on w.instance_id = e.instance_id and w.active and w.names ? e.type
-  order by e.n
+  order by e.n, w.id
   on conflict (event_id, endpoint_id) do nothing
   returning endpoint_id, key
 ), opened as (
@@ -32,22 +32,23 @@ const restOfBody = ({ instanceId, at, data }: PublicEvent) =>
   JSON.stringify({ instance_uuid: instanceId, timestamp: offsetTime(at), data }).slice(1)
 
 /** Makes durable deliveries of public events. Calls `onAdded` when there is something to deliver. */
-export const createFanOut = (pool: Pool, onAdded: () => void) => async (events: readonly PublicEvent[]) => {
-  const told = events.map((event, n) => ({
-    n,
-    id: event.id,
-    type: event.type,
-    tenant_id: event.tenantId,
-    instance_id: event.instanceId,
-    key: event.key,
-    correlation: event.correlation,
-    causation: event.causation,
-    rest: restOfBody(event),
-  }))
-  const { rows } = await pool.query<{ added: number }>({
-    name: 'webhook-fan-out',
-    text: FAN_OUT,
-    values: [JSON.stringify(told)],
-  })
-  if ((rows[0]?.added ?? 0) > 0) onAdded()
-}
+export const createFanOut =
+  (pool: Pool | PoolClient, onAdded: () => void) => async (events: readonly PublicEvent[]) => {
+    const told = events.map((event, n) => ({
+      n,
+      id: event.id,
+      type: event.type,
+      tenant_id: event.tenantId,
+      instance_id: event.instanceId,
+      key: event.key,
+      correlation: event.correlation,
+      causation: event.causation,
+      rest: restOfBody(event),
+    }))
+    const { rows } = await pool.query<{ added: number }>({
+      name: 'webhook-fan-out',
+      text: FAN_OUT,
+      values: [JSON.stringify(told)],
+    })
+    if ((rows[0]?.added ?? 0) > 0) onAdded()
+  }

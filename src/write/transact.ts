@@ -6,7 +6,8 @@ import type { Context } from '../domain/metadata.ts'
 import { NO_STREAM, START, WrongRevision, type EventStore, type Position } from '../ports/event-store.ts'
 import { validateEvent } from './validate-event.ts'
 
-const ATTEMPTS = 5
+/** Every conflict is a write of another program, which needs one round trip where the loser needs two. */
+const ATTEMPTS = 100
 /** States kept in memory; the log stays the judge, since every append names the revision it builds on. */
 const STATES_KEPT = 20_000
 
@@ -63,7 +64,22 @@ export const createTransact = (
     return known
   }
 
-  const transact: Transact = async (decider, id, decide, context, { expectNew = false } = {}) => {
+  /** The last write to each stream: the next one waits for it, since only one can build on a revision. */
+  const turns = new Map<string, Promise<unknown>>()
+  const inTurn = async <T>(stream: string, write: () => Promise<T>): Promise<T> => {
+    const own = turns.get(stream)?.then(write, write) ?? write()
+    turns.set(stream, own)
+    try {
+      return await own
+    } finally {
+      if (turns.get(stream) === own) turns.delete(stream)
+    }
+  }
+
+  const transact: Transact = (decider, id, ...rest) =>
+    inTurn(streamOf(decider, id), () => write(decider, id, ...rest))
+
+  const write: Transact = async (decider, id, decide, context, { expectNew = false } = {}) => {
     type Of = typeof decider extends Decider<infer S, DomainEvent> ? S : never
     const stream = streamOf(decider, id)
     let guess = (remembered.get(stream) as Known<Of> | undefined) ?? (expectNew ? fresh(decider) : undefined)

@@ -5,11 +5,10 @@ import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
-import { createPool } from '../../src/adapters/postgres/pool.ts'
+import { createLogPool, createPool, createWorkPool } from '../../src/adapters/postgres/pool.ts'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
 import { createApp, type Parts } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
-import { ensureFirstAccount } from '../../src/first-account.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { login } from './client.ts'
@@ -27,8 +26,9 @@ export const startApp = async (environment: Record<string, string> = {}, replace
   const log = createLog('silent')
   const faults: unknown[] = []
   const onError = (error: unknown) => void faults.push(error)
-  const pool = createPool(database.url, { max: 15, onError })
-  const relaxedPool = createPool(database.url, { max: 3, durable: false, onError })
+  const pool = createPool(database.url, { max: 8, onError })
+  const logPool = createLogPool(database.url, { max: 5, onError })
+  const workPool = createWorkPool(database.url, { max: 8, onError })
   const { settings } = loadConfig({
     OUTBOUND_ALLOW: '127.0.0.0/8',
     RATE_LIMIT_REQUESTS: '0',
@@ -36,8 +36,8 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     WEBHOOK_TIMEOUT_SECONDS: '2',
     ...environment,
   })
-  const store = postgresEventStore(pool, onError)
-  const sandbox = sandboxGateway(pool, onError)
+  const store = postgresEventStore(logPool, onError)
+  const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
   const outbound = guardedPost({
     guard,
@@ -48,15 +48,16 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     settings: { ...settings, version: 'test', validateResponses: true },
     operatorToken: OPERATOR_TOKEN,
     pool,
-    relaxedPool,
+    workPool,
     store,
     bus: inProcessBus(),
-    numbers: postgresNumbers(pool),
+    numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,
     post: outbound.post,
     refusedUrl: guard.checkUrl,
     alone: true,
+    firstAccount: ADMIN,
     log,
     metrics: createMetrics(),
     ...replace,
@@ -68,7 +69,6 @@ export const startApp = async (environment: Record<string, string> = {}, replace
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await ready
-  await ensureFirstAccount(app.db, app.accounts, ADMIN)
   const admin = await login(url, ADMIN.email, ADMIN.password)
 
   const stop = async () => {
@@ -78,7 +78,7 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     await stopped
     await outbound.close()
     await store.close()
-    await Promise.all([pool.end(), relaxedPool.end()])
+    await Promise.all([pool.end(), logPool.end(), workPool.end()])
     await database.drop()
   }
   return { ...app, url, admin, pool, database, faults, stop }

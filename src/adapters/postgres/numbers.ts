@@ -3,6 +3,10 @@ import { numberedKinds, type NumberedKind, type Numbers } from '../../ports/numb
 import { coalesce, fulfilled } from './coalesce.ts'
 
 const BATCH_MAX = 500
+/** Numbers taken ahead are used only this long, so that those of several processes rise together. */
+const AHEAD_MS = 50
+const AHEAD_MAX = 500
+
 const sequenceOf = (kind: NumberedKind) => `${kind}_number`
 export const numberSequences = numberedKinds.map((kind) => `create sequence ${sequenceOf(kind)};`).join('\n')
 
@@ -16,24 +20,41 @@ const tableOf: Record<NumberedKind, string> = {
   message: 'message',
 }
 
-/** Numbers from PostgreSQL sequences; callers at the same time share one round trip. */
+/** Takes the numbers of one kind, some ahead if there was demand for them just before. */
+const createTaker = (pool: Pool, kind: NumberedKind) => {
+  let ahead: number[] = []
+  let fetchedAt = 0
+  let takenSince = 0
+
+  const fetch = coalesce<null, number>({
+    max: BATCH_MAX,
+    run: async (calls) => {
+      const expected = Date.now() - fetchedAt < AHEAD_MS ? Math.min(takenSince, AHEAD_MAX) : 0
+      const { rows } = await pool.query<{ number: number }>({
+        name: `number-${kind}`,
+        text: `select nextval('${sequenceOf(kind)}') as number from generate_series(1, $1)`,
+        values: [calls.length + expected],
+      })
+      const numbers = rows.map(({ number }) => number)
+      ahead = numbers.splice(calls.length)
+      fetchedAt = Date.now()
+      takenSince = 0
+      return numbers.map(fulfilled)
+    },
+  })
+
+  return async (): Promise<number> => {
+    takenSince++
+    const ready = Date.now() - fetchedAt < AHEAD_MS ? ahead.shift() : undefined
+    return ready ?? fetch(null)
+  }
+}
+
+/** Numbers from PostgreSQL sequences; under load one round trip serves many callers. */
 export const postgresNumbers = (pool: Pool): Numbers & { align(): Promise<void> } => {
-  const takers = Object.fromEntries(
-    numberedKinds.map((kind) => [
-      kind,
-      coalesce<null, number>({
-        max: BATCH_MAX,
-        run: async (calls) => {
-          const { rows } = await pool.query<{ number: number }>({
-            name: `number-${kind}`,
-            text: `select nextval('${sequenceOf(kind)}') as number from generate_series(1, $1)`,
-            values: [calls.length],
-          })
-          return rows.map(({ number }) => fulfilled(number))
-        },
-      }),
-    ]),
-  ) as Record<NumberedKind, (call: null) => Promise<number>>
+  const takers = Object.fromEntries(numberedKinds.map((kind) => [kind, createTaker(pool, kind)])) as Readonly<
+    Record<NumberedKind, () => Promise<number>>
+  >
 
   /** Moves each sequence past the numbers that the log has already given, for a database made anew from a log. */
   const align = async () => {
@@ -44,5 +65,5 @@ export const postgresNumbers = (pool: Pool): Numbers & { align(): Promise<void> 
          where taken.number > sequence.last_value or (taken.number = sequence.last_value and not sequence.is_called)`,
       )
   }
-  return Object.assign((kind: NumberedKind) => takers[kind](null), { align })
+  return Object.assign((kind: NumberedKind) => takers[kind](), { align })
 }

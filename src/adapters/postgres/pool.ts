@@ -7,12 +7,10 @@ types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => new Date(text).toIS
 
 type PoolOptions = {
   readonly max: number
-  /** `false`: a commit may be lost when the database itself crashes. Only for what is done again then. */
-  readonly durable?: boolean
   readonly onError: (error: Error) => void
 }
 
-export const createPool = (connectionString: string, { max, durable = true, onError }: PoolOptions) => {
+const poolOf = (connectionString: string, settings: readonly string[], { max, onError }: PoolOptions) => {
   const pool = new pg.Pool({
     connectionString,
     max,
@@ -20,9 +18,28 @@ export const createPool = (connectionString: string, { max, durable = true, onEr
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 0,
     application_name: 'zapini',
-    ...(!durable && { options: '-c synchronous_commit=off' }),
+    ...(settings.length > 0 && { options: settings.map((setting) => `-c ${setting}`).join(' ') }),
   })
   // An idle connection that breaks is replaced by the pool; without a listener the error would end the process.
   pool.on('error', onError)
   return pool
 }
+
+/** Few statements, prepared once and run very often: to plan them anew each time costs more than to run them. */
+const PLAN_ONCE = 'plan_cache_mode=force_generic_plan'
+const RELAXED = 'synchronous_commit=off'
+
+/** For queries and whatever else has no pool of its own. */
+export const createPool = (connectionString: string, options: PoolOptions) =>
+  poolOf(connectionString, [], options)
+
+/** For the log: what it says is written has to survive a crash of the database. */
+export const createLogPool = (connectionString: string, options: PoolOptions) =>
+  poolOf(connectionString, [PLAN_ONCE], options)
+
+/**
+ * For what is made from the log, together with how far it has come: a crash of the database takes back the last
+ * fraction of a second of both, and it is made again. So nobody waits for the disk.
+ */
+export const createWorkPool = (connectionString: string, options: PoolOptions) =>
+  poolOf(connectionString, [PLAN_ONCE, RELAXED], options)

@@ -28,6 +28,8 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
   let reading: Promise<void> | undefined
   let wanted: Position = START
   let started: Promise<void> | undefined
+  /** Where the log ended is known; until then nothing may be taken in, or events would be missing in between. */
+  let isFollowing = false
 
   const add = (more: readonly Recorded[]) => {
     const last = more.at(-1)
@@ -61,14 +63,14 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
 
   const wake = (position: Position) => {
     if (position > wanted) wanted = position
-    if (started && wanted > to) refresh()
+    if (isFollowing && wanted > to) refresh()
   }
 
   /** Events that this process has just appended. If nothing lies between, they need not be read back. */
   const offer = (head: Position, written: readonly Recorded[]) => {
     const last = written.at(-1)
     if (!last) return
-    if (started && !reading && head === to) add(written)
+    if (isFollowing && !reading && head === to) add(written)
     else wake(last.position)
   }
 
@@ -100,6 +102,8 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
   const start = () =>
     (started ??= head().then((position) => {
       from = to = position
+      isFollowing = true
+      if (wanted > to) refresh()
       background = Promise.all([poll(), listen()])
     }))
 
