@@ -42,6 +42,7 @@ const count = (
 export const instanceActivity = projection<InstanceActivityRow>({
   name: 'instance_activity',
   version: 1,
+  restMs: 100,
   key: 'id',
   columns: {
     id: 'text',

@@ -26,6 +26,8 @@ export type Projection<Row extends object = object> = {
   /** The column that identifies a row: text or uuid. */
   readonly key: keyof Row & string
   readonly columns: Columns<Row>
+  /** How long the table rests between two writes, where nobody waits for the newest row: one write then says more. */
+  readonly restMs?: number
   /** What follows `create index on <table>`. */
   readonly indexes: readonly string[]
   readonly on: { readonly [T in EventType]?: (event: RecordedOf<T>) => readonly Change<Row>[] }

@@ -44,7 +44,7 @@ type Options<Row extends object> = {
 /** Keeps one read model up to date: folds batches in memory, writes rows and checkpoint in one statement. */
 export const createProjectionRunner = <Row extends object>(options: Options<Row>): ProjectionRunner => {
   const { pool, store, projection, onChanged, onError } = options
-  const { name } = projection
+  const { name, restMs = 0 } = projection
   let status: ProjectionState = { name, state: 'starting', position: START }
   let waiters: { position: Position; resolve: () => void }[] = []
 
@@ -78,6 +78,7 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
       }
       if (changed.size > 0) onChanged?.()
       moveTo(last)
+      if (changed.size > 0 && restMs > 0) await sleep(restMs, undefined, { signal }).catch(() => {})
     }
     for await (const batch of store.subscribeToAll(saved, signal)) await apply(batch)
     if (status.position > saved) await table.save(new Map(), saved, status.position)

@@ -32,10 +32,10 @@ type ClaimedRow = Delivery & { endpoint_id: string; key: string; url: string; se
  */
 const CLAIM = `
 with recursive stepped(endpoint_id) as (
-  (select endpoint_id from webhook_lane where open > 0 order by endpoint_id limit 1)
+  (select endpoint_id from webhook_lane where open > 0 order by endpoint_id, due_at limit 1)
   union all
   select (select l.endpoint_id from webhook_lane l where l.open > 0 and l.endpoint_id > stepped.endpoint_id
-          order by l.endpoint_id limit 1)
+          order by l.endpoint_id, l.due_at limit 1)
   from stepped where stepped.endpoint_id is not null
 ), endpoint as (
   select e.id, e.url, e.secret, coalesce(($3::jsonb ->> e.id::text)::integer, $2::integer) as room
@@ -74,11 +74,11 @@ order by d.id`
 const RELEASE = `
 with locked as (
   select l.*, w.lease = l.lease as held
-  from json_to_recordset($2) as l(endpoint_id uuid, key uuid, lease text, rests_until timestamptz)
+  from json_to_recordset($2) as l(n integer, endpoint_id uuid, key uuid, lease text, rests_until timestamptz)
   join webhook_lane w using (endpoint_id, key)
   order by w.endpoint_id, w.key for update of w
 ), made as (
-  select * from json_to_recordset($1) as a(
+  select * from json_to_recordset($1) as a(lane integer,
     delivery bigint, number integer, at timestamptz, duration_ms integer, status integer, error text, response text,
     state text, next_at timestamptz)
 ), logged as (
@@ -87,15 +87,14 @@ with locked as (
 ), updated as (
   update webhook_delivery d set attempts = made.number, state = made.state, next_attempt_at = made.next_at,
     finished_at = case when made.state = 'open' then null else now() end
-  from made, locked
-  where d.id = made.delivery and d.state = 'open' and d.endpoint_id = locked.endpoint_id and d.key = locked.key
-    and (locked.held or made.state = 'delivered')
-  returning d.id, d.endpoint_id, d.key, d.state, d.next_attempt_at
+  from made join locked on locked.n = made.lane and (locked.held or made.state = 'delivered')
+  where d.id = made.delivery and d.state = 'open'
+  returning locked.n, d.id, d.state, d.next_attempt_at
 ), outcome as (
   select l.endpoint_id, l.key, coalesce(bool_or(l.held), false) as held,
     count(distinct u.id) filter (where u.state <> 'open') as ended,
     coalesce(max(u.next_attempt_at), max(l.rests_until), now()) as due_at
-  from locked l left join updated u using (endpoint_id, key) group by l.endpoint_id, l.key
+  from locked l left join updated u using (n) group by l.endpoint_id, l.key
 )
 update webhook_lane w set
   open = w.open - o.ended,
@@ -161,9 +160,10 @@ export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number) =>
       name: 'webhook-release',
       text: RELEASE,
       values: [
-        JSON.stringify(releases.flatMap(({ attempts }) => attempts)),
+        JSON.stringify(releases.flatMap(({ attempts }, lane) => attempts.map((made) => ({ lane, ...made })))),
         JSON.stringify(
-          releases.map(({ lane: { endpointId, key, lease }, restsUntil }) => ({
+          releases.map(({ lane: { endpointId, key, lease }, restsUntil }, n) => ({
+            n,
             endpoint_id: endpointId,
             key,
             lease,
