@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
 import { replay } from './cli/replay.ts'
-import { ConfigurationError, loadConfig } from './config.ts'
+import { loadConfig } from './config.ts'
 import { createLog } from './log.ts'
 import { openStorage } from './parts.ts'
 import { serve } from './serve.ts'
@@ -35,8 +35,15 @@ const main = async ([command, ...names]: readonly string[]) => {
   }
 }
 
+/** Words for people; where it happened only for those who look into it. */
+const describe = (error: unknown) => {
+  if (!(error instanceof Error)) return String(error)
+  const wantsStack = ['debug', 'trace'].includes(process.env['LOG_LEVEL'] ?? '')
+  return wantsStack ? (error.stack ?? error.message) : error.message
+}
+
 main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof ConfigurationError ? error.message : (error as Error).stack}\n`)
+  process.stderr.write(`${describe(error)}\n`)
   process.exitCode = 1
   // What was opened before the fault may keep the process alive.
   setTimeout(() => process.exit(), 1000).unref()
