@@ -57,7 +57,12 @@ export const rebuild = async <Row extends object>(
   const client = await pool.connect()
   try {
     await client.query('begin')
-    // From here on the live table stands still; what it already knows, the new one must know too.
+    // From here on the live table stands still; what it already knows, the new one must know too. The table is locked
+    // before its checkpoint, as whoever keeps it up to date does, or each would wait for the other.
+    await client.query(`
+      do $$ begin
+        if to_regclass('public.${name}') is not null then lock table public.${name} in share row exclusive mode; end if;
+      end $$`)
     await client.query('select 1 from checkpoint where name = $1 for update', [name])
     await readOn(await readCheckpoint(client, name), client)
     await client.query(`

@@ -5,6 +5,8 @@ import { notFound } from '../../src/domain/errors.ts'
 import { openapi } from '../../src/http/openapi.ts'
 import { sandboxRoutes } from '../../src/http/routes/sandbox.ts'
 import { recordingListener, textMessage } from '../contracts/gateway.ts'
+import { startApp } from '../support/app.ts'
+import { createConnectedInstance } from '../support/client.ts'
 import { startSandboxDatabase } from '../support/sandbox.ts'
 import { startToys } from './support.ts'
 
@@ -210,5 +212,29 @@ describe('the sandbox by REST', () => {
     expect(openapi(routes(), { version: '1' })).toMatchObject({
       paths: Object.fromEntries(actions.map((action) => [`/sandbox/instances/{id}/${action}`, {}])),
     })
+  })
+})
+
+describe('the sandbox in the whole program', () => {
+  it('is read back as soon as it answers: instance, message, receipt, reaction', async () => {
+    const app = await startApp()
+    try {
+      const instance = await createConnectedInstance(app.admin)
+      const phone = (action: string, body: object) =>
+        app.admin.post(`/sandbox/instances/${instance}/${action}`, body)
+      const conversation = async () => (await app.admin.get('/conversations')).body.data[0]
+      const messages = async () =>
+        (await app.admin.get(`/conversations/${(await conversation()).id}/messages`)).body.data.messages
+      expect((await app.admin.get('/status')).body.status).toBe('connected')
+      await phone('incoming', { from: '5511988887777', name: 'Maria', text: 'Good morning!' })
+      expect(await conversation()).toMatchObject({ display_name: 'Maria', last_message: 'Good morning!' })
+      const sent = await app.admin.post('/send-message', { to: '5511988887777', message: 'Hi' })
+      const { message_id } = sent.body
+      await phone('receipts', { message_id, status: 'read' })
+      await phone('reactions', { from: '5511988887777', message_id, emoji: '👍' })
+      expect((await messages())[1]).toMatchObject({ status: 'read', reactions: [{ emoji: '👍' }] })
+    } finally {
+      await app.stop()
+    }
   })
 })

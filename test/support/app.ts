@@ -29,7 +29,8 @@ export const startApp = async (environment: Record<string, string> = {}, replace
   const pool = createPool(database.url, { max: 8, onError })
   const logPool = createLogPool(database.url, { max: 5, onError })
   const workPool = createWorkPool(database.url, { max: 8, onError })
-  const { settings } = loadConfig({
+  const { settings, secrets } = loadConfig({
+    OPERATOR_TOKEN,
     OUTBOUND_ALLOW: '127.0.0.0/8',
     RATE_LIMIT_REQUESTS: '0',
     WEBHOOK_RETRY_SECONDS: '0.05,0.05,0.1,0.1,0.2',
@@ -46,7 +47,7 @@ export const startApp = async (environment: Record<string, string> = {}, replace
   })
   const app = createApp({
     settings: { ...settings, version: 'test', validateResponses: true },
-    operatorToken: OPERATOR_TOKEN,
+    ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
     pool,
     workPool,
     store,

@@ -63,7 +63,7 @@ export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Ins
         const { id } = await instances.ofCaller(caller, params.id)
         const incoming = incomingOf(body, await ownJid(id, body.key.fromMe))
         const stored = await receive.message(id, incoming, contextOf(caller, request))
-        await caughtUp(stored.position, 'messages', 'conversations', 'instanceActivity')
+        await caughtUp(stored.position, 'messages', 'conversations')
         const data = { message_id: stored.id, whatsapp_message_id: incoming.whatsappId }
         return reply(200, ok(data, 'Message received'))
       },

@@ -87,7 +87,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       idempotencyKey,
       context: contextOf(caller, request),
     })
-    await caughtUp(sent.position, 'messages', 'conversations', 'instanceActivity')
+    await caughtUp(sent.position, 'messages', 'conversations')
     return sent
   }
 

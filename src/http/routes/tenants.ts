@@ -31,7 +31,8 @@ const tenantView = ({ id, number, name, time_zone, disabled, created_at }: Tenan
 
 const isTimeZone = (name: string) => {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+    Intl.DateTimeFormat('en', { timeZone: name })
+    return true
   } catch {
     return false
   }

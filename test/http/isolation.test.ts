@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { startApp } from '../support/app.ts'
+import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { servedRoutes, type ServedRoute } from './routes-table.ts'
+import { addTenant, instanceClient, storingNothing, type App } from './world.ts'
+
+let app: App
+let receiver: Awaited<ReturnType<typeof startReceiver>>
+let routes: readonly ServedRoute[]
+let strangers: Readonly<Record<string, Client>>
+beforeAll(async () => {
+  app = await startApp()
+  receiver = await startReceiver()
+  routes = (await servedRoutes(app.admin)).filter(({ isForOperator }) => !isForOperator)
+  const { client } = await addTenant(app, 'stranger')
+  await createConnectedInstance(client)
+  const neighbour = await createConnectedInstance(app.admin, 'neighbour')
+  strangers = {
+    'the administrator of another tenant': client,
+    'the token of another instance of the tenant': await instanceClient(app.admin, neighbour),
+  }
+})
+afterAll(async () => {
+  await app.stop()
+  await receiver.close()
+})
+
+/** One thing of every kind, fresh, each under all the ids that a path takes. */
+const makeThings = async () => {
+  const instance = await createConnectedInstance(app.admin, 'owned')
+  const { body: token } = await app.admin.post(`/instances/${instance}/tokens`, { name: 'owned' })
+  await app.admin.put(`/instances/${instance}/webhook`, { webhook_url: receiver.url })
+  const { body: received } = await app.admin.post(
+    `/webhooks/instance/${instance}/incoming`,
+    incomingPayload('OWNED'),
+  )
+  const { body: sent } = await app.admin.post('/send-message', {
+    instance_id: instance,
+    recipient: '5511999999999',
+    message: 'owned',
+  })
+  const [{ id, number }] = (await app.admin.get(`/conversations?instance_id=${instance}`)).body.data
+  const deliveries = `/instances/${instance}/webhook/deliveries`
+  const delivered = async (): Promise<Json[]> =>
+    (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
+  await vi.waitFor(async () => expect((await delivered()).length).toBeGreaterThan(1))
+  const [delivery] = await delivered()
+  const shown = (await app.admin.get(`/instances/${instance}`)).body.data
+  return {
+    instance: [instance, String(shown.id)],
+    conversation: [id, String(number)],
+    delivery: [String(delivery.id)],
+    token: [String(token.data.id)],
+    messageUuid: received.data.message_id,
+    sentId: sent.message_id,
+    attempts: async () => (await delivered()).map(({ attempts }) => attempts.length),
+  }
+}
+type Things = Awaited<ReturnType<typeof makeThings>>
+
+const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' => {
+  if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
+  if (path.startsWith('/conversations/{id}')) return 'conversation'
+  if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
+  throw new Error(`Say here what kind of thing ${path} is about`)
+}
+
+/** The addresses of a thing: by each of the ids that it goes by. */
+const addressesOf = ({ path }: ServedRoute, things: Things) =>
+  things[kindOf(path)].map((id) => path.replace('{id}', id).replace('{tokenId}', things.token[0] ?? ''))
+
+/** A body that its owner may send. */
+const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things): Json => {
+  const key = { remoteJid: '5511999999999@s.whatsapp.net', id: things.sentId, fromMe: true }
+  switch (operationId) {
+    case 'receiveSandboxReceipt':
+      return { message_id: things.sentId, status: 'read' }
+    case 'hookStatus':
+      return { key, status: 3 }
+    case 'configureWebhook':
+      return { webhook_url: receiver.url }
+    default:
+      return example ?? (method === 'GET' ? undefined : {})
+  }
+}
+
+/** What ends something comes last, so that the other calls still find it. */
+const endings = ['disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
+const endOf = ({ operationId }: ServedRoute) => endings.indexOf(operationId)
+
+const isHidden = (status: number) => status === 404 || status === 403
+
+describe('a thing of one tenant', () => {
+  it('is out of reach for others on every route with its id, and nothing is stored', async () => {
+    const things = await makeThings()
+    const withIds = routes.filter(({ path }) => path.includes('{'))
+    expect(withIds.length).toBeGreaterThan(25)
+    const attempts = await things.attempts()
+    for (const [who, stranger] of Object.entries(strangers))
+      await storingNothing(app, async () => {
+        for (const route of withIds)
+          for (const address of addressesOf(route, things)) {
+            const { status, body } = await stranger.call(route.method, address, bodyFor(route, things))
+            expect(isHidden(status), `${who}: ${route.method} ${address} answered ${status}`).toBe(true)
+            expect(JSON.stringify(body)).not.toContain('owned')
+          }
+      })
+    expect(await things.attempts()).toEqual(attempts)
+  })
+  it('is in reach for its owner by the very same calls, so that the test above can fail', async () => {
+    const things = await makeThings()
+    const withIds = routes.filter(({ path }) => path.includes('{'))
+    for (const route of withIds.toSorted((one, other) => endOf(one) - endOf(other))) {
+      const [address = ''] = addressesOf(route, things)
+      const { status } = await app.admin.call(route.method, address, bodyFor(route, things))
+      expect([200, 201, 202, 409], `${route.method} ${address} answered ${status}`).toContain(status)
+    }
+  })
+  it('cannot be named as instance_id by others, in query or body', async () => {
+    const things = await makeThings()
+    const naming = routes.filter(
+      ({ query, body }) => query.includes('instance_id') || body?.properties.instance_id,
+    )
+    expect(naming.length).toBeGreaterThan(5)
+    for (const route of naming)
+      for (const ref of things.instance) {
+        const call = (client: Client) =>
+          route.query.includes('instance_id')
+            ? client.call(route.method, `${route.path}?instance_id=${ref}`)
+            : client.call(route.method, route.path, { ...route.example, instance_id: ref })
+        for (const [who, stranger] of Object.entries(strangers)) {
+          const { status } = await storingNothing(app, () => call(stranger))
+          expect(isHidden(status), `${who}: ${route.operationId} answered ${status}`).toBe(true)
+        }
+        const own = await call(app.admin)
+        expect(own.body.error?.message).not.toBe('Instance not found.')
+      }
+  })
+  it('cannot be quoted or reacted to by its UUID', async () => {
+    const { messageUuid } = await makeThings()
+    const to = '5511999999999'
+    for (const stranger of Object.values(strangers))
+      await storingNothing(app, async () => {
+        const quote = await stranger.post('/send-message', { to, message: 'x', reply_to: messageUuid })
+        expect(quote.status).toBe(422)
+        const reaction = await stranger.post('/send-reaction', { to, messageId: messageUuid, emoji: '👍' })
+        expect(reaction.status).toBe(422)
+      })
+  })
+  it('is in no list of others', async () => {
+    await makeThings()
+    for (const [who, stranger] of Object.entries(strangers))
+      for (const path of ['/instances', '/conversations']) {
+        const { status, body } = await stranger.get(path)
+        expect(status).toBe(200)
+        expect(JSON.stringify(body), `${who}: ${path}`).not.toContain('owned')
+      }
+  })
+})
+
+describe('the same chat of two tenants', () => {
+  it('is two conversations, and the same WhatsApp id two messages', async () => {
+    const mine = await makeThings()
+    const client = strangers['the administrator of another tenant']
+    const [own] = (await client?.get('/instances'))?.body.data.instances ?? []
+    await client?.post(`/webhooks/instance/${own.uuid}/incoming`, incomingPayload('OWNED'))
+    const theirs = (await client?.get('/conversations'))?.body.data
+    expect(theirs).toHaveLength(1)
+    expect(theirs[0].id).not.toBe(mine.conversation[0])
+    expect(theirs[0]).toMatchObject({ unread_count: 1, last_message: 'text of OWNED' })
+  })
+})

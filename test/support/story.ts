@@ -1,0 +1,239 @@
+import type { ZapiniEvent } from '../../src/domain/catalogue.ts'
+import { conversationId, defaultWebhookId, userId } from '../../src/domain/ids.ts'
+import { NO_STREAM, type EventStore, type Position } from '../../src/ports/event-store.ts'
+import {
+  incoming,
+  INSTANCE,
+  JOHN,
+  later,
+  MARY,
+  messageStream,
+  outgoing,
+  placeIn,
+  TEAM,
+  TENANT,
+  toAppend,
+} from './facts.ts'
+
+export const OTHER_INSTANCE = '550e8400-e29b-41d4-a716-446655440099'
+export const TOKEN = '550e8400-e29b-41d4-a716-446655440011'
+export const REVOKED_TOKEN = '550e8400-e29b-41d4-a716-446655440012'
+
+type Told = readonly [stream: string, event: ZapiniEvent]
+type MessageStep = 'MessageDelivered' | 'MessageRead' | 'MessagePlayed'
+
+const step = (whatsappId: string, type: MessageStep, seconds: number, chat = JOHN): Told => [
+  messageStream(whatsappId),
+  { type, data: { ...placeIn(chat), at: later(seconds) } },
+]
+const sent = (whatsappId: string, seconds: number, kind = 'text', chat = JOHN): Told => [
+  messageStream(whatsappId),
+  { type: 'MessageSent', data: { ...placeIn(chat), at: later(seconds), kind } },
+]
+const reacted = (whatsappId: string, by: string, emoji: string, seconds: number, fromMe = false): Told => [
+  messageStream(whatsappId),
+  {
+    type: 'MessageReacted',
+    data: {
+      ...placeIn(JOHN),
+      conversationNumber: 1,
+      targetWhatsappId: whatsappId,
+      by,
+      fromMe,
+      emoji,
+      at: later(seconds),
+    },
+  },
+]
+const started = (number: number, chat: string, seconds: number): Told => [
+  `conversation-${conversationId(INSTANCE, chat)}`,
+  {
+    type: 'ConversationStarted',
+    data: { number, instanceId: INSTANCE, chat, isGroup: chat === TEAM, at: later(seconds) },
+  },
+]
+const created = (id: string, number: number): Told => [
+  `instance-${id}`,
+  {
+    type: 'InstanceCreated',
+    data: { number, name: `Shop ${number}`, provider: 'sandbox', hookSecret: 's', at: later(number) },
+  },
+]
+const issued = (id: string, number: number): Told => [
+  `token-${id}`,
+  {
+    type: 'TokenIssued',
+    data: {
+      number,
+      holder: { kind: 'instance', instanceId: INSTANCE },
+      name: 'CRM',
+      hash: `hash ${number}`,
+      at: later(3),
+    },
+  },
+]
+const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
+const group = { ...placeIn(TEAM), chat: TEAM, chatName: 'Marketing Team', conversationNumber: 2 }
+
+/** A day of a small business: something of everything that can happen, in the order of the log. */
+export const story: readonly Told[] = [
+  [
+    `tenant-${TENANT}`,
+    { type: 'TenantCreated', data: { number: 1, name: 'Acme', timeZone: 'UTC', at: later(0) } },
+  ],
+  [
+    `user-${userId('ann@example.com')}`,
+    {
+      type: 'UserCreated',
+      data: {
+        number: 1,
+        email: 'ann@example.com',
+        name: 'Ann',
+        role: 'admin',
+        passwordHash: 'x',
+        at: later(1),
+      },
+    },
+  ],
+  created(INSTANCE, 1),
+  created(OTHER_INSTANCE, 2),
+  issued(TOKEN, 1),
+  issued(REVOKED_TOKEN, 2),
+  [`token-${REVOKED_TOKEN}`, { type: 'TokenRevoked', data: { at: later(4) } }],
+  [
+    `instance-${INSTANCE}`,
+    { type: 'InstanceQrIssued', data: { qr: '2@a', expiresAt: later(60), at: later(5) } },
+  ],
+  [
+    `instance-${INSTANCE}`,
+    { type: 'InstanceConnected', data: { phoneNumber: '5511777777777', profileName: 'Shop', at: later(6) } },
+  ],
+  [`instance-${OTHER_INSTANCE}`, { type: 'InstanceQrIssued', data: { qr: '2@b', at: later(7) } }],
+  [
+    `webhook-${defaultWebhookId(INSTANCE)}`,
+    { type: 'WebhookConfigured', data: { ...endpoint, events: null, at: later(8) } },
+  ],
+  started(1, JOHN, 10),
+  [messageStream('hi'), { type: 'MessageReceived', data: incoming('hi', { number: 1, at: later(10) }) }],
+  [
+    messageStream('photo'),
+    {
+      type: 'MessageReceived',
+      data: incoming('photo', {
+        number: 2,
+        at: later(11),
+        senderName: 'John D.',
+        content: { kind: 'image', url: 'https://example.com/a.jpg', mimeType: 'image/jpeg', caption: 'Look' },
+      }),
+    },
+  ],
+  reacted('hi', MARY, '👍', 12),
+  reacted('hi', JOHN, '❤️', 13),
+  reacted('hi', MARY, '', 14),
+  [
+    messageStream('answer'),
+    {
+      type: 'MessageQueued',
+      data: outgoing('answer', {
+        number: 3,
+        at: later(15),
+        content: { kind: 'text', text: 'answer', replyTo: 'hi', mentions: [MARY] },
+      }),
+    },
+  ],
+  sent('answer', 16),
+  step('answer', 'MessageDelivered', 17),
+  [
+    `conversation-${conversationId(INSTANCE, JOHN)}`,
+    { type: 'ConversationRead', data: { upTo: 2, at: later(18) } },
+  ],
+  step('answer', 'MessageRead', 19),
+  [
+    messageStream('voice'),
+    {
+      type: 'MessageQueued',
+      data: outgoing('voice', {
+        number: 4,
+        at: later(20),
+        content: { kind: 'audio', url: 'https://example.com/a.ogg' },
+      }),
+    },
+  ],
+  sent('voice', 21, 'audio'),
+  step('voice', 'MessagePlayed', 22),
+  started(2, TEAM, 30),
+  [
+    messageStream('all'),
+    {
+      type: 'MessageReceived',
+      data: incoming('all', { ...group, number: 5, at: later(30), sender: MARY, senderName: 'Mary' }),
+    },
+  ],
+  [
+    messageStream('typed'),
+    {
+      type: 'MessageSentFromPhone',
+      data: incoming('typed', { ...group, number: 6, at: later(31), sender: '5511777777777@s.whatsapp.net' }),
+    },
+  ],
+  [
+    messageStream('poll'),
+    {
+      type: 'MessageReceived',
+      data: incoming('poll', { number: 7, at: later(32), content: { kind: 'other', description: 'poll' } }),
+    },
+  ],
+  [
+    messageStream('thumb'),
+    {
+      type: 'MessageQueued',
+      data: outgoing('thumb', {
+        number: 8,
+        at: later(33),
+        content: { kind: 'reaction', targetWhatsappId: 'photo', emoji: '👍' },
+      }),
+    },
+  ],
+  sent('thumb', 34, 'reaction'),
+  reacted('photo', '5511777777777@s.whatsapp.net', '👍', 34, true),
+  reacted('early', MARY, '🎉', 34),
+  [
+    messageStream('early'),
+    { type: 'MessageReceived', data: incoming('early', { number: 9, at: later(33) }) },
+  ],
+  [messageStream('lost'), { type: 'MessageQueued', data: outgoing('lost', { number: 10, at: later(35) }) }],
+  [
+    messageStream('lost'),
+    { type: 'MessageFailed', data: { ...placeIn(JOHN), reason: 'no such number', at: later(36) } },
+  ],
+  [messageStream('waits'), { type: 'MessageQueued', data: outgoing('waits', { number: 11, at: later(37) }) }],
+  [
+    `webhook-${defaultWebhookId(INSTANCE)}`,
+    {
+      type: 'WebhookConfigured',
+      data: { ...endpoint, events: ['message.incoming'], active: false, at: later(38) },
+    },
+  ],
+  [
+    `instance-${INSTANCE}`,
+    { type: 'InstanceDisconnected', data: { status: 'offline', reason: 'no network', at: later(39) } },
+  ],
+  [`instance-${OTHER_INSTANCE}`, { type: 'InstanceClosed', data: { at: later(40) } }],
+  [`instance-${OTHER_INSTANCE}`, { type: 'InstanceOpened', data: { at: later(41) } }],
+  [`instance-${OTHER_INSTANCE}`, { type: 'InstanceDeleted', data: { at: later(40) } }],
+  [`tenant-${TENANT}`, { type: 'TenantDisabled', data: { at: later(43) } }],
+  [`tenant-${TENANT}`, { type: 'TenantEnabled', data: { at: later(44) } }],
+  [`tenant-${TENANT}`, { type: 'TenantDisabled', data: { at: later(41) } }],
+]
+
+/** Writes the story into an empty log; answers where it ends. */
+export const tellStory = async (store: EventStore): Promise<Position> => {
+  const revisions = new Map<string, number>()
+  let end: Position | undefined
+  for (const [stream, event] of story) {
+    const revision = revisions.get(stream) ?? NO_STREAM
+    end = await store.append(stream, revision, [toAppend(event, { at: event.data.at })])
+    revisions.set(stream, revision + 1)
+  }
+  return end ?? (await store.head())
+}
