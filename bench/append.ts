@@ -4,7 +4,7 @@ import { createLogPool } from '../src/adapters/postgres/pool.ts'
 import { NO_STREAM } from '../src/ports/event-store.ts'
 import { timedLoop } from './closed-loop.ts'
 import { migrateDatabase } from './database.ts'
-import { receivedMessage } from './events.ts'
+import { likeMessage, receivedMessage } from './events.ts'
 import type { Case, OpenSuite } from './suite.ts'
 
 const WARM_UP_SECONDS = 0.5
@@ -26,14 +26,14 @@ export const openAppend: OpenSuite = async (databases) => {
   const pool = createLogPool(url, { max: 4, onError: fail })
   const store = postgresEventStore(pool, fail)
   const clients = await Promise.all(Array.from({ length: 32 }, () => openClient(url)))
-  let number = 0
+  const message = receivedMessage(1)
 
   const append = async () => {
-    const { stream, event } = receivedMessage(++number)
+    const { stream, event } = likeMessage(message)
     await store.append(stream, NO_STREAM, [event])
   }
   const insert = async (caller: number) => {
-    const { stream, event } = receivedMessage(++number)
+    const { stream, event } = likeMessage(message)
     await clients[caller]?.query({
       name: 'insert',
       text: 'insert into event (stream, revision, id, type, data, meta) values ($1, $2, $3, $4, $5, $6) returning position',
@@ -50,14 +50,20 @@ export const openAppend: OpenSuite = async (databases) => {
       run: (seconds) => timedLoop(callers, seconds, append),
     },
     ...(callers === connections
-      ? [{ name: `raw insert, ${callers}`, callers, run: (seconds: number) => timedLoop(callers, seconds, insert) }]
+      ? [
+          {
+            name: `raw insert, ${callers}`,
+            callers,
+            run: (seconds: number) => timedLoop(callers, seconds, insert),
+          },
+        ]
       : []),
   ])
   for (const { run } of cases) await run(WARM_UP_SECONDS)
 
   return {
     unit: 'events',
-    about: `One event of about 900 bytes to a new stream through the event store, durable, with the revision checked. Ceiling: raw
+    about: `One event of about 600 bytes to a new stream through the event store, durable, with the revision checked. Ceiling: raw
 autocommit inserts into the same table with pg, on a connection for each caller (32 for 128 callers).`,
     cases,
     close: async () => {

@@ -13,7 +13,13 @@ type Options = {
 }
 
 /** Starts `ceiling-server.ts` as a process of its own. */
-export const startCeiling = async ({ databaseUrl, folder, connections, commits, forwardTo = '' }: Options) => {
+export const startCeiling = async ({
+  databaseUrl,
+  folder,
+  connections,
+  commits,
+  forwardTo = '',
+}: Options) => {
   const { found: url, stop } = await startProcess(
     join(import.meta.dirname, 'ceiling-server.js'),
     {

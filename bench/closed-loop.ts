@@ -17,7 +17,11 @@ export const closedLoop = async (
 }
 
 /** The same, with the time that the operation takes as its latency. */
-export const timedLoop = (callers: number, seconds: number, operation: (caller: number) => Promise<unknown>) =>
+export const timedLoop = (
+  callers: number,
+  seconds: number,
+  operation: (caller: number) => Promise<unknown>,
+) =>
   closedLoop(callers, seconds, async (caller) => {
     const startedAt = performance.now()
     await operation(caller)

@@ -2,11 +2,19 @@ import { Pool } from 'undici'
 
 export type Poster = {
   /** Posts JSON and answers the parsed answer; rejects unless it is a success. */
-  readonly call: (method: 'POST' | 'PUT', path: string, body: unknown) => Promise<Json>
+  readonly call: (method: 'POST' | 'PUT', path: string, body: unknown) => Promise<unknown>
   readonly close: () => Promise<void>
 }
-/** An answer, looked at field by field; what is not there is undefined. */
-export type Json = { readonly [name: string]: Json } & string
+
+/** The text at a place in parsed JSON, such as data, token. */
+export const textAt = (json: unknown, ...path: readonly string[]): string => {
+  const found = path.reduce<unknown>(
+    (value, name) => (typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined),
+    json,
+  )
+  if (typeof found !== 'string') throw new Error(`There is no ${path.join('.')} in ${JSON.stringify(json)}`)
+  return found
+}
 
 /** A client that keeps its connections, as cheap as there is one: it shares the processors with what it measures. */
 export const createPoster = (url: string, token: string | undefined, connections: number): Poster => {
@@ -20,7 +28,7 @@ export const createPoster = (url: string, token: string | undefined, connections
       const answer = await pool.request({ method, path, headers, body: JSON.stringify(body) })
       const text = await answer.body.text()
       if (answer.statusCode > 299) throw new Error(`${path} answered ${answer.statusCode}: ${text}`)
-      return JSON.parse(text)
+      return JSON.parse(text) as unknown
     },
     close: () => pool.close(),
   }

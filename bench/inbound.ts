@@ -1,6 +1,6 @@
 import { startCeiling } from './ceiling.ts'
 import { closedLoop } from './closed-loop.ts'
-import { createPoster, type Json, type Poster } from './http.ts'
+import { createPoster, textAt, type Poster } from './http.ts'
 import { connectInstance, startProgram } from './program.ts'
 import { startReceiver } from './receiver.ts'
 import type { Case, OpenSuite, Run } from './suite.ts'
@@ -21,14 +21,10 @@ const startArrivals = async () => {
     waiting.get(id)?.(atMs)
     waiting.delete(id)
   }
-  const ofProgram = await startReceiver((text, atMs) => {
-    const body: Json = JSON.parse(text)
-    arrive(body['data']['whatsapp_message_id'], atMs)
-  })
-  const ofCeiling = await startReceiver((text, atMs) => {
-    const body: Json = JSON.parse(text)
-    arrive(body['key']['id'], atMs)
-  })
+  const ofProgram = await startReceiver((text, atMs) =>
+    arrive(textAt(JSON.parse(text), 'data', 'whatsapp_message_id'), atMs),
+  )
+  const ofCeiling = await startReceiver((text, atMs) => arrive(textAt(JSON.parse(text), 'key', 'id'), atMs))
   return {
     programUrl: ofProgram.url,
     ceilingUrl: ofCeiling.url,

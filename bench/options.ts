@@ -6,13 +6,18 @@ export type Options = {
   readonly rounds: number
   readonly seconds: number
   readonly jsonFile: string | undefined
+  readonly fromFile: string | undefined
+  readonly docs: boolean
 }
 
 const usage = `npm run bench -- [options]
   --only <names>    of ${suiteNames.join(', ')}; with commas (default: all)
   --rounds <n>      samples of each case, taken in turns (default 3)
   --seconds <n>     length of one sample (default 2)
-  --json <file>     write every sample to a file as well`
+  --json <file>     write every sample to a file as well
+  --docs            put the tables into docs/performance.md as well
+  --from <file>     measure nothing, show the results in such a file
+`
 
 /** Reads the command line. Ends the process with the usage if it asks for help, throws if it makes no sense. */
 export const readOptions = (args: string[]): Options => {
@@ -23,18 +28,22 @@ export const readOptions = (args: string[]): Options => {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '2' },
       json: { type: 'string' },
+      from: { type: 'string' },
+      docs: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
   if (values.help) {
-    process.stdout.write(`${usage}\n`)
+    process.stdout.write(usage)
     process.exit()
   }
   return {
     only: values.only.split(',').map(suiteNamed),
-    rounds: positive('--rounds', values.rounds),
-    seconds: positive('--seconds', values.seconds),
+    rounds: numberFrom(1, '--rounds', values.rounds),
+    seconds: numberFrom(0.1, '--seconds', values.seconds),
     jsonFile: values.json,
+    fromFile: values.from,
+    docs: values.docs,
   }
 }
 
@@ -44,8 +53,8 @@ const suiteNamed = (name: string): SuiteName => {
   return found
 }
 
-const positive = (option: string, text: string): number => {
+const numberFrom = (least: number, option: string, text: string): number => {
   const value = Number(text)
-  if (!(value > 0)) throw new Error(`${option} must be a number above 0, not "${text}".`)
+  if (!(value >= least)) throw new Error(`${option} must be a number from ${least} on, not "${text}".`)
   return value
 }

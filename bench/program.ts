@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { open, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPoster, type Json } from './http.ts'
+import { createPoster, textAt } from './http.ts'
 
 const START_MS = 60_000
 const LOOK_EVERY_MS = 20
@@ -27,6 +27,7 @@ export const startProcess = async (
   })
   await output.close()
   const ended = new Promise<void>((done) => child.once('close', () => done()))
+  process.once('exit', () => child.kill())
   const stop = async () => {
     child.kill('SIGINT')
     await ended
@@ -57,9 +58,9 @@ export const startProgram = async (databaseUrl: string, folder: string) => {
     /Zapini is ready at (\S+)/,
   )
   const anybody = createPoster(url, undefined, 1)
-  const { data } = await anybody.call('POST', '/auth/login', ADMIN)
+  const login = await anybody.call('POST', '/auth/login', ADMIN)
   await anybody.close()
-  const admin = createPoster(url, data['token'], 1)
+  const admin = createPoster(url, textAt(login, 'data', 'token'), 1)
   return {
     url,
     admin,
@@ -73,9 +74,9 @@ export type Program = Awaited<ReturnType<typeof startProgram>>
 
 /** A sandbox instance that is connected, and a token for it. */
 export const connectInstance = async ({ admin }: Program) => {
-  const { data } = await admin.call('POST', '/instances', { name: 'bench', provider: 'sandbox' })
-  const id: string = data['instance']['uuid']
+  const made = await admin.call('POST', '/instances', { name: 'bench', provider: 'sandbox' })
+  const id = textAt(made, 'data', 'instance', 'uuid')
   await admin.call('POST', `/sandbox/instances/${id}/scan`, {})
-  const issued: Json = await admin.call('POST', `/instances/${id}/tokens`, { name: 'bench' })
-  return { id, token: String(issued['data']['token']) }
+  const issued = await admin.call('POST', `/instances/${id}/tokens`, { name: 'bench' })
+  return { id, token: textAt(issued, 'data', 'token') }
 }

@@ -1,4 +1,4 @@
-import { medianSample, type Sample } from './sample.ts'
+import { processorUs, medianSample, type Sample } from './sample.ts'
 import { median } from './statistics.ts'
 import type { Case, Suite } from './suite.ts'
 
@@ -9,60 +9,94 @@ export type SuiteResult = Pick<Suite, 'unit' | 'about'> & {
 }
 
 const round = (value: number) => Math.round(value).toLocaleString('en-US')
-const fine = (value: number) => (value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : round(value))
+const fine = (value: number | null) =>
+  value === null ? '' : value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : round(value)
+const times = (ratio: number | undefined) => (ratio === undefined ? '' : `${ratio.toFixed(2)}x`)
+
+type Ratios = { readonly rate?: number; readonly processor?: number }
 
 /** Ours over the ceiling's, round by round; the median of that. */
-const ratioOf = (one: CaseResult, all: readonly CaseResult[]): number | undefined => {
+const ratiosOf = (one: CaseResult, all: readonly CaseResult[]): Ratios => {
   const ceiling = all.find(({ name }) => name === one.ceiling)
-  if (!ceiling) return undefined
-  return median(one.samples.map(({ perSecond }, n) => perSecond / (ceiling.samples[n]?.perSecond ?? NaN)))
+  if (!ceiling) return {}
+  const ratio = (figure: (sample: Sample) => number) =>
+    median(
+      one.samples.flatMap((ours, n) => {
+        const theirs = ceiling.samples[n]
+        return theirs ? [figure(ours) / figure(theirs)] : []
+      }),
+    )
+  return { rate: ratio(({ perSecond }) => perSecond), processor: ratio(processorUs) }
 }
 
-const verdict = ({ aim }: CaseResult, { perSecond, p50Ms }: Sample, ratio: number | undefined): string => {
-  if (!aim) return ''
+const verdict = ({ aim }: CaseResult, { perSecond, p50Ms }: Sample, ratio = 0): string => {
+  const { ratio: least, perSecond: rate, p50Ms: latency } = aim ?? {}
   const parts = [
-    ...(aim.ratio === undefined ? [] : [{ text: `${aim.ratio}x`, met: (ratio ?? 0) >= aim.ratio }]),
-    ...(aim.perSecond === undefined
-      ? []
-      : [{ text: `${round(aim.perSecond)}/s`, met: perSecond >= aim.perSecond }]),
-    ...(aim.p50Ms === undefined ? [] : [{ text: `p50 < ${aim.p50Ms} ms`, met: p50Ms < aim.p50Ms }]),
+    ...(least === undefined ? [] : [{ text: `${least}x`, met: ratio >= least }]),
+    ...(rate === undefined ? [] : [{ text: `${round(rate)}/s`, met: perSecond >= rate }]),
+    ...(latency === undefined ? [] : [{ text: `p50 < ${latency} ms`, met: (p50Ms ?? Infinity) < latency }]),
   ]
   return parts.map(({ text, met }) => `${text} ${met ? 'met' : 'MISSED'}`).join(', ')
 }
 
-const HEAD = ['case', 'per second', 'from - to', 'ratio', 'p50 ms', 'p99 ms', 'bench', 'program', 'postgres', 'others', 'aim']
+const HEAD = [
+  'case',
+  '/s',
+  'lowest',
+  'highest',
+  'ratio',
+  'p50 ms',
+  'p99 ms',
+  'bench us',
+  'program us',
+  'postgres us',
+]
+HEAD.push('CPU ratio', 'others', 'aim')
 
-const line = (one: CaseResult, all: readonly CaseResult[]): string[] => {
+const cellsOf = (one: CaseResult, all: readonly CaseResult[]): string[] => {
   const middle = medianSample(one.samples)
   const rates = one.samples.map(({ perSecond }) => perSecond)
-  const ratio = ratioOf(one, all)
+  const ratios = ratiosOf(one, all)
   return [
     one.name,
     round(middle.perSecond),
-    `${round(Math.min(...rates))} - ${round(Math.max(...rates))}`,
-    ratio === undefined ? '' : `${ratio.toFixed(2)}x`,
+    round(Math.min(...rates)),
+    round(Math.max(...rates)),
+    times(ratios.rate),
     fine(middle.p50Ms),
     fine(middle.p99Ms),
-    round(middle.benchUs),
-    round(middle.programUs),
-    round(middle.postgresUs),
+    fine(middle.benchUs),
+    fine(middle.programUs),
+    fine(middle.postgresUs),
+    times(ratios.processor),
     `${round(middle.othersShare * 100)} %`,
-    verdict(one, middle, ratio),
+    verdict(one, middle, ratios.rate),
   ]
 }
 
-/** For a terminal. Medians over the rounds; bench, program and postgres are microseconds of processor time each. */
-export const table = ({ name, unit, about, cases }: SuiteResult): string => {
-  const rows = [HEAD, ...cases.map((one) => line(one, cases))]
+const rowsOf = ({ cases }: SuiteResult) => [HEAD, ...cases.map((one) => cellsOf(one, cases))]
+
+/** For a terminal. */
+export const table = (suite: SuiteResult): string => {
+  const rows = rowsOf(suite)
   const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  const text = rows.map((row) =>
+  const lines = rows.map((row) =>
     row
       .map((cell, column) => {
-        const left = column === 0 || column === row.length - 1
-        return left ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
+        const isText = column === 0 || column === row.length - 1
+        const width = widths[column] ?? 0
+        return isText ? cell.padEnd(width) : cell.padStart(width)
       })
       .join('  ')
       .trimEnd(),
   )
-  return [`\n${name}, in ${unit}`, about, '', ...text, ''].join('\n')
+  return [`\n${suite.name}, in ${suite.unit}`, suite.about, '', ...lines, ''].join('\n')
+}
+
+/** For a document. */
+export const markdown = (suite: SuiteResult): string => {
+  const [head = [], ...rows] = rowsOf(suite)
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  const rule = line(head.map((_, column) => (column === 0 || column === head.length - 1 ? '---' : '---:')))
+  return [`### ${suite.name}`, '', suite.about, '', line(head), rule, ...rows.map(line), ''].join('\n')
 }

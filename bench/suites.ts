@@ -1,7 +1,14 @@
+import { openAppend } from './append.ts'
 import { openInbound } from './inbound.ts'
+import { openRebuild } from './rebuild.ts'
 import { openSend } from './send.ts'
 import type { OpenSuite } from './suite.ts'
 
-export const suites = { inbound: openInbound, send: openSend } satisfies Record<string, OpenSuite>
+export const suites = {
+  append: openAppend,
+  rebuild: openRebuild,
+  inbound: openInbound,
+  send: openSend,
+} satisfies Record<string, OpenSuite>
 export type SuiteName = keyof typeof suites
 export const suiteNames = Object.keys(suites) as SuiteName[]

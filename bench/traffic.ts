@@ -9,7 +9,10 @@ let count = 0
 
 const nextNumber = () => {
   count += 1
-  return { id: `3A${run}${String(count).padStart(10, '0')}`, phone: `55119${String(count % CHATS).padStart(8, '0')}` }
+  return {
+    id: `3A${run}${String(count).padStart(10, '0')}`,
+    phone: `55119${String(count % CHATS).padStart(8, '0')}`,
+  }
 }
 
 /** An incoming message as a gateway tells it, under an id that never comes twice. */
@@ -18,7 +21,10 @@ export const nextIncoming = () => {
   const remoteJid = `${phone}@s.whatsapp.net`
   const messageTimestamp = Math.floor(Date.now() / 1000)
   const key = { remoteJid, fromMe: false, id }
-  return { id, body: { remoteJid, message: { conversation: TEXT }, messageTimestamp, pushName: 'Maria', key } }
+  return {
+    id,
+    body: { remoteJid, message: { conversation: TEXT }, messageTimestamp, pushName: 'Maria', key },
+  }
 }
 
 export const nextOutgoing = () => ({ recipient: nextNumber().phone, message: TEXT })

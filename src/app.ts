@@ -209,7 +209,7 @@ export const createApp = (parts: Parts) => {
       await readModels.reached(position, CATCH_UP_MS, ...names)
     },
     allCaughtUp: async () => {
-      await readModels.reached(await store.head(), CATCH_UP_MS, ...readModels.names)
+      await readModels.reached(await store.head(), CATCH_UP_MS, 'messages', 'conversations', 'instances')
     },
     refusedUrl: parts.refusedUrl,
     settings,

@@ -44,32 +44,36 @@ const translator = <S extends object, E extends DomainEvent>(
   decider: Decider<S, E>,
   tell: (before: S, event: Recorded<E>) => PublicEvent[],
 ) => {
-  const states = new LRUCache<string, S>({ max: STATES_KEPT })
+  type Known = { readonly state: S; readonly revision: number }
+  const states = new LRUCache<string, Known>({ max: STATES_KEPT })
   const belongs = ({ stream }: Recorded) => stream.startsWith(`${decider.category}-`)
   // The category of a stream says which events are on it.
   const asOwn = (event: Recorded) => upcast(event) as unknown as Recorded<E>
 
-  const eventsBefore = async ({ stream, revision }: Recorded): Promise<readonly Recorded[]> =>
-    revision === 0 ? [] : (await store.readStream(stream)).filter((event) => event.revision < revision)
+  /** The state that a stream was in just before an event, which may have been told before. */
+  const stateBefore = async ({ stream, revision }: Recorded): Promise<S> => {
+    const known = states.get(stream)
+    if (known?.revision === revision - 1) return known.state
+    const past = revision === 0 ? [] : await store.readStream(stream)
+    return fold(decider, past.filter((event) => event.revision < revision).map(asOwn))
+  }
 
   /** What a batch tells. `remember` is for when it has been told: a batch that comes again starts where it started. */
   return async (batch: readonly Recorded[]) => {
     const own = batch.filter(belongs)
-    const unknown = new Map<string, Recorded>()
-    for (const event of own)
-      if (!states.has(event.stream) && !unknown.has(event.stream)) unknown.set(event.stream, event)
-    const known = new Map<string, S>()
+    const first = new Map<string, Recorded>()
+    for (const event of own) if (!first.has(event.stream)) first.set(event.stream, event)
+    const known = new Map<string, Known>()
     await Promise.all(
-      [...unknown].map(async ([stream, event]) => {
-        const past = await eventsBefore(event)
-        known.set(stream, fold(decider, past.map(asOwn)))
+      [...first].map(async ([stream, event]) => {
+        known.set(stream, { state: await stateBefore(event), revision: event.revision - 1 })
       }),
     )
     const told = new Map<string, PublicEvent[]>()
     for (const event of own) {
-      const before = known.get(event.stream) ?? states.get(event.stream) ?? decider.initial
+      const before = known.get(event.stream)?.state ?? decider.initial
       told.set(event.id, tell(before, asOwn(event)))
-      known.set(event.stream, decider.evolve(before, asOwn(event)))
+      known.set(event.stream, { state: decider.evolve(before, asOwn(event)), revision: event.revision })
     }
     const remember = () => {
       for (const [stream, state] of known) states.set(stream, state)

@@ -28,7 +28,7 @@ type Parts = {
 type Backlog = {
   /** Messages were left on the to-do list: new ones have to queue up behind them. */
   waiting: boolean
-  /** Position of the last message left there. */
+  /** Position of the last message queued: the to-do list has to know as much before it is believed to be empty. */
   upTo: Position
   draining: boolean
 }
@@ -112,16 +112,16 @@ export const createSender = (parts: Parts) => {
 
   const enqueue = (job: OutboxRow, isNew: boolean): Promise<Position> => {
     const lane = job.conversation_id
-    const before = lanes.get(lane) ?? Promise.resolve(START)
-    const after = before
-      .then(() => send(job, isNew))
-      .catch((error: unknown) => {
-        onError(error)
-        const backlog = backlogOf(job.instance_id)
-        backlog.waiting = true
-        setTimeout(() => void drain(job.instance_id), FAULT_PAUSE_MS).unref()
-        return START
-      })
+    const before = lanes.get(lane)
+    // What waits on keeps those behind it waiting, or they would overtake it.
+    const inTurn = before?.then((position) => (position === START ? START : send(job, isNew)))
+    const after = (inTurn ?? send(job, isNew)).catch((error: unknown) => {
+      onError(error)
+      const backlog = backlogOf(job.instance_id)
+      backlog.waiting = true
+      setTimeout(() => void drain(job.instance_id), FAULT_PAUSE_MS).unref()
+      return START
+    })
     lanes.set(lane, after)
     void after.then(() => {
       if (lanes.get(lane) === after) lanes.delete(lane)
@@ -158,9 +158,9 @@ export const createSender = (parts: Parts) => {
   /** A message was queued: send it now if nothing waits before it, else in its turn. */
   const queued = (job: OutboxRow, position: Position) => {
     const backlog = backlogOf(job.instance_id)
+    backlog.upTo = position
     if (isConnected(job.instance_id) && !backlog.waiting) return void enqueue(job, true)
     backlog.waiting = true
-    backlog.upTo = position
     if (isConnected(job.instance_id)) void drain(job.instance_id)
   }
 

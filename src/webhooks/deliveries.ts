@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 
 export type Attempt = {
   readonly number: number
@@ -60,7 +60,7 @@ update webhook_lane w set open = w.open + counted.opened, due_at = now()
 from counted where w.endpoint_id = counted.endpoint_id and w.key = counted.key`
 
 /** Reads the delivery log, and sends again by hand. */
-export const createDeliveries = (pool: Pool, wake: () => void) => ({
+export const createDeliveries = (pool: Pool | PoolClient, wake: () => void) => ({
   /** The newest first. */
   async list({ instanceId, state, beforeId, limit }: DeliveryFilter): Promise<DeliveryRow[]> {
     const { rows } = await pool.query<DeliveryRow>(

@@ -27,8 +27,8 @@ type ClaimedRow = Delivery & { endpoint_id: string; key: string; url: string; se
 /**
  * Takes due lanes under a lease: of each endpoint as many as there is room for, from those with the most room first,
  * so that a slow one cannot take all. The recursion steps from one endpoint with open lanes to the next, however many
- * lanes lie between. Deliveries are read as they were when the statement began: a lane that somebody else has worked
- * on since then (`seen` is not as it is now) is left for the next look.
+ * lanes lie between. Deliveries are read as they were when the statement began; a lane that somebody else has worked on
+ * since then is due later than that, and its lock sees so.
  */
 const CLAIM = `
 with recursive stepped(endpoint_id) as (
@@ -43,7 +43,7 @@ with recursive stepped(endpoint_id) as (
   order by room desc, random()
 ), due as (
   select lane.* from endpoint cross join lateral (
-    select l.endpoint_id, l.key, l.due_at from webhook_lane l
+    select l.endpoint_id, l.key from webhook_lane l
     where l.endpoint_id = endpoint.id and l.open > 0 and l.due_at <= now()
       and (l.lease_until is null or l.lease_until < now())
     order by l.due_at limit endpoint.room
@@ -52,8 +52,7 @@ with recursive stepped(endpoint_id) as (
   limit $1::integer
 ), claimed as (
   update webhook_lane w set lease = $4, lease_until = now() + make_interval(secs => $5)
-  from due join webhook_lane seen using (endpoint_id, key, due_at)
-  where w.endpoint_id = due.endpoint_id and w.key = due.key
+  from due where w.endpoint_id = due.endpoint_id and w.key = due.key
   returning w.endpoint_id, w.key
 )
 select c.endpoint_id, c.key, e.url, e.secret,
@@ -88,13 +87,14 @@ with locked as (
   update webhook_delivery d set attempts = made.number, state = made.state, next_attempt_at = made.next_at,
     finished_at = case when made.state = 'open' then null else now() end
   from made join locked on locked.n = made.lane and (locked.held or made.state = 'delivered')
-  where d.id = made.delivery and d.state = 'open'
-  returning locked.n, d.id, d.state, d.next_attempt_at
+  where d.id = made.delivery and d.finished_at is null
+  returning locked.n, d.state, d.next_attempt_at
+), ended as (
+  select n, count(*) filter (where state <> 'open') as ended, max(next_attempt_at) as due_at from updated group by n
 ), outcome as (
-  select l.endpoint_id, l.key, coalesce(bool_or(l.held), false) as held,
-    count(distinct u.id) filter (where u.state <> 'open') as ended,
-    coalesce(max(u.next_attempt_at), max(l.rests_until), now()) as due_at
-  from locked l left join updated u using (n) group by l.endpoint_id, l.key
+  select endpoint_id, key, coalesce(bool_or(held), false) as held, coalesce(sum(ended), 0) as ended,
+    greatest(max(due_at), max(rests_until), now()) as due_at
+  from locked left join ended using (n) group by endpoint_id, key
 )
 update webhook_lane w set
   open = w.open - o.ended,

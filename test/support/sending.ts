@@ -65,6 +65,14 @@ export const startSending = async (
     onError,
   })
   const listener = listenerOf(receive, { id: INSTANCE, tenantId: TENANT }, randomUUID)
+  const open = () =>
+    sandbox.open(INSTANCE, {
+      ...listener,
+      connection: async (report) => {
+        await listener.connection(report)
+        if (report.status === 'connected') void sender.drain(INSTANCE)
+      },
+    })
 
   const made = create({ number: 1, name: 'Shop', provider: 'sandbox', hookSecret: 's', at: AT })
   await transact(Instance, INSTANCE, made, context)
@@ -77,13 +85,7 @@ export const startSending = async (
           begin: async (head) => {
             await runner.reached(head, WAIT_MS)
             sender.begin(head)
-            await sandbox.open(INSTANCE, {
-              ...listener,
-              connection: async (report) => {
-                await listener.connection(report)
-                if (report.status === 'connected') void sender.drain(INSTANCE)
-              },
-            })
+            await open()
           },
           each: (event) => {
             if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
@@ -99,6 +101,8 @@ export const startSending = async (
     errors,
     /** Pairs the phone: connected when this resolves. */
     pair: () => sandbox.scan(INSTANCE, { phoneNumber: '5511777777777' }),
+    /** Opens the session again after its connection dropped. */
+    reopen: open,
     /** Queues a text; its WhatsApp id is the text. */
     queue: async (text: string, change: Partial<QueuedMessage> = {}) => {
       const message = outgoing(text, { number: await numbers('message'), ...change })

@@ -1,0 +1,98 @@
+import type { Pool } from 'pg'
+import { textOf } from '../src/domain/message.ts'
+import { idOfStream } from '../src/domain/decider.ts'
+import { numberOf } from '../src/domain/values.ts'
+import { createTable } from '../src/projections/projection.ts'
+import { conversations } from '../src/projections/conversations.ts'
+import type { startedConversation, StoredMessage } from './events.ts'
+
+/**
+ * What the rebuild of the conversations is held against: the same work with nothing general about it. Unread messages
+ * are added up by PostgreSQL, so that no row has to be read.
+ */
+const PAGE = 1000
+const SCHEMA = 'by_hand'
+
+type Entry = (StoredMessage | ReturnType<typeof startedConversation>)['event'] & {
+  readonly position: number
+  readonly stream: string
+}
+type Column = string | number | boolean | null
+/** In the order of the columns of UPSERT. */
+type Row = Column[]
+
+const UPSERT = `
+insert into ${SCHEMA}.conversation as c (id, number, tenant_id, instance_id, chat, contact_number, is_group, created_at,
+  name, last_message, last_message_kind, last_message_number, last_message_at, last_incoming_number, unread_count)
+select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::boolean[],
+  $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::timestamptz[], $14::bigint[], $15::integer[])
+on conflict (id) do update set
+  name = excluded.name,
+  last_message = excluded.last_message,
+  last_message_kind = excluded.last_message_kind,
+  last_message_number = excluded.last_message_number,
+  last_message_at = excluded.last_message_at,
+  last_incoming_number = excluded.last_incoming_number,
+  unread_count = c.unread_count + excluded.unread_count`
+const COLUMNS = 15
+const UNREAD = 14
+
+export const prepareFoldByHand = async (pool: Pool) => {
+  await pool.query(`create schema ${SCHEMA}; create table ${SCHEMA}.checkpoint (position bigint);
+    insert into ${SCHEMA}.checkpoint values (0); ${createTable(conversations, SCHEMA)}`)
+}
+
+const rowOf = (rows: Map<string, Row>, id: string, fresh: () => Row): Row => {
+  const row = rows.get(id) ?? fresh()
+  rows.set(id, row)
+  return row
+}
+
+const fold = (page: readonly Entry[]): Row[] => {
+  const rows = new Map<string, Row>()
+  for (const { type, data, stream, meta } of page) {
+    const { number, instanceId, chat, at } = data
+    const own = (id: string, itsNumber: number): Row => [
+      ...[id, itsNumber, meta.tenant, instanceId, chat, numberOf(chat), false, at],
+      ...[null, null, null, null, null, null, 0],
+    ]
+    if (type === 'ConversationStarted') {
+      const id = idOfStream(stream)
+      rowOf(rows, id, () => own(id, number))
+      continue
+    }
+    const row = rowOf(rows, data.conversationId, () => own(data.conversationId, data.conversationNumber))
+    row.splice(8, 6, data.senderName ?? null, textOf(data.content), data.content.kind, number, at, number)
+    row[UNREAD] = Number(row[UNREAD]) + 1
+  }
+  return [...rows.values()]
+}
+
+/** Answers the number of events read. */
+export const foldByHand = async (pool: Pool): Promise<number> => {
+  const client = await pool.connect()
+  try {
+    await client.query(`truncate ${SCHEMA}.conversation`)
+    let position = 0
+    let count = 0
+    for (;;) {
+      const { rows: page } = await client.query<Entry>({
+        name: 'by-hand-page',
+        text: `select position, stream, type, data, meta from event where position > $1 order by position limit ${PAGE}`,
+        values: [position],
+      })
+      const last = page.at(-1)
+      if (!last) return count
+      const rows = fold(page)
+      await client.query('begin')
+      const columns = Array.from({ length: COLUMNS }, (_, column) => rows.map((row) => row[column]))
+      await client.query({ name: 'by-hand-upsert', text: UPSERT, values: columns })
+      position = last.position
+      count += page.length
+      await client.query(`update ${SCHEMA}.checkpoint set position = ${position}`)
+      await client.query('commit')
+    }
+  } finally {
+    client.release()
+  }
+}

@@ -1,0 +1,66 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { resolve } from 'node:path'
+import { markdown, type SuiteResult } from './report.ts'
+
+const GIBIBYTE = 2 ** 30
+const DOCUMENT = resolve('docs/performance.md')
+const BEGIN = '<!-- Made by "npm run bench -- --docs": change nothing from here -->'
+const END = '<!-- to here -->'
+
+/** Everything that was measured, and on what. */
+export type Results = {
+  readonly at: string
+  readonly machine: {
+    readonly processors: string
+    readonly memoryGiB: number
+    readonly node: string
+    readonly postgres: string
+  }
+  readonly rounds: number
+  readonly seconds: number
+  readonly suites: readonly SuiteResult[]
+}
+
+export const machine = (postgres: string): Results['machine'] => {
+  const processors = cpus()
+  return {
+    processors: `${processors.length} x ${processors[0]?.model ?? 'unknown'}`,
+    memoryGiB: Math.round(totalmem() / GIBIBYTE),
+    node: process.version,
+    postgres,
+  }
+}
+
+export const writeResults = async (file: string, results: Results): Promise<void> =>
+  writeFile(file, `${JSON.stringify(results, undefined, 1)}\n`)
+
+export const readResults = async (file: string): Promise<Results> =>
+  JSON.parse(await readFile(file, 'utf8')) as Results
+
+const section = ({
+  at,
+  machine: { processors, memoryGiB, node, postgres },
+  rounds,
+  seconds,
+  suites,
+}: Results) =>
+  [
+    BEGIN,
+    '',
+    `Measured on ${at.slice(0, 10)}: ${processors}, ${memoryGiB} GiB, Node ${node}, PostgreSQL ${postgres}; medians of ` +
+      `${rounds} rounds of ${seconds} s.`,
+    '',
+    ...suites.map(markdown),
+    END,
+  ].join('\n')
+
+/** Puts the tables into docs/performance.md, in place of those that are there. */
+export const updateDocument = async (results: Results): Promise<void> => {
+  const text = await readFile(DOCUMENT, 'utf8')
+  const begin = text.indexOf(BEGIN)
+  const end = text.indexOf(END)
+  if (begin < 0 || end < begin)
+    throw new Error(`${DOCUMENT} has lost the lines around its tables:\n${BEGIN}\n${END}`)
+  await writeFile(DOCUMENT, text.slice(0, begin) + section(results) + text.slice(end + END.length))
+}

@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
+import { numberedKinds } from '../../src/ports/numbers.ts'
+import { NO_STREAM } from '../../src/ports/event-store.ts'
+import { createReadModels } from '../../src/projections/read-models.ts'
+import { testPool } from '../support/database.ts'
+import { AT, INSTANCE, JOHN, messageStream, outgoing, TENANT, toAppend } from '../support/facts.ts'
+import { testLog } from '../support/log.ts'
+
+const range = (count: number) => Array.from({ length: count }, (_, n) => n)
+
+test.each(numberedKinds)('the first %s is number 1', async (kind) => {
+  const pool = await testPool()
+  expect(await postgresNumbers(pool)(kind)).toBe(1)
+})
+
+test('numbers are given once and rise for each caller, also across programs', async () => {
+  const pool = await testPool()
+  const programs = [postgresNumbers(pool), postgresNumbers(pool)]
+  const taken = await Promise.all(
+    programs.map(async (numbers) => {
+      const together = await Promise.all(range(700).map(() => numbers('message')))
+      const apart: number[] = []
+      for (const _ of range(20)) apart.push(await numbers('message'))
+      return [...together, ...apart]
+    }),
+  )
+  for (const numbers of taken) expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+  const all = taken.flat()
+  expect(new Set(all).size).toBe(all.length)
+})
+
+test('kinds are counted apart', async () => {
+  const numbers = postgresNumbers(await testPool())
+  await numbers('message')
+  await numbers('message')
+  expect(await numbers('conversation')).toBe(1)
+})
+
+test('on a database made anew from a log, numbers go on where the log ends', async () => {
+  const { pool, store, run } = await testLog()
+  const at = AT
+  const id = '550e8400-e29b-41d4-a716-446655440001'
+  const holder = { kind: 'instance', instanceId: INSTANCE } as const
+  const person = { email: 'a@example.com', name: 'A', role: 'admin', passwordHash: 'x' } as const
+  await Promise.all([
+    store.append(`tenant-${TENANT}`, NO_STREAM, [
+      toAppend({ type: 'TenantCreated', data: { number: 10, name: 'Acme', timeZone: 'UTC', at } }),
+    ]),
+    store.append(`user-${id}`, NO_STREAM, [
+      toAppend({ type: 'UserCreated', data: { ...person, number: 20, at } }),
+    ]),
+    store.append(`token-${id}`, NO_STREAM, [
+      toAppend({ type: 'TokenIssued', data: { number: 30, holder, name: 'T', hash: 'h', at } }),
+    ]),
+    store.append(`instance-${INSTANCE}`, NO_STREAM, [
+      toAppend({
+        type: 'InstanceCreated',
+        data: { number: 40, name: 'I', provider: 'sandbox', hookSecret: 's', at },
+      }),
+    ]),
+    store.append(`conversation-${id}`, NO_STREAM, [
+      toAppend({
+        type: 'ConversationStarted',
+        data: { number: 50, instanceId: INSTANCE, chat: JOHN, isGroup: false, at },
+      }),
+    ]),
+    store.append(messageStream('60'), NO_STREAM, [
+      toAppend({ type: 'MessageQueued', data: outgoing('60', { number: 60 }) }),
+    ]),
+  ])
+  const readModels = createReadModels({ pool, store, onChanged: () => {}, onError: () => {} })
+  await readModels.prepare()
+  run(readModels)
+  expect(await readModels.reached(await store.head(), 20_000, ...readModels.names)).toBe(true)
+
+  const numbers = postgresNumbers(pool)
+  await numbers.align()
+  const next = await Promise.all(numberedKinds.map(async (kind) => [kind, await numbers(kind)]))
+  expect(Object.fromEntries(next)).toEqual({
+    tenant: 11,
+    user: 21,
+    token: 31,
+    instance: 41,
+    conversation: 51,
+    message: 61,
+  })
+  await numbers('message')
+  await numbers.align()
+  expect(await numbers('message'), 'numbers never go back').toBe(63)
+})
+
+test('aligning an empty database changes nothing', async () => {
+  const { pool, store } = await testLog()
+  await createReadModels({ pool, store, onChanged: () => {}, onError: () => {} }).prepare()
+  const numbers = postgresNumbers(pool)
+  await numbers.align()
+  expect(await numbers('instance')).toBe(1)
+})

@@ -1,0 +1,269 @@
+import { Ajv } from 'ajv'
+import formats from 'ajv-formats'
+import { describe, expect, test } from 'vitest'
+import { fold } from '../../src/domain/decider.ts'
+import { publicEventId } from '../../src/domain/ids.ts'
+import { Instance, type InstanceEvent } from '../../src/domain/instance.ts'
+import { Message, type Content, type MessageEvent } from '../../src/domain/message.ts'
+import {
+  publicEvents,
+  tellOfInstance,
+  tellOfMessage,
+  type PublicEvent,
+} from '../../src/domain/public-events.ts'
+import { AT, incoming, INSTANCE, JOHN, later, MARY, meta, outgoing, placeIn, TEAM } from '../support/facts.ts'
+
+const EVENT = '0190d0a0-0000-7000-8000-00000000000e'
+const MESSAGE = '055f01b2-da7b-476b-9a5d-dcecb3fe510c'
+const ajv = formats.default(new Ajv({ strict: false }))
+
+/** What one stored event tells after others; every fact fits its public schema. */
+const checked = (told: PublicEvent[]) => {
+  for (const { type, data } of told) {
+    ajv.validate(publicEvents[type], data)
+    expect(ajv.errors, type).toBeNull()
+  }
+  return told
+}
+const source = { id: EVENT, meta }
+const toldOfMessage = (past: MessageEvent[], event: MessageEvent) =>
+  checked(tellOfMessage(fold(Message, past), { ...event, ...source, stream: `message-${MESSAGE}` }))
+const toldOfInstance = (past: InstanceEvent[], event: InstanceEvent) =>
+  checked(tellOfInstance(fold(Instance, past), { ...event, ...source, stream: `instance-${INSTANCE}` }))
+
+const ids = { number: 456, conversationNumber: 123, whatsappId: '3EB0ABC123456789' }
+const queuedAs = (content: Content): MessageEvent => ({
+  type: 'MessageQueued',
+  data: outgoing('', { ...ids, chat: MARY, content }),
+})
+const queued = queuedAs({ kind: 'text', text: 'Thanks for contacting us!' })
+const step = (seconds: number) => ({ ...placeIn(MARY), at: later(seconds) })
+const sent: MessageEvent = { type: 'MessageSent', data: { ...step(60), kind: 'text' } }
+const delivered: MessageEvent = { type: 'MessageDelivered', data: step(120) }
+const received = (change: Parameters<typeof incoming>[1]): MessageEvent => ({
+  type: 'MessageReceived',
+  data: incoming('', { ...ids, content: { kind: 'text', text: 'Hello, I need help!' }, ...change }),
+})
+
+describe('messages', () => {
+  test('message.received has the fields of the reference, and more', () =>
+    expect(toldOfMessage([], received({}))).toEqual([
+      {
+        id: publicEventId(EVENT, 0),
+        type: 'message.received',
+        tenantId: meta.tenant,
+        instanceId: INSTANCE,
+        key: placeIn(JOHN).conversationId,
+        correlation: 'test',
+        causation: EVENT,
+        at: AT,
+        data: {
+          message_id: MESSAGE,
+          whatsapp_message_id: '3EB0ABC123456789',
+          sender_number: '5511999999999',
+          sender_name: 'John Doe',
+          content: 'Hello, I need help!',
+          media_type: null,
+          media_url: null,
+          timestamp: '2025-01-15T10:30:00+00:00',
+          conversation_id: 123,
+          chat_id: JOHN,
+          is_group: false,
+          reply_to: null,
+        },
+      },
+    ]))
+
+  test('message.received in a group names the author and the group', () =>
+    expect(
+      toldOfMessage([], received({ ...placeIn(TEAM), chat: TEAM, sender: MARY, senderName: 'Mary' }))[0]
+        ?.data,
+    ).toMatchObject({ sender_number: '5511888888888', sender_name: 'Mary', chat_id: TEAM, is_group: true }))
+
+  test('message.received of media has its kind, address and caption', () => {
+    const image: Content = {
+      kind: 'image',
+      url: 'https://example.com/a.jpg',
+      caption: 'Look',
+      replyTo: '3EB0DEF',
+    }
+    expect(toldOfMessage([], received({ content: image }))[0]?.data).toMatchObject({
+      content: 'Look',
+      media_type: 'image',
+      media_url: 'https://example.com/a.jpg',
+      reply_to: '3EB0DEF',
+    })
+    expect(toldOfMessage([], received({ content: { kind: 'audio' } }))[0]?.data).toMatchObject({
+      content: null,
+      media_type: 'audio',
+      media_url: null,
+    })
+  })
+
+  test('what there are no words for is told, without content', () =>
+    expect(
+      toldOfMessage([], received({ content: { kind: 'other', description: 'poll' } }))[0]?.data,
+    ).toMatchObject({ content: null, media_type: null }))
+
+  test('message.sent has the fields of the reference, and more', () =>
+    expect(toldOfMessage([queued], sent).map(({ type, at, key, data }) => ({ type, at, key, data }))).toEqual(
+      [
+        {
+          type: 'message.sent',
+          at: later(60),
+          key: placeIn(MARY).conversationId,
+          data: {
+            message_id: MESSAGE,
+            whatsapp_message_id: '3EB0ABC123456789',
+            recipient_number: '5511888888888',
+            content: 'Thanks for contacting us!',
+            media_type: null,
+            media_url: null,
+            timestamp: '2025-01-15T10:31:00+00:00',
+            conversation_id: 123,
+            chat_id: MARY,
+            is_group: false,
+            reply_to: null,
+            source: 'api',
+          },
+        },
+      ],
+    ))
+
+  test('message.sent tells of what was typed on the phone too', () => {
+    const typed: MessageEvent = { type: 'MessageSentFromPhone', data: incoming('Hi', { ...ids, chat: MARY }) }
+    expect(toldOfMessage([], typed)[0]).toMatchObject({
+      type: 'message.sent',
+      data: { source: 'phone', recipient_number: '5511888888888', content: 'Hi' },
+    })
+  })
+
+  test('message.status has the fields of the reference, and more', () =>
+    expect(
+      toldOfMessage([queued, sent], delivered).map(({ type, at, data }) => ({ type, at, data })),
+    ).toEqual([
+      {
+        type: 'message.status',
+        at: later(120),
+        data: {
+          message_id: MESSAGE,
+          whatsapp_message_id: '3EB0ABC123456789',
+          previous_status: 'sent',
+          new_status: 'delivered',
+          recipient_number: '5511888888888',
+          timestamp: '2025-01-15T10:32:00+00:00',
+          conversation_id: 123,
+        },
+      },
+    ]))
+
+  test.each([
+    [[queued, sent, delivered], { type: 'MessageRead', data: step(3) }, 'delivered', 'read'],
+    [[queued, sent], { type: 'MessagePlayed', data: step(3) }, 'sent', 'played'],
+    [[queued], { type: 'MessageFailed', data: { ...step(3), reason: 'no such number' } }, 'queued', 'failed'],
+  ] satisfies [MessageEvent[], MessageEvent, string, string][])(
+    'message.status names the status before and after: $2, $3',
+    (past, event, previous_status, new_status) =>
+      expect(toldOfMessage(past, event)[0]?.data).toMatchObject({ previous_status, new_status }),
+  )
+
+  test('message.status of a failure says why', () =>
+    expect(
+      toldOfMessage([queued], { type: 'MessageFailed', data: { ...step(1), reason: 'no such number' } })[0]
+        ?.data,
+    ).toMatchObject({ error: 'no such number' }))
+
+  test('message.reaction names the message, the person and the emoji', () => {
+    const reaction: MessageEvent = {
+      type: 'MessageReacted',
+      data: {
+        ...step(5),
+        conversationNumber: 123,
+        targetWhatsappId: '3EB0DEF',
+        by: JOHN,
+        byName: 'John',
+        fromMe: false,
+        emoji: '👍',
+      },
+    }
+    expect(toldOfMessage([], reaction)[0]).toMatchObject({
+      type: 'message.reaction',
+      data: {
+        message_id: MESSAGE,
+        whatsapp_message_id: '3EB0DEF',
+        sender_number: '5511999999999',
+        sender_name: 'John',
+        from_me: false,
+        emoji: '👍',
+        timestamp: '2025-01-15T10:30:05+00:00',
+        conversation_id: 123,
+      },
+    })
+  })
+
+  test('queueing is nobody else’s business', () => expect(toldOfMessage([], queued)).toEqual([]))
+
+  test('a reaction on its way out is told once, as a reaction', () => {
+    const out = queuedAs({ kind: 'reaction', targetWhatsappId: '3EB0DEF', emoji: '👍' })
+    expect(toldOfMessage([out], { type: 'MessageSent', data: { ...step(1), kind: 'reaction' } })).toEqual([])
+    expect(toldOfMessage([out], delivered)).toEqual([])
+  })
+})
+
+describe('instances', () => {
+  const created: InstanceEvent = {
+    type: 'InstanceCreated',
+    data: { number: 18, name: 'Shop', provider: 'sandbox', hookSecret: 'x', at: AT },
+  }
+  const issued: InstanceEvent = {
+    type: 'InstanceQrIssued',
+    data: { qr: '2@ABC123', expiresAt: later(60), at: AT },
+  }
+  const connected: InstanceEvent = {
+    type: 'InstanceConnected',
+    data: { phoneNumber: '5511999999999', at: AT },
+  }
+
+  test('instance.connected has the fields of the reference', () =>
+    expect(toldOfInstance([created, issued], connected)).toEqual([
+      {
+        id: publicEventId(EVENT, 0),
+        type: 'instance.connected',
+        tenantId: meta.tenant,
+        instanceId: INSTANCE,
+        key: INSTANCE,
+        correlation: 'test',
+        causation: EVENT,
+        at: AT,
+        data: { previous_status: 'qr_ready', new_status: 'connected', phone_number: '5511999999999' },
+      },
+    ]))
+
+  test('instance.disconnected names the status before, the phone and the reason', () =>
+    expect(
+      toldOfInstance([created, connected], {
+        type: 'InstanceDisconnected',
+        data: { status: 'offline', reason: 'no network', at: AT },
+      })[0],
+    ).toMatchObject({
+      type: 'instance.disconnected',
+      data: {
+        previous_status: 'connected',
+        new_status: 'offline',
+        phone_number: '5511999999999',
+        reason: 'no network',
+      },
+    }))
+
+  test('instance.qr has the code and when it ends', () =>
+    expect(toldOfInstance([created], issued)[0]).toMatchObject({
+      type: 'instance.qr',
+      data: { qr_code_text: '2@ABC123', expires_at: '2025-01-15T10:31:00+00:00' },
+    }))
+
+  test('what is wanted of an instance is not told, only what became of it', () => {
+    for (const type of ['InstanceOpened', 'InstanceClosed', 'InstanceDeleted'] as const)
+      expect(toldOfInstance([created], { type, data: { at: AT } })).toEqual([])
+    expect(toldOfInstance([], created)).toEqual([])
+  })
+})

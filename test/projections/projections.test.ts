@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createPool } from '../../src/adapters/postgres/pool.ts'
+import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
+import { conversationId, defaultWebhookId, messageId, userId } from '../../src/domain/ids.ts'
+import { projections } from '../../src/projections/index.ts'
+import { createReadModels } from '../../src/projections/read-models.ts'
+import type { EventStore, Position } from '../../src/ports/event-store.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { INSTANCE, JOHN, later, placeIn, TEAM, TENANT } from '../support/facts.ts'
+import { allRows, inBatchesOf, tables } from '../support/rows.ts'
+import { REVOKED_TOKEN, story, tellStory, TOKEN } from '../support/story.ts'
+
+const errors: unknown[] = []
+const open = async () => {
+  const database = await createTestDatabase()
+  const pool = createPool(database.url, { max: 15, onError: (error) => errors.push(error) })
+  const store = postgresEventStore(pool, (error) => errors.push(error))
+  const close = async () => {
+    await store.close()
+    await pool.end()
+    await database.drop()
+  }
+  return { pool, store, end: await tellStory(store), close }
+}
+let log: Awaited<ReturnType<typeof open>>
+beforeAll(async () => {
+  log = await open()
+  await project(log.store)
+})
+afterAll(() => log.close())
+
+/** Runs all read models, by as many programs as there are stores, until each has come to the end of the story. */
+const project = async (...stores: EventStore[]) => {
+  const running = new AbortController()
+  const programs = stores.map((store) =>
+    createReadModels({ pool: log.pool, store, onChanged: () => {}, onError: (error) => errors.push(error) }),
+  )
+  for (const program of programs) await program.prepare()
+  const stopped = programs.map((program) => program.run(running.signal))
+  const reached = (end: Position) =>
+    Promise.all(programs.map((program) => program.reached(end, 20_000, ...program.names)))
+  expect(await reached(log.end)).toEqual(programs.map(() => true))
+  running.abort()
+  await Promise.all(stopped)
+}
+
+const startOver = async () => {
+  for (const table of tables) await log.pool.query(`drop table public.${table}`)
+  await log.pool.query('delete from checkpoint')
+}
+
+type Row = Record<string, unknown>
+const row = async (table: string, id: string) => {
+  const { rows } = await log.pool.query<Row>(`select * from ${table} where id::text = $1`, [id])
+  return rows[0]
+}
+const message = (whatsappId: string) => row('message', messageId(INSTANCE, whatsappId))
+const idsIn = async (table: string) =>
+  (await log.pool.query<{ id: string }>(`select id::text from ${table} order by 1`)).rows.map(({ id }) => id)
+
+describe('after a day of a small business', () => {
+  test('tenants and accounts are known', async () => {
+    expect(await row('tenant', TENANT)).toEqual({
+      id: TENANT,
+      number: 1,
+      name: 'Acme',
+      time_zone: 'UTC',
+      disabled: true,
+      created_at: later(0),
+    })
+    expect(await row('account', userId('ann@example.com'))).toMatchObject({
+      number: 1,
+      tenant_id: TENANT,
+      email: 'ann@example.com',
+      name: 'Ann',
+      role: 'admin',
+      password_hash: 'x',
+    })
+  })
+
+  test('tokens are known by their hash, revoked ones as revoked', async () => {
+    expect(await row('token', TOKEN)).toMatchObject({
+      number: 1,
+      kind: 'instance',
+      instance_id: INSTANCE,
+      user_id: null,
+      hash: 'hash 1',
+      revoked_at: null,
+    })
+    expect(await row('token', REVOKED_TOKEN)).toMatchObject({ hash: 'hash 2', revoked_at: later(4) })
+  })
+
+  test('instances are as they are connected, and deleted ones are gone', async () => {
+    expect(await idsIn('instance')).toEqual([INSTANCE])
+    expect(await row('instance', INSTANCE)).toMatchObject({
+      number: 1,
+      name: 'Shop 1',
+      status: 'offline',
+      wanted: true,
+      phone_number: '5511777777777',
+      profile_name: 'Shop',
+      qr: null,
+      qr_at: null,
+    })
+  })
+
+  test('the endpoint is as it was last configured', async () =>
+    expect(await row('webhook_endpoint', defaultWebhookId(INSTANCE))).toMatchObject({
+      instance_id: INSTANCE,
+      url: 'https://example.com/hook',
+      events: ['message.incoming'],
+      names: { 'message.received': 'message.incoming' },
+      active: false,
+    }))
+
+  test('conversations show the last message, the name of the other side and what is unread', async () => {
+    expect(await row('conversation', conversationId(INSTANCE, JOHN))).toMatchObject({
+      number: 1,
+      chat: JOHN,
+      contact_number: '5511999999999',
+      name: 'John Doe',
+      is_group: false,
+      last_message: 'waits',
+      last_message_kind: 'text',
+      last_message_number: 11,
+      last_message_at: later(37),
+      last_incoming_number: 9,
+      unread_count: 2,
+    })
+    expect(await row('conversation', conversationId(INSTANCE, TEAM))).toMatchObject({
+      number: 2,
+      contact_number: '120363001234567890',
+      name: 'Marketing Team',
+      is_group: true,
+      last_message: 'typed',
+      unread_count: 1,
+    })
+  })
+
+  test('messages have their newest status', async () => {
+    const whatsappIds = ['hi', 'photo', 'answer', 'voice', 'all', 'typed', 'poll', 'early', 'lost', 'waits']
+    const found = await Promise.all(whatsappIds.map(message))
+    expect(Object.fromEntries(found.map((one) => [one?.['whatsapp_id'], one?.['status']]))).toEqual({
+      hi: 'received',
+      photo: 'received',
+      answer: 'read',
+      voice: 'played',
+      all: 'received',
+      typed: 'sent',
+      poll: 'received',
+      early: 'received',
+      lost: 'failed',
+      waits: 'queued',
+    })
+    expect(await idsIn('message')).toHaveLength(whatsappIds.length)
+  })
+
+  test('messages say what they are, who wrote them and what they answer', async () => {
+    expect(await message('answer')).toMatchObject({
+      number: 3,
+      conversation_id: placeIn(JOHN).conversationId,
+      direction: 'outgoing',
+      sender_jid: null,
+      kind: 'text',
+      body: 'answer',
+      reply_to: 'hi',
+      mentions: ['5511888888888@s.whatsapp.net'],
+      error: null,
+      at: later(15),
+      updated_at: later(19),
+    })
+    expect(await message('photo')).toMatchObject({
+      direction: 'incoming',
+      sender_jid: JOHN,
+      sender_name: 'John D.',
+      kind: 'image',
+      body: 'Look',
+      media_url: 'https://example.com/a.jpg',
+      mime_type: 'image/jpeg',
+    })
+    expect(await message('lost')).toMatchObject({ error: 'no such number' })
+    expect(await message('poll')).toMatchObject({ kind: 'other', body: null })
+  })
+
+  test('reactions stand on the message they are about, but for those taken back', async () => {
+    expect((await message('hi'))?.['reactions']).toEqual([
+      { by: '5511999999999', name: null, from_me: false, emoji: '❤️', at: later(13) },
+    ])
+    expect((await message('early'))?.['reactions'], 'before the message').toMatchObject([{ emoji: '🎉' }])
+    expect((await message('photo'))?.['reactions']).toMatchObject([{ by: '5511777777777', from_me: true }])
+  })
+
+  test('the outbox holds what is still to be sent, and nothing else', async () => {
+    expect(await idsIn('outbox')).toEqual([messageId(INSTANCE, 'waits')])
+    expect(await row('outbox', messageId(INSTANCE, 'waits'))).toMatchObject({
+      number: 11,
+      tenant_id: TENANT,
+      instance_id: INSTANCE,
+      whatsapp_id: 'waits',
+      chat: JOHN,
+      content: { kind: 'text', text: 'waits' },
+      correlation: 'test',
+    })
+  })
+
+  test('activity counts messages, not reactions', async () => {
+    const { rows } = await log.pool.query<Row>('select * from instance_activity')
+    expect(rows).toMatchObject([
+      { instance_id: INSTANCE, slot: later(0), sent: 3, received: 5, last_at: later(33) },
+    ])
+  })
+})
+
+describe('rows depend on the events alone', () => {
+  test.each([1, 2, 7, story.length])('not on how many come at once: %i', async (size) => {
+    const before = await allRows(log.pool)
+    await startOver()
+    await project(inBatchesOf(size, log.store))
+    expect(await allRows(log.pool)).toEqual(before)
+  })
+
+  test('not on how many programs project at the same time: no event counts twice', async () => {
+    const before = await allRows(log.pool)
+    await startOver()
+    await project(inBatchesOf(3, log.store), inBatchesOf(2, log.store))
+    expect(await allRows(log.pool)).toEqual(before)
+  })
+
+  test('not on being told again: a checkpoint that is kept skips what was told', async () => {
+    const before = await allRows(log.pool)
+    await project(log.store)
+    expect(await allRows(log.pool)).toEqual(before)
+  })
+
+  test('every event that a projection knows is in the story', () => {
+    const told = new Set<string>(story.map(([, { type }]) => type))
+    const known = Object.values(projections).flatMap(({ on }) => Object.keys(on))
+    expect(known.filter((type) => !told.has(type))).toEqual([])
+  })
+})
+
+test('nothing went wrong on the way', () => expect(errors).toEqual([]))
