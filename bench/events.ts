@@ -14,7 +14,7 @@ export type StoredMessage = {
   readonly event: Received & { id: string; meta: Metadata }
 }
 
-export const metaAt = (at: string): Metadata => ({
+const metaAt = (at: string): Metadata => ({
   tenant,
   actor: { kind: 'gateway' },
   correlation: randomUUID(),

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { resolve } from 'node:path'
+import { format, resolveConfig } from 'prettier'
 import { markdown, type SuiteResult } from './report.ts'
 
 const GIBIBYTE = 2 ** 30
@@ -62,5 +63,7 @@ export const updateDocument = async (results: Results): Promise<void> => {
   const end = text.indexOf(END)
   if (begin < 0 || end < begin)
     throw new Error(`${DOCUMENT} has lost the lines around its tables:\n${BEGIN}\n${END}`)
-  await writeFile(DOCUMENT, text.slice(0, begin) + section(results) + text.slice(end + END.length))
+  const updated = text.slice(0, begin) + section(results) + text.slice(end + END.length)
+  const style = await resolveConfig(DOCUMENT)
+  await writeFile(DOCUMENT, await format(updated, { ...style, filepath: DOCUMENT }))
 }

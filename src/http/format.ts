@@ -2,10 +2,6 @@ import { Type, type Static, type TSchema } from 'typebox'
 
 /** `2025-01-15T10:30:00Z` */
 export const isoSeconds = (time: string | Date) => `${wholeSeconds(time)}Z`
-/** `2025-01-15T10:30:00+00:00` */
-export const isoOffset = (time: string | Date) => `${wholeSeconds(time)}+00:00`
-/** `2025-12-29T12:00:00.000000Z` */
-export const isoMicroseconds = (time: string | Date) => new Date(time).toISOString().replace('Z', '000Z')
 const wholeSeconds = (time: string | Date) =>
   new Date(time).toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS'.length)
 

@@ -1,7 +1,10 @@
 import { Type, type Static } from 'typebox'
+import { instanceStatuses, providers } from '../domain/instance.ts'
 import { mediaKinds, messageStatuses } from '../domain/message.ts'
 import { literals, numberOf, Uuid } from '../domain/values.ts'
 import type { ConversationRow } from '../projections/conversations.ts'
+import type { Activity } from '../projections/instance-activity.ts'
+import type { InstanceRow } from '../projections/instances.ts'
 import type { MessageRow } from '../projections/messages.ts'
 import { isoSeconds } from './format.ts'
 
@@ -89,4 +92,35 @@ export const messageView = (row: MessageRow): Static<typeof MessageView> => ({
   status: row.status,
   error: row.error,
   created_at: isoSeconds(row.at),
+})
+
+export const Quota = Type.Union([Type.Integer(), Type.Null()], { description: 'null: no limit' })
+
+export const InstanceView = Type.Object({
+  id: Type.Integer(),
+  uuid: Uuid,
+  name: Type.String(),
+  provider: literals(providers),
+  phone_number: Nullable,
+  status: literals(instanceStatuses),
+  connected: Type.Boolean(),
+  messages_sent_today: Type.Integer(),
+  remaining_quota: Quota,
+  can_send_messages: Type.Boolean(),
+  last_activity_at: Nullable,
+  created_at: Type.String(),
+})
+export const instanceView = (row: InstanceRow, activity: Activity) => ({
+  id: row.number,
+  uuid: row.id,
+  name: row.name,
+  provider: row.provider,
+  phone_number: row.phone_number,
+  status: row.status,
+  connected: row.status === 'connected',
+  messages_sent_today: activity.sentToday,
+  remaining_quota: null,
+  can_send_messages: row.status === 'connected',
+  last_activity_at: activity.lastAt === null ? null : isoSeconds(activity.lastAt),
+  created_at: isoSeconds(row.created_at),
 })

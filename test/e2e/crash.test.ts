@@ -4,7 +4,8 @@ import type { Program } from '../support/program.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
 import { ADMIN, createHome, type Home } from './home.ts'
 
-const PATIENCE = { timeout: 45_000, interval: 50 }
+const PATIENCE = { timeout: 90_000, interval: 50 }
+vi.setConfig({ testTimeout: 120_000 })
 const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 const numberOf = (n: number) => String(5_511_900_000_000 + n)
 

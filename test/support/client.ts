@@ -31,7 +31,7 @@ export const createClient = (url: string, token?: string) => {
     return {
       status: response.status,
       headers: response.headers,
-      body: isJson ? (JSON.parse(text) as Json) : text,
+      body: isJson ? JSON.parse(text) : text,
     }
   }
   return {

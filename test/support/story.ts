@@ -15,7 +15,7 @@ import {
   toAppend,
 } from './facts.ts'
 
-export const OTHER_INSTANCE = '550e8400-e29b-41d4-a716-446655440099'
+const OTHER_INSTANCE = '550e8400-e29b-41d4-a716-446655440099'
 export const TOKEN = '550e8400-e29b-41d4-a716-446655440011'
 export const REVOKED_TOKEN = '550e8400-e29b-41d4-a716-446655440012'
 

@@ -28,17 +28,8 @@ export const postgresEventStore = (
   pool: Pool,
   onError: (error: unknown) => void,
 ): EventStore & { close(): Promise<void> } => {
-  const appendBatch = async (appends: readonly Append[]): Promise<(Position | null)[]> => {
-    const events = appends.flatMap(({ stream, expected, events }, n) =>
-      events.map((event, i) => ({
-        ...event,
-        stream,
-        revision: expected + 1 + i,
-        append: n + 1,
-        /** Events of the same append that follow. */
-        before: events.length - 1 - i,
-      })),
-    )
+  const writeBatch = async (appends: readonly Append[]): Promise<(Position | null)[]> => {
+    const events = placed(appends)
     const datas = events.map(({ data }) => JSON.stringify(data))
     const { rows } = await pool.query<{ head: string; positions: (string | null)[] }>({
       name: 'append-events',
@@ -58,15 +49,21 @@ export const postgresEventStore = (
     if (!answer) throw new Error('append_events did not answer')
     const positions = answer.positions.map((position) => (position === null ? null : BigInt(position)))
     const written: Recorded[] = []
-    events.forEach(({ append, before, ...event }, n) => {
+    events.forEach(({ append, following, ...event }, n) => {
       const last = positions[append - 1]
       if (!last) return
       // As it will be read back: what JSON does not carry is not part of an event.
-      written.push({ ...event, data: JSON.parse(datas[n] ?? '') as object, position: last - BigInt(before) })
+      written.push({
+        ...event,
+        data: JSON.parse(datas[n] ?? '') as object,
+        position: last - BigInt(following),
+      })
     })
     tail.offer(BigInt(answer.head), written)
     return positions
   }
+
+  const appendBatch = (appends: readonly Append[]) => tail.whileAppending(() => writeBatch(appends))
 
   const append = coalesce<Append, Position>({
     max: BATCH_MAX,
@@ -140,6 +137,18 @@ export const postgresEventStore = (
     close: tail.close,
   }
 }
+
+/** The events of a batch, each with its place: the number of its append, and how many of that append follow. */
+const placed = (appends: readonly Append[]) =>
+  appends.flatMap(({ stream, expected, events }, n) =>
+    events.map((event, i) => ({
+      ...event,
+      stream,
+      revision: expected + 1 + i,
+      append: n + 1,
+      following: events.length - 1 - i,
+    })),
+  )
 
 const unavailable = (error: unknown) =>
   isConnectionError(error) ? new StoreUnavailable('The event log cannot be reached', { cause: error }) : error

@@ -28,6 +28,8 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
   let reading: Promise<void> | undefined
   let wanted: Position = START
   let started: Promise<void> | undefined
+  /** Appends of this process that are under way. */
+  let appending = 0
   /** Where the log ended is known; until then nothing may be taken in, or events would be missing in between. */
   let isFollowing = false
 
@@ -63,10 +65,24 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
 
   const wake = (position: Position) => {
     if (position > wanted) wanted = position
-    if (isFollowing && wanted > to) refresh()
+    if (isFollowing && wanted > to && appending === 0) refresh()
   }
 
-  /** Events that this process has just appended. If nothing lies between, they need not be read back. */
+  /**
+   * Runs an append of this process. Its notification may come before its answer, and is left alone until then: the
+   * events are at hand and need not be read back.
+   */
+  const whileAppending = async <T>(append: () => Promise<T>): Promise<T> => {
+    appending++
+    try {
+      return await append()
+    } finally {
+      appending--
+      wake(wanted)
+    }
+  }
+
+  /** Events that this process has just appended. If nothing lies between, subscribers get them at once. */
   const offer = (head: Position, written: readonly Recorded[]) => {
     const last = written.at(-1)
     if (!last) return
@@ -142,5 +158,5 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
     await reading
     await background
   }
-  return { offer, subscribe, close }
+  return { whileAppending, offer, subscribe, close }
 }

@@ -1,58 +1,36 @@
 import { randomBytes } from 'node:crypto'
 import QRCode from 'qrcode'
 import { Type } from 'typebox'
+import type { Decide } from '../../domain/decider.ts'
 import { notFound } from '../../domain/errors.ts'
 import { newId } from '../../domain/ids.ts'
-import { close, create, Instance, instanceStatuses, open, providers, remove } from '../../domain/instance.ts'
+import {
+  close,
+  create,
+  Instance,
+  instanceStatuses,
+  open,
+  providers,
+  remove,
+  type InstanceEvent,
+} from '../../domain/instance.ts'
 import type { Context } from '../../domain/metadata.ts'
 import { literals, Uuid } from '../../domain/values.ts'
 import { findTenant } from '../../projections/accounts.ts'
-import { activityOf, type Activity } from '../../projections/instance-activity.ts'
 import { countConversations } from '../../projections/conversations.ts'
+import { activityOf } from '../../projections/instance-activity.ts'
 import { listInstances, type InstanceRow } from '../../projections/instances.ts'
-import type { Decide } from '../../domain/decider.ts'
-import type { InstanceEvent } from '../../domain/instance.ts'
 import { contextOf } from '../context.ts'
 import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
+import { InstanceView, instanceView, Quota } from '../views.ts'
 
 const tag = 'Instances'
 const HOOK_SECRET_BYTES = 24
 const Nullable = Type.Union([Type.String(), Type.Null()])
-const Quota = Type.Union([Type.Integer(), Type.Null()], { description: 'null: no limit' })
-
-const InstanceView = Type.Object({
-  id: Type.Integer(),
-  uuid: Uuid,
-  name: Type.String(),
-  provider: literals(providers),
-  phone_number: Nullable,
-  status: literals(instanceStatuses),
-  connected: Type.Boolean(),
-  messages_sent_today: Type.Integer(),
-  remaining_quota: Quota,
-  can_send_messages: Type.Boolean(),
-  last_activity_at: Nullable,
-  created_at: Type.String(),
-})
 const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
-
-const instanceView = (row: InstanceRow, activity: Activity) => ({
-  id: row.number,
-  uuid: row.id,
-  name: row.name,
-  provider: row.provider,
-  phone_number: row.phone_number,
-  status: row.status,
-  connected: row.status === 'connected',
-  messages_sent_today: activity.sentToday,
-  remaining_quota: null,
-  can_send_messages: row.status === 'connected',
-  last_activity_at: activity.lastAt === null ? null : isoSeconds(activity.lastAt),
-  created_at: isoSeconds(row.created_at),
-})
 
 const qrMessage = (row: InstanceRow, expired: boolean) => {
   if (row.status === 'connected') return 'The instance is already connected'
