@@ -25,8 +25,11 @@ const poolOf = (connectionString: string, settings: readonly string[], { max, on
   return pool
 }
 
-/** Few statements, prepared once and run very often: to plan them anew each time costs more than to run them. */
-const PLAN_ONCE = 'plan_cache_mode=force_generic_plan'
+/**
+ * Few statements, prepared once and run very often: to plan them anew each time costs more than to run them. All find
+ * their rows by index, also when the plan is made while a table is still empty.
+ */
+const PLAN_ONCE = ['plan_cache_mode=force_generic_plan', 'enable_seqscan=off']
 const RELAXED = 'synchronous_commit=off'
 
 /** For queries and whatever else has no pool of its own. */
@@ -35,11 +38,11 @@ export const createPool = (connectionString: string, options: PoolOptions) =>
 
 /** For the log: what it says is written has to survive a crash of the database. */
 export const createLogPool = (connectionString: string, options: PoolOptions) =>
-  poolOf(connectionString, [PLAN_ONCE], options)
+  poolOf(connectionString, PLAN_ONCE, options)
 
 /**
  * For what is made from the log, together with how far it has come: a crash of the database takes back the last
  * fraction of a second of both, and it is made again. So nobody waits for the disk.
  */
 export const createWorkPool = (connectionString: string, options: PoolOptions) =>
-  poolOf(connectionString, [PLAN_ONCE, RELAXED], options)
+  poolOf(connectionString, [...PLAN_ONCE, RELAXED], options)
