@@ -131,7 +131,8 @@ export const createApp = (parts: Parts) => {
     onError: reporter('webhook delivery'),
   })
   const deliveries = createDeliveries(pool, deliverer.wake)
-  bus.subscribe('webhooks', createFanOut(workPool, deliverer.wake))
+  const { lease, take: onTaken, wake: onAdded } = deliverer
+  bus.subscribe('webhooks', createFanOut({ pool: workPool, lease, onTaken, onAdded }))
   const relayRunner = createReactionRunner({
     pool: workPool,
     store,

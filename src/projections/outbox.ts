@@ -38,6 +38,7 @@ const done = ({ stream }: { readonly stream: string }) => [remove<OutboxRow>(idO
 export const outbox = projection<OutboxRow>({
   name: 'outbox',
   version: 1,
+  restMs: 5,
   key: 'id',
   columns: {
     id: 'uuid',

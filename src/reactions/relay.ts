@@ -9,6 +9,7 @@ import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
 import type { Reaction } from './runner.ts'
 
 const STATES_KEPT = 10_000
+const REST_MS = 2
 
 type Options = {
   readonly store: EventStore
@@ -24,6 +25,7 @@ export const relay = ({ store, bus, ready }: Options): Reaction => {
 
   return {
     name: 'relay',
+    restMs: REST_MS,
     handle: async (batch, signal) => {
       const [messages, instances] = await Promise.all([ofMessages(batch), ofInstances(batch)])
       const events = batch.flatMap(({ id }) => messages.told.get(id) ?? instances.told.get(id) ?? [])

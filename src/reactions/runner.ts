@@ -13,6 +13,8 @@ export type Reaction = {
   readonly name: string
   /** Resolves once what had to be done is done. A rejection brings the same batch again, after a pause. */
   readonly handle: (batch: readonly Recorded[], signal: AbortSignal) => Promise<void>
+  /** How long it rests after a batch: under load, the next one is then larger. */
+  readonly restMs?: number
 }
 
 export type ReactionRunner = {
@@ -75,6 +77,7 @@ export const createReactionRunner = ({ pool, store, reaction, onError }: Options
       handled = batch.at(-1)?.position ?? handled
       failure = undefined
       saveBeside()
+      if (reaction.restMs) await sleep(reaction.restMs, undefined, { signal }).catch(() => {})
     }
     if (saved < handled) await save()
   }

@@ -7,6 +7,8 @@ import { signedHeaders } from './sign.ts'
 /** Due lanes are looked for this often without a wake-up: retries of other processes, and leases run out. */
 const POLL_MS = 1000
 const FAULT_PAUSE_MS = 500
+/** Lanes that finish within this time are given back together. */
+const GATHER_MS = 3
 /** A retry sooner than this has a timer of its own; a later one can wait for the next look. */
 const TIMER_MAX_MS = 60_000
 /** Lanes at once of an endpoint that does not answer: each of them is held until the time-out. */
@@ -35,6 +37,7 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   const busy = new Map<string, number>()
   /** Endpoints that gave no answer the last time. */
   const unreachable = new Set<string>()
+  let runs: AbortSignal | undefined
   let running = 0
   let wakeUp = () => {}
   let awake = false
@@ -122,10 +125,10 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     }
   }
 
-  /** Lanes that finish while an earlier release is under way are given back together. */
   const releaseFinished = async () => {
     if (releasing) return
     releasing = true
+    await sleep(GATHER_MS)
     while (finished.length > 0) {
       const releases = finished
       finished = []
@@ -155,6 +158,17 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
       wakeUp = () => (clearTimeout(timer), resolve())
     })
 
+  /** A lease for lanes about to be opened; none where one of them might find no room. */
+  const lease = () => {
+    const hasRoom = running < settings.concurrency && [...busy.keys()].every((id) => roomAt(id) > 0)
+    return runs && !runs.aborted && unreachable.size === 0 && hasRoom ? queue.newLease() : undefined
+  }
+
+  /** Lanes taken elsewhere, under such a lease. */
+  const take = (lanes: readonly Lane[]) => {
+    for (const lane of lanes) if (runs) void startLane(lane, runs)
+  }
+
   /** Takes what there is room for. Answers how long to wait, unless woken, before looking again. */
   const takeLanes = async (signal: AbortSignal): Promise<number> => {
     const asked = settings.concurrency - running
@@ -172,6 +186,7 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   }
 
   const run = async (signal: AbortSignal) => {
+    runs = signal
     signal.addEventListener('abort', wake, { once: true })
     while (!signal.aborted) {
       awake = false
@@ -182,7 +197,7 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     while (running > 0) await idle(POLL_MS)
   }
 
-  return { wake, run }
+  return { wake, lease, take, run }
 }
 
 const outcomeOf = (result: PostResult) =>

@@ -1,10 +1,12 @@
 import type { Pool, PoolClient } from 'pg'
 import type { PublicEvent } from '../domain/public-events.ts'
 import { offsetTime } from '../domain/values.ts'
+import { lanesOf, type ClaimedRow, type Lane, type Lease } from './queue.ts'
 
 /**
  * One delivery for each event and endpoint that wants it, under the name that it subscribed to; the lane of each is
- * opened with it. Told again, an event adds nothing.
+ * opened with it. Told again, an event adds nothing. A lane on which nothing was open can be taken at once, under the
+ * lease $2: then the deliveries added are all that it has.
  */
 const FAN_OUT = `
 with told as (
@@ -17,23 +19,40 @@ with told as (
   from told e join webhook_endpoint w on w.instance_id = e.instance_id and w.active and w.names ? e.type
   order by e.n, w.id
   on conflict (event_id, endpoint_id) do nothing
-  returning endpoint_id, key
+  returning *
 ), opened as (
-  insert into webhook_lane as lane (endpoint_id, key, open, due_at)
-  select endpoint_id, key, count(*), now() from added group by endpoint_id, key order by endpoint_id, key
+  insert into webhook_lane as lane (endpoint_id, key, open, due_at, lease, lease_until)
+  select endpoint_id, key, count(*), now(), $2, now() + make_interval(secs => $3)
+  from added group by endpoint_id, key order by endpoint_id, key
   on conflict (endpoint_id, key) do update set
     open = lane.open + excluded.open,
-    due_at = case when lane.open = 0 then excluded.due_at else lane.due_at end
+    due_at = case when lane.open = 0 then excluded.due_at else lane.due_at end,
+    lease = case when lane.open = 0 and lane.lease is null then excluded.lease else lane.lease end,
+    lease_until = case when lane.open = 0 and lane.lease is null then excluded.lease_until else lane.lease_until end
+  returning endpoint_id, key, lease = $2 as taken
 )
-select count(*)::integer as added from added`
+select coalesce(o.taken, false) as taken, a.endpoint_id, a.key, w.url, w.secret,
+       a.id, a.event_id, a.instance_id, a.event, a.body, a.attempts, a.retries_from, a.created_at
+from added a join opened o using (endpoint_id, key) join webhook_endpoint w on w.id = a.endpoint_id
+order by a.id`
 
 /** The body of a webhook without its first field, `event`, whose value is the endpoint's to choose. */
 const restOfBody = ({ instanceId, at, data }: PublicEvent) =>
   JSON.stringify({ instance_uuid: instanceId, timestamp: offsetTime(at), data }).slice(1)
 
-/** Makes durable deliveries of public events. Calls `onAdded` when there is something to deliver. */
+type Options = {
+  readonly pool: Pool | PoolClient
+  /** The lease under which lanes may be taken at once; undefined while nobody has room for them. */
+  readonly lease?: () => Lease | undefined
+  readonly onTaken?: (lanes: readonly Lane[]) => void
+  /** There is something to deliver that was not taken. */
+  readonly onAdded?: () => void
+}
+
+/** Makes deliveries of public events; resolves once they cannot be lost. */
 export const createFanOut =
-  (pool: Pool | PoolClient, onAdded: () => void) => async (events: readonly PublicEvent[]) => {
+  ({ pool, lease: newLease, onTaken, onAdded }: Options) =>
+  async (events: readonly PublicEvent[]) => {
     const told = events.map((event, n) => ({
       n,
       id: event.id,
@@ -45,10 +64,13 @@ export const createFanOut =
       causation: event.causation,
       rest: restOfBody(event),
     }))
-    const { rows } = await pool.query<{ added: number }>({
+    const lease = newLease?.()
+    const { rows } = await pool.query<ClaimedRow & { taken: boolean }>({
       name: 'webhook-fan-out',
       text: FAN_OUT,
-      values: [JSON.stringify(told)],
+      values: [JSON.stringify(told), lease?.name, lease?.seconds ?? 0],
     })
-    if ((rows[0]?.added ?? 0) > 0) onAdded()
+    const taken = rows.filter((row) => row.taken)
+    if (lease && taken.length > 0) onTaken?.(lanesOf(taken, lease))
+    if (taken.length < rows.length) onAdded?.()
   }

@@ -22,7 +22,23 @@ export type Lane = {
   readonly secret: string
   readonly deliveries: readonly Delivery[]
 }
-type ClaimedRow = Delivery & { endpoint_id: string; key: string; url: string; secret: string }
+export type Lease = { readonly name: string; readonly seconds: number }
+
+/** A delivery on a lane that was taken; its columns are null on a lane where there is none. */
+export type ClaimedRow = Delivery & { endpoint_id: string; key: string; url: string; secret: string }
+
+/** Lanes with their deliveries, which come in order. */
+export const lanesOf = (rows: readonly ClaimedRow[], lease: Lease): Lane[] => {
+  const lanes = new Map<string, Lane & { deliveries: Delivery[] }>()
+  for (const { endpoint_id, key, url, secret, ...delivery } of rows) {
+    const id = `${endpoint_id} ${key}`
+    const known = lanes.get(id)
+    const lane = known ?? { endpointId: endpoint_id, key, lease: lease.name, url, secret, deliveries: [] }
+    if (delivery.id !== null) lane.deliveries.push(delivery)
+    lanes.set(id, lane)
+  }
+  return [...lanes.values()]
+}
 
 /**
  * Takes due lanes under a lease: of each endpoint as many as there is room for, from those with the most room first,
@@ -136,22 +152,16 @@ type ClaimOptions = {
  */
 export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number) => {
   let leases = 0
+  const newLease = (): Lease => ({ name: `${owner} ${++leases}`, seconds: leaseSeconds })
 
   const claim = async ({ lanes, perEndpoint, room = {} }: ClaimOptions): Promise<Lane[]> => {
-    const lease = `${owner} ${++leases}`
+    const lease = newLease()
     const { rows } = await pool.query<ClaimedRow>({
       name: 'webhook-claim',
       text: CLAIM,
-      values: [lanes, perEndpoint, JSON.stringify(room), lease, leaseSeconds],
+      values: [lanes, perEndpoint, JSON.stringify(room), lease.name, lease.seconds],
     })
-    const claimed = new Map<string, Lane & { deliveries: Delivery[] }>()
-    for (const { endpoint_id, key, url, secret, ...delivery } of rows) {
-      const id = `${endpoint_id} ${key}`
-      const lane = claimed.get(id) ?? { endpointId: endpoint_id, key, lease, url, secret, deliveries: [] }
-      if (delivery.id !== null) lane.deliveries.push(delivery)
-      claimed.set(id, lane)
-    }
-    return [...claimed.values()]
+    return lanesOf(rows, lease)
   }
 
   /** Answers whether any of the lanes has more to deliver now. */
@@ -192,6 +202,6 @@ export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number) =>
     return rowCount ?? 0
   }
 
-  return { claim, release, releaseAll, purge }
+  return { newLease, claim, release, releaseAll, purge }
 }
 export type WebhookQueue = ReturnType<typeof webhookQueue>

@@ -175,7 +175,7 @@ describe('a lane', () => {
     const lane = only(await queue.claim(everything))
     const other = await startTransaction(pool)
     const late = message()
-    await createFanOut(other.client, () => {})([late])
+    await createFanOut({ pool: other.client })([late])
     const released = queue.release([allDelivered(lane)])
     await other.isWaitedFor()
     await other.commit()

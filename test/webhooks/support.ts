@@ -103,7 +103,7 @@ const openQueue = async () => {
     addEndpoint,
     switchEndpoint,
     openCounts,
-    fanOut: createFanOut(pool, () => {}),
+    fanOut: createFanOut({ pool }),
     deliveries: createDeliveries(pool, () => {}),
     /** A queue as a process of its own has it. */
     worker: (leaseSeconds = 60) => webhookQueue(pool, randomUUID(), leaseSeconds),

@@ -20,7 +20,7 @@ const tableOf: Record<NumberedKind, string> = {
   message: 'message',
 }
 
-/** Takes the numbers of one kind, some ahead if there was demand for them just before. */
+/** Takes the numbers of one kind; under load some ahead, as many as are asked for in the time that they are good for. */
 const createTaker = (pool: Pool, kind: NumberedKind) => {
   let ahead: number[] = []
   let fetchedAt = 0
@@ -29,7 +29,10 @@ const createTaker = (pool: Pool, kind: NumberedKind) => {
   const fetch = coalesce<null, number>({
     max: BATCH_MAX,
     run: async (calls) => {
-      const expected = Date.now() - fetchedAt < AHEAD_MS ? Math.min(takenSince, AHEAD_MAX) : 0
+      const expected = Math.min(
+        Math.floor((takenSince * AHEAD_MS) / (Date.now() - fetchedAt)) || 0,
+        AHEAD_MAX,
+      )
       const { rows } = await pool.query<{ number: number }>({
         name: `number-${kind}`,
         text: `select nextval('${sequenceOf(kind)}') as number from generate_series(1, $1)`,
