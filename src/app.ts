@@ -209,15 +209,15 @@ export const createApp = (parts: Parts) => {
     caughtUp: async (position: Position, ...names: ReadModel[]) => {
       await readModels.reached(position, CATCH_UP_MS, ...names)
     },
-    allCaughtUp: async () => {
-      await readModels.reached(await store.head(), CATCH_UP_MS, 'messages', 'conversations', 'instances')
-    },
     refusedUrl: parts.refusedUrl,
     settings,
   }
   const http = createServer({
     routes: createRoutes(services, instances),
     authenticate: authentication.authenticate,
+    freshen: async (names) => {
+      await readModels.reached(await store.head(), CATCH_UP_MS, ...names)
+    },
     infrastructure: {
       ready: async () => {
         if (isReady) await pool.query('select 1')

@@ -2,6 +2,7 @@ import { parse as parseQuery } from 'node:querystring'
 import type { RouterContext } from '@koa/router'
 import type { ParameterizedContext } from 'koa'
 import { Refusal, type ErrorCode } from '../domain/errors.ts'
+import type { ReadModel } from '../projections/read-models.ts'
 import { noBody, parseBody, readBody, storableFields, type BodyLimits } from './body.ts'
 import { rateLimitHeaders, refuseIfExceeded, type RateLimits } from './rate-limit.ts'
 import { contentTypeOf, type Caller, type Route, type RouteRequest } from './route.ts'
@@ -22,6 +23,8 @@ export type EndpointParts = {
   readonly isOperator: (authorization: string | undefined) => boolean
   readonly limits: RateLimits
   readonly body: BodyLimits
+  /** Waits, within bounds, until read models know everything written so far. */
+  readonly freshen: (names: readonly ReadModel[]) => Promise<void>
   readonly validateResponses: boolean
 }
 
@@ -47,6 +50,7 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
     const query = checkQuery(ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring)))
     const takeBack =
       route.limit === 'login' ? await parts.limits.login(ctx.ip, String(body['email'])) : undefined
+    if (route.reads) await parts.freshen(route.reads)
     answer(ctx, await route.handle({ caller, params, query, body, request }))
     takeBack?.()
   }

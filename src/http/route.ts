@@ -1,6 +1,7 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
 import type { ErrorCode } from '../domain/errors.ts'
 import type { Actor } from '../domain/metadata.ts'
+import type { ReadModel } from '../projections/read-models.ts'
 import type { Permission } from './permissions.ts'
 
 /** Whoever a token stands for. */
@@ -65,6 +66,8 @@ type Description<
   /** `account`: concerns more than one instance, so the token of an instance gets 403. */
   readonly scope?: 'account'
   readonly limit: 'standard' | 'login' | 'none'
+  /** Read models that the answer is made from: they know everything that was written when it was asked for. */
+  readonly reads?: readonly ReadModel[]
   /** Other names under which a body or query field is accepted. The canonical name wins if both are given. */
   readonly aliases?: Readonly<Record<string, readonly string[]>>
   readonly params?: P

@@ -5,6 +5,7 @@ import type { Settings } from '../config.ts'
 import { Refusal } from '../domain/errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import type { ReadModel } from '../projections/read-models.ts'
 import { endpoint, type Authenticate, type EndpointParts, type State } from './endpoint.ts'
 import { answerTo } from './errors.ts'
 import {
@@ -36,6 +37,8 @@ export type ServerParts = {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
   readonly infrastructure: Infrastructure
+  /** Waits, within bounds, until read models know everything written so far. */
+  readonly freshen?: (names: readonly ReadModel[]) => Promise<void>
   readonly settings: ServerSettings
   /** Without it, calls for the operator do not exist. */
   readonly operatorToken?: string
@@ -54,6 +57,7 @@ export const createServer = (parts: ServerParts): Koa<State> => {
   const endpointParts = {
     authenticate: parts.authenticate,
     isOperator: operatorCheck(operatorToken),
+    freshen: parts.freshen ?? (() => Promise.resolve()),
     limits: createRateLimits(settings),
     body: {
       bodyLimitBytes: settings.bodyLimitBytes,

@@ -23,10 +23,8 @@ export type Services = {
   readonly deliveries: Deliveries
   readonly sandbox: SandboxPhone | undefined
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
-  /** Waits, within bounds, until read models know a position, so that a client reads its own write. */
+  /** Waits, within bounds, until read models know a position: for settings, that the next call relies on. */
   readonly caughtUp: (position: Position, ...names: (keyof typeof projections)[]) => Promise<void>
-  /** The same for everything written so far, whoever wrote it. */
-  readonly allCaughtUp: () => Promise<void>
   /** Why a URL given by a user may not be called, in plain words; undefined if it may. */
   readonly refusedUrl: (url: string) => string | undefined
   readonly settings: { readonly userTokenDays: number }

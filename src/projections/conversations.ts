@@ -50,7 +50,6 @@ const withLastMessage = (
 export const conversations = projection<ConversationRow>({
   name: 'conversation',
   version: 1,
-  restMs: 2,
   key: 'id',
   columns: {
     id: 'uuid',

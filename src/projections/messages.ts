@@ -113,7 +113,6 @@ const withReaction = (reactions: readonly MessageReaction[], reaction: MessageRe
 export const messages = projection<MessageRow>({
   name: 'message',
   version: 2,
-  restMs: 2,
   key: 'id',
   columns: {
     id: 'uuid',

@@ -38,7 +38,6 @@ const done = ({ stream }: { readonly stream: string }) => [remove<OutboxRow>(idO
 export const outbox = projection<OutboxRow>({
   name: 'outbox',
   version: 1,
-  restMs: 5,
   key: 'id',
   columns: {
     id: 'uuid',

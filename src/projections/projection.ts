@@ -26,7 +26,7 @@ export type Projection<Row extends object = object> = {
   /** The column that identifies a row: text or uuid. */
   readonly key: keyof Row & string
   readonly columns: Columns<Row>
-  /** How long the table rests after a write: under load, the next one then carries more rows. */
+  /** How long the table rests after a write while nobody waits for it, where that is longer than usual. */
   readonly restMs?: number
   /** What follows `create index on <table>`. */
   readonly indexes: readonly string[]

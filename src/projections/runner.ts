@@ -9,6 +9,14 @@ import { CheckpointMoved, projectionTable } from './table.ts'
 const RETRY_MS = 500
 /** A stopped projection looks again after this, in case the event has been mended. */
 const STOPPED_RETRY_MS = 15_000
+/**
+ * After a write a table rests, so that under load the next one carries more rows: at least this long, and up to
+ * `restMs` while nobody waits for what was written.
+ */
+const REST_MIN_MS = 2
+const REST_MS = 15
+/** A batch of this size says that there is much to catch up with. */
+const BEHIND = 250
 /** Events that do not concern a projection move its stored checkpoint only now and then. */
 const IDLE_SAVE_MS = 1000
 
@@ -44,8 +52,9 @@ type Options<Row extends object> = {
 /** Keeps one read model up to date: folds batches in memory, writes rows and checkpoint in one statement. */
 export const createProjectionRunner = <Row extends object>(options: Options<Row>): ProjectionRunner => {
   const { pool, store, projection, onChanged, onError } = options
-  const { name, restMs = 0 } = projection
+  const { name, restMs = REST_MS } = projection
   let status: ProjectionState = { name, state: 'starting', position: START }
+  let endRest = () => {}
   let waiters: { position: Position; resolve: () => void }[] = []
 
   const moveTo = (position: Position) => {
@@ -54,6 +63,16 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
     const ready = waiters.filter((waiter) => waiter.position <= position)
     waiters = waiters.filter((waiter) => waiter.position > position)
     for (const { resolve } of ready) resolve()
+  }
+
+  /** Lets events gather, as long as nobody waits for them. */
+  const rest = async (signal: AbortSignal) => {
+    await sleep(REST_MIN_MS, undefined, { signal }).catch(() => {})
+    if (waiters.length > 0 || signal.aborted) return
+    await new Promise<void>((done) => {
+      const timer = setTimeout(done, restMs)
+      endRest = () => (clearTimeout(timer), done())
+    })
   }
 
   const follow = async (signal: AbortSignal) => {
@@ -78,7 +97,7 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
       }
       if (changed.size > 0) onChanged?.()
       moveTo(last)
-      if (changed.size > 0 && restMs > 0) await sleep(restMs, undefined, { signal }).catch(() => {})
+      if (changed.size > 0 && batch.length < BEHIND) await rest(signal)
     }
     for await (const batch of store.subscribeToAll(saved, signal)) await apply(batch)
     if (status.position > saved) await table.save(new Map(), saved, status.position)
@@ -92,7 +111,7 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
         if (signal.aborted) return
         if (error instanceof CheckpointMoved) continue
         onError(error)
-        const stopped = error instanceof UnreadableEvent
+        const stopped = error instanceof UnreadableEvent || isRefused(error)
         if (stopped) status = { ...status, state: 'stopped', error: error.message }
         await sleep(stopped ? STOPPED_RETRY_MS : RETRY_MS, undefined, { signal }).catch(() => {})
       }
@@ -109,8 +128,13 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
         resolve(false)
       }, timeoutMs)
       waiters.push(waiter)
+      endRest()
     })
   }
 
   return { name, status: () => status, prepare: () => ensureTable(pool, projection), reached, run }
 }
+
+/** The database finds fault with a row itself (SQLSTATE classes 22 and 23), so that the same row fails again. */
+const isRefused = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' && /^2[23]/.test(error.code)

@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events'
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { START, type Position, type Recorded } from '../../ports/event-store.ts'
@@ -20,7 +20,8 @@ type Options = {
 /** The moving end of the log: woken by appends of this process, by notifications of others, and by a slow poll. */
 export const createTail = ({ pool, readAll, head, onError }: Options) => {
   const stop = new AbortController()
-  const arrived = new EventEmitter().setMaxListeners(0)
+  /** Woken when events arrive; renewed each time. */
+  let waiting: (() => void)[] = []
   /** All events after `from` up to `to`, if any subscriber has started. */
   const events: Recorded[] = []
   let from: Position = START
@@ -33,6 +34,12 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
   /** Where the log ended is known; until then nothing may be taken in, or events would be missing in between. */
   let isFollowing = false
 
+  const wakeAll = () => {
+    const woken = waiting
+    waiting = []
+    for (const go of woken) go()
+  }
+
   const add = (more: readonly Recorded[]) => {
     const last = more.at(-1)
     if (!last) return
@@ -40,7 +47,7 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
     to = last.position
     const surplus = events.length - KEPT
     if (surplus > 0) from = events.splice(0, surplus).at(-1)?.position ?? from
-    arrived.emit('events')
+    wakeAll()
   }
 
   const read = async () => {
@@ -141,20 +148,26 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
       started = undefined
       throw error
     })
-    const either = AbortSignal.any([signal, stop.signal])
+    const isOver = () => signal.aborted || stop.signal.aborted
+    signal.addEventListener('abort', wakeAll, { once: true })
     let cursor = after
-    while (!either.aborted) {
-      const batch = cursor < from ? await readAll(cursor) : events.slice(indexAfter(cursor))
-      const last = batch.at(-1)
-      if (last) {
-        cursor = last.position
-        yield batch
-      } else await once(arrived, 'events', { signal: either }).catch(() => {})
+    try {
+      while (!isOver()) {
+        const batch = cursor < from ? await readAll(cursor) : events.slice(indexAfter(cursor))
+        const last = batch.at(-1)
+        if (last) {
+          cursor = last.position
+          yield batch
+        } else if (!isOver()) await new Promise<void>((go) => waiting.push(go))
+      }
+    } finally {
+      signal.removeEventListener('abort', wakeAll)
     }
   }
 
   const close = async () => {
     stop.abort()
+    wakeAll()
     await reading
     await background
   }

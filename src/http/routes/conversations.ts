@@ -17,7 +17,7 @@ const MESSAGES_DEFAULT = 50
 const MESSAGES_MAX = 100
 const params = Type.Object({ id: Type.String({ description: 'UUID or number of the conversation' }) })
 
-export const conversationRoutes = ({ db, transact, caughtUp }: Services, instances: Instances) => {
+export const conversationRoutes = ({ db, transact }: Services, instances: Instances) => {
   const rowOf = async (caller: Caller, ref: string): Promise<ConversationRow> => {
     if (!isUuid(ref) && !isSerial(ref)) throw notFound('Conversation')
     const query = db.selectFrom('conversation').selectAll().where('tenant_id', '=', caller.tenantId)
@@ -35,6 +35,7 @@ export const conversationRoutes = ({ db, transact, caughtUp }: Services, instanc
       path: '/conversations',
       operationId: 'listConversations',
       tag,
+      reads: ['conversations'],
       summary: 'Active conversations',
       description: 'The one with the newest message first.',
       access: 'conversations:read',
@@ -79,6 +80,7 @@ export const conversationRoutes = ({ db, transact, caughtUp }: Services, instanc
       path: '/conversations/:id',
       operationId: 'getConversation',
       tag,
+      reads: ['conversations'],
       summary: 'One conversation',
       access: 'conversations:read',
       limit: 'standard',
@@ -92,6 +94,7 @@ export const conversationRoutes = ({ db, transact, caughtUp }: Services, instanc
       path: '/conversations/:id/messages',
       operationId: 'listMessages',
       tag,
+      reads: ['conversations', 'messages'],
       summary: 'Messages of a conversation',
       description:
         'Oldest first. Without after_id: the newest messages (before before_id). With after_id: the ones that follow it.',
@@ -141,6 +144,7 @@ export const conversationRoutes = ({ db, transact, caughtUp }: Services, instanc
       path: '/conversations/:id/mark-read',
       operationId: 'markConversationRead',
       tag,
+      reads: ['conversations'],
       summary: 'Mark a conversation as read',
       access: 'conversations:write',
       limit: 'standard',
@@ -151,8 +155,7 @@ export const conversationRoutes = ({ db, transact, caughtUp }: Services, instanc
         const { id, last_incoming_number: newest } = await rowOf(caller, params.id)
         if (newest !== null) {
           const decide = markRead(newest, new Date().toISOString())
-          const { position } = await transact(Conversation, id, decide, contextOf(caller, request))
-          await caughtUp(position, 'conversations')
+          await transact(Conversation, id, decide, contextOf(caller, request))
         }
         return reply(200, done('Conversation marked as read'))
       },

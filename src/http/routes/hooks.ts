@@ -34,7 +34,7 @@ const common = {
 const messageKey = { remoteJid: '5511999999999@s.whatsapp.net', fromMe: false, id: '3EB0ABC123456789' }
 
 /** What a gateway outside this program tells of an instance. */
-export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Instances) => {
+export const hookRoutes = ({ receive, load }: Services, instances: Instances) => {
   /** JID of the instance's phone, if it has to be known. */
   const ownJid = async (instanceId: string, fromMe: boolean | undefined) => {
     const phone = fromMe ? (await load(Instance, instanceId)).state.phoneNumber : undefined
@@ -63,7 +63,6 @@ export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Ins
         const { id } = await instances.ofCaller(caller, params.id)
         const incoming = incomingOf(body, await ownJid(id, body.key.fromMe))
         const stored = await receive.message(id, incoming, contextOf(caller, request))
-        await caughtUp(stored.position, 'messages', 'conversations')
         const data = { message_id: stored.id, whatsapp_message_id: incoming.whatsappId }
         return reply(200, ok(data, 'Message received'))
       },
@@ -82,9 +81,8 @@ export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Ins
         const { id } = await instances.ofCaller(caller, params.id)
         const receipt = receiptOf(body)
         if (receipt) {
-          const { state, position } = await receive.receipt(id, receipt, contextOf(caller, request))
+          const { state } = await receive.receipt(id, receipt, contextOf(caller, request))
           if (!state.body) throw notFound('Message')
-          await caughtUp(position, 'messages')
         }
         return reply(200, done('Status received'))
       },
@@ -100,8 +98,7 @@ export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Ins
       examples: { body: { qr: '2@ABC123...', qr_image: '...', generated_at: '2025-01-15T10:30:00Z' } },
       async handle({ caller, params, body, request }) {
         const { id } = await instances.ofCaller(caller, params.id)
-        const { position } = await receive.connection(id, qrOf(body), contextOf(caller, request))
-        await caughtUp(position, 'instances')
+        await receive.connection(id, qrOf(body), contextOf(caller, request))
         return reply(200, done('QR code received'))
       },
     }),
@@ -120,8 +117,7 @@ export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Ins
         const { id } = await instances.ofCaller(caller, params.id)
         const change = connectionOf(body)
         if (change) {
-          const { position } = await receive.connection(id, change, contextOf(caller, request))
-          await caughtUp(position, 'instances')
+          await receive.connection(id, change, contextOf(caller, request))
         }
         return reply(200, done('Connection status received'))
       },
@@ -144,8 +140,7 @@ export const hookRoutes = ({ receive, load, caughtUp }: Services, instances: Ins
       async handle({ caller, params, body, request }) {
         const { id } = await instances.ofCaller(caller, params.id)
         const reaction = reactionOf(body, await ownJid(id, body.key.fromMe))
-        const { position } = await receive.reaction(id, reaction, contextOf(caller, request))
-        await caughtUp(position, 'messages')
+        await receive.reaction(id, reaction, contextOf(caller, request))
         return reply(200, done('Reaction received'))
       },
     }),

@@ -22,10 +22,6 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   ...hookRoutes(services, instances),
   ...tenantRoutes(services),
   ...(services.sandbox
-    ? sandboxRoutes({
-        sandbox: services.sandbox,
-        resolveInstance: instances.ofCaller,
-        caughtUp: services.allCaughtUp,
-      })
+    ? sandboxRoutes({ sandbox: services.sandbox, resolveInstance: instances.ofCaller })
     : []),
 ]

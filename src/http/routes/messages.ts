@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
-import { mediaKinds, type Content } from '../../domain/message.ts'
+import { mediaKinds, Message, type Content } from '../../domain/message.ts'
 import { instanceStatuses } from '../../domain/instance.ts'
 import { literals, toJid, Uuid } from '../../domain/values.ts'
 import type { SentMessage } from '../../write/send.ts'
@@ -55,19 +55,14 @@ const sendResponses = {
 
 /** Direct sending, with the token of an instance or of a user. */
 export const messageRoutes = (services: Services, instances: Instances) => {
-  const { db, send, caughtUp, refusedUrl } = services
+  const { db, load, send, refusedUrl } = services
 
   /** A WhatsApp id, whichever of our ids the caller gave. */
   const whatsappIdOf = async (instanceId: string, ref: string, field: string): Promise<string> => {
     if (!isUuid(ref)) return ref
-    const found = await db
-      .selectFrom('message')
-      .select('whatsapp_id')
-      .where('id', '=', ref)
-      .where('instance_id', '=', instanceId)
-      .executeTakeFirst()
-    if (!found) throw invalid(field, 'is not a message of this instance')
-    return found.whatsapp_id
+    const { body } = (await load(Message, ref.toLowerCase())).state
+    if (body?.instanceId !== instanceId) throw invalid(field, 'is not a message of this instance')
+    return body.whatsappId
   }
 
   const sendContent = async (
@@ -87,7 +82,6 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       idempotencyKey,
       context: contextOf(caller, request),
     })
-    await caughtUp(sent.position, 'messages', 'conversations')
     return sent
   }
 
@@ -224,6 +218,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       path: '/status',
       operationId: 'getStatus',
       tag,
+      reads: ['instances'],
       summary: 'Connection of the instance of this token',
       access: 'instances:read',
       limit: 'standard',
@@ -250,6 +245,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       path: '/qr',
       operationId: 'getQr',
       tag,
+      reads: ['instances'],
       summary: 'QR code of the instance of this token',
       description: 'Only while its status is qr_ready.',
       access: 'instances:read',

@@ -24,8 +24,6 @@ type Parts = {
   readonly sandbox: SandboxPhone
   /** The instance that a caller names, by UUID or number. */
   readonly resolveInstance: (caller: Caller, ref: string) => Promise<{ readonly id: string }>
-  /** Waits, within bounds, until reads show what was just stored. */
-  readonly caughtUp?: () => Promise<void>
 }
 
 const common = {
@@ -39,11 +37,7 @@ const MessageId = Type.Object({ message_id: Type.String({ description: 'WhatsApp
 const Connected = Type.Object({ status: Type.Literal('connected') })
 
 /** The simulated phone by REST, for anyone's tests. */
-export const sandboxRoutes = ({
-  sandbox,
-  resolveInstance,
-  caughtUp = () => Promise.resolve(),
-}: Parts): readonly Route[] => [
+export const sandboxRoutes = ({ sandbox, resolveInstance }: Parts): readonly Route[] => [
   route({
     ...common,
     method: 'POST',
@@ -73,7 +67,6 @@ export const sandboxRoutes = ({
         ...(body.phone_number !== undefined && { phoneNumber: body.phone_number }),
         ...(body.name !== undefined && { name: body.name }),
       })
-      await caughtUp()
       return reply(200, ok({ status: 'connected', phone_number: phoneNumber, profile_name: profileName }))
     },
   }),
@@ -95,7 +88,6 @@ export const sandboxRoutes = ({
     async handle({ caller, params, body }) {
       const { id } = await resolveInstance(caller, params.id)
       const { whatsappId } = await sandbox.incoming(id, incomingOf(body))
-      await caughtUp()
       return reply(200, ok({ message_id: whatsappId }))
     },
   }),
@@ -120,7 +112,6 @@ export const sandboxRoutes = ({
       const { id } = await resolveInstance(caller, params.id)
       const { message_id: whatsappId, status, at } = body
       await sandbox.receipt(id, { whatsappId, status, ...(at !== undefined && { at: timeOf(at, 'at') }) })
-      await caughtUp()
       return reply(200, ok({ message_id: whatsappId, status }))
     },
   }),
@@ -141,7 +132,6 @@ export const sandboxRoutes = ({
     async handle({ caller, params, body }) {
       const { id } = await resolveInstance(caller, params.id)
       await sandbox.reaction(id, reactionOf(body))
-      await caughtUp()
       return reply(200, ok({ message_id: body.message_id, emoji: body.emoji }))
     },
   }),
@@ -219,7 +209,6 @@ export const sandboxRoutes = ({
     async handle({ caller, params, body }) {
       const { id } = await resolveInstance(caller, params.id)
       await sandbox.disconnect(id, body.reason)
-      await caughtUp()
       return reply(200, ok({ status: 'offline' }))
     },
   }),
@@ -235,7 +224,6 @@ export const sandboxRoutes = ({
     async handle({ caller, params }) {
       const { id } = await resolveInstance(caller, params.id)
       await sandbox.connect(id)
-      await caughtUp()
       return reply(200, ok({ status: 'connected' }))
     },
   }),
