@@ -1,3 +1,4 @@
+import QRCode from 'qrcode'
 import { Type, type Static } from 'typebox'
 import { instanceStatuses, providers } from '../domain/instance.ts'
 import { mediaKinds, messageStatuses } from '../domain/message.ts'
@@ -124,3 +125,30 @@ export const instanceView = (row: InstanceRow, activity: Activity) => ({
   last_activity_at: activity.lastAt === null ? null : isoSeconds(activity.lastAt),
   created_at: isoSeconds(row.created_at),
 })
+
+export const QrView = Type.Object({
+  status: literals(instanceStatuses),
+  qr_code: Nullable,
+  qr_code_text: Nullable,
+  qr_generated_at: Nullable,
+  qr_expired: Type.Boolean(),
+  message: Type.String(),
+})
+
+const qrMessage = (row: InstanceRow, expired: boolean) => {
+  if (row.status === 'connected') return 'The instance is already connected'
+  if (row.qr === null) return 'No QR code yet; reconnect the instance or try again in a few seconds'
+  return expired ? 'QR code expired; a new one follows' : 'QR code ready to scan'
+}
+
+export const qrView = async (row: InstanceRow): Promise<Static<typeof QrView>> => {
+  const expired = row.qr_expires_at !== null && row.qr_expires_at < new Date().toISOString()
+  return {
+    status: row.status,
+    qr_code: row.qr === null ? null : await QRCode.toDataURL(row.qr),
+    qr_code_text: row.qr,
+    qr_generated_at: row.qr_at === null ? null : isoSeconds(row.qr_at),
+    qr_expired: expired,
+    message: qrMessage(row, expired),
+  }
+}

@@ -8,7 +8,7 @@ import { CheckpointMoved, projectionTable } from './table.ts'
 
 const RETRY_MS = 500
 /** A stopped projection looks again after this, in case the event has been mended. */
-const STOPPED_RETRY_MS = 15_000
+const STOPPED_RETRY_MS = 5_000
 /**
  * After a write a table rests, so that under load the next one carries more rows: at least this long, and up to
  * `restMs` while nobody waits for what was written.

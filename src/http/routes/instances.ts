@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import QRCode from 'qrcode'
 import { Type } from 'typebox'
 import type { Decide } from '../../domain/decider.ts'
 import { notFound } from '../../domain/errors.ts'
@@ -21,22 +20,16 @@ import { countConversations } from '../../projections/conversations.ts'
 import { activityOf } from '../../projections/instance-activity.ts'
 import { listInstances, type InstanceRow } from '../../projections/instances.ts'
 import { contextOf } from '../context.ts'
-import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
+import { Done, done, envelope, ok } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
-import { InstanceView, instanceView, Quota } from '../views.ts'
+import { InstanceView, instanceView, qrView, QrView, Quota } from '../views.ts'
 
 const tag = 'Instances'
 const HOOK_SECRET_BYTES = 24
 const Nullable = Type.Union([Type.String(), Type.Null()])
 const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
-
-const qrMessage = (row: InstanceRow, expired: boolean) => {
-  if (row.status === 'connected') return 'The instance is already connected'
-  if (row.qr === null) return 'No QR code yet; reconnect the instance or try again in a few seconds'
-  return expired ? 'QR code expired; a new one follows' : 'QR code ready to scan'
-}
 
 export const instanceRoutes = (services: Services, instances: Instances) => {
   const { db, transact, numbers, caughtUp, gatewayOf } = services
@@ -161,31 +154,11 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       params,
       successDescription: 'The code as text and as a PNG data URL; null while there is none.',
       responses: {
-        200: envelope(
-          Type.Object({
-            status: literals(instanceStatuses),
-            qr_code: Nullable,
-            qr_code_text: Nullable,
-            qr_generated_at: Nullable,
-            qr_expired: Type.Boolean(),
-            message: Type.String(),
-          }),
-        ),
+        200: envelope(QrView),
       },
       async handle({ caller, params }) {
         const row = await rowOf(caller, params.id)
-        const expired = row.qr_expires_at !== null && row.qr_expires_at < new Date().toISOString()
-        return reply(
-          200,
-          ok({
-            status: row.status,
-            qr_code: row.qr === null ? null : await QRCode.toDataURL(row.qr),
-            qr_code_text: row.qr,
-            qr_generated_at: row.qr_at === null ? null : isoSeconds(row.qr_at),
-            qr_expired: expired,
-            message: qrMessage(row, expired),
-          }),
-        )
+        return reply(200, ok(await qrView(row)))
       },
     }),
     route({
