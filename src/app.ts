@@ -78,7 +78,7 @@ export const createApp = (parts: Parts) => {
     log.error({ err: error, part }, `${part} failed; trying again`)
 
   // Writing
-  const { transact, load } = createTransact(store, (category, events) =>
+  const { transact, load, recall } = createTransact(store, (category, events) =>
     metrics.eventsAppended(category, events),
   )
   const startConversation = createStartConversation(transact, load, numbers)
@@ -86,7 +86,7 @@ export const createApp = (parts: Parts) => {
   const receive = createReceive({ transact, numbers, startConversation })
   const outcomes = createOutcomes(store, reporter('outcomes'))
   const timeoutMs = settings.sendTimeoutSeconds * 1000
-  const send = createSend({ transact, load, numbers, startConversation, outcomes, timeoutMs })
+  const send = createSend({ transact, load, recall, numbers, startConversation, outcomes, timeoutMs })
 
   // Reading
   const instances = createInstanceFinder(db)

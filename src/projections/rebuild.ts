@@ -1,11 +1,13 @@
 import type { Pool, PoolClient } from 'pg'
-import { START, type EventStore, type Position } from '../ports/event-store.ts'
+import { START, type EventStore, type Position, type Recorded } from '../ports/event-store.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { applyChanges, keysOf, pendingChanges } from './fold.ts'
 import { createTable, type Projection } from './projection.ts'
 import { projectionTable } from './table.ts'
 
 const SCHEMA = 'rebuild'
+/** A whole log is folded here, so more rows are worth keeping than while following it. */
+const ROWS_KEPT = 50_000
 const checkpointOf = (name: string) => `${name} (rebuild)`
 
 type Options = {
@@ -33,7 +35,12 @@ export const rebuild = async <Row extends object>(
     insert into checkpoint (name, version, position) values ('${checkpoint}', ${version}, 0)
       on conflict (name) do update set version = ${version}, position = 0`)
 
-  const table = projectionTable(pool, projection, { schema: SCHEMA, checkpoint, empty: true })
+  const table = projectionTable(pool, projection, {
+    schema: SCHEMA,
+    checkpoint,
+    empty: true,
+    rowsKept: ROWS_KEPT,
+  })
   let position: Position = START
   let count = 0
 
@@ -41,7 +48,7 @@ export const rebuild = async <Row extends object>(
   const readOn = async (target: Position, client: Pool | PoolClient) => {
     if (position >= target) return
     const done = new AbortController()
-    for await (const batch of store.subscribeToAll(position, done.signal)) {
+    for await (const batch of readingAhead(store.subscribeToAll(position, done.signal), target)) {
       const pending = pendingChanges(projection, batch)
       const rows = await table.load(keysOf(pending), client)
       const last = batch.at(-1)?.position ?? position
@@ -49,8 +56,8 @@ export const rebuild = async <Row extends object>(
       count += batch.length
       position = last
       onProgress?.(position, target)
-      if (position >= target) done.abort()
     }
+    done.abort()
   }
 
   await readOn(await store.head(), pool)
@@ -82,4 +89,20 @@ export const rebuild = async <Row extends object>(
     client.release()
   }
   return count
+}
+
+/** The batches up to a position, the next one read while the one before is worked on. */
+async function* readingAhead(batches: AsyncIterable<readonly Recorded[]>, target: Position) {
+  const iterator = batches[Symbol.asyncIterator]()
+  let next: Promise<IteratorResult<readonly Recorded[]>> | undefined = iterator.next()
+  while (next) {
+    const result: IteratorResult<readonly Recorded[]> = await next
+    if (result.done) return
+    const last = result.value.at(-1)
+    next = last && last.position < target ? iterator.next() : undefined
+    // A fault of the read is told when its turn comes.
+    next?.catch(() => {})
+    yield result.value
+  }
+  await iterator.return?.()
 }

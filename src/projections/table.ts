@@ -16,14 +16,14 @@ export class CheckpointMoved extends Error {
 export const projectionTable = <Row extends object>(
   pool: Pool,
   projection: Projection<Row>,
-  options: { schema: string; checkpoint: string; empty: boolean },
+  options: { schema: string; checkpoint: string; empty: boolean; rowsKept?: number },
 ) => {
   const { name, key } = projection
   const columns = Object.keys(projection.columns)
   const table = `${options.schema}.${name}`
   const [keyType = 'text'] = projection.columns[key].split(' ')
   const rows = new LRUCache<string, Row>({
-    max: ROWS_KEPT,
+    max: options.rowsKept ?? ROWS_KEPT,
     dispose: (_row, _key, reason) => {
       if (reason === 'evict') complete = false
     },

@@ -7,11 +7,12 @@ import type { Position } from '../ports/event-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { StartConversation } from './conversations.ts'
 import type { Outcomes } from './outcomes.ts'
-import type { Load, Transact } from './transact.ts'
+import type { Load, Recall, Transact } from './transact.ts'
 
 type Parts = {
   readonly transact: Transact
   readonly load: Load
+  readonly recall: Recall
   readonly numbers: Numbers
   readonly startConversation: StartConversation
   readonly outcomes: Outcomes
@@ -46,21 +47,29 @@ export type SentMessage = {
  * crash anywhere sends again under the same one. Throws SEND_FAILED if WhatsApp refuses.
  */
 export const createSend = (parts: Parts) => {
-  const { transact, load, numbers, startConversation, outcomes, timeoutMs } = parts
+  const { transact, load, recall, numbers, startConversation, outcomes, timeoutMs } = parts
+
+  /** One that was connected a moment ago will do; before it is refused, the log is asked. */
+  const presentInstance = async (instanceId: string): Promise<Instance> => {
+    const recalled = recall(Instance, instanceId)
+    return recalled?.exists && recalled.status === 'connected'
+      ? recalled
+      : (await load(Instance, instanceId)).state
+  }
 
   return async (command: SendCommand): Promise<SentMessage> => {
     const { instanceId, chat, content, context, idempotencyKey } = command
     const whatsappId = outgoingWhatsappId(instanceId, idempotencyKey)
     const id = messageId(instanceId, whatsappId)
     const [instance, known, number] = await Promise.all([
-      load(Instance, instanceId),
+      presentInstance(instanceId),
       idempotencyKey === undefined ? undefined : load(Message, id),
       numbers('message'),
     ])
     // Before the conversation starts: a refused request leaves nothing behind.
-    if (!instance.state.exists) throw notFound('Instance')
+    if (!instance.exists) throw notFound('Instance')
     if (known) mustBeFreeFor(command, known.state)
-    if (!command.queueIfOffline && !known?.state.body) mustBeConnected(instance.state)
+    if (!command.queueIfOffline && !known?.state.body) mustBeConnected(instance)
     const conversation = await startConversation(instanceId, chat, context)
     const message = {
       instanceId,
@@ -75,7 +84,7 @@ export const createSend = (parts: Parts) => {
     const waiting = outcomes.wait(id, timeoutMs)
     try {
       const queued = await transact(Message, id, queue(message), context, { expectNew: true })
-      const isOpen = queued.state.status === 'queued' && instance.state.status === 'connected'
+      const isOpen = queued.state.status === 'queued' && instance.status === 'connected'
       const outcome = isOpen ? await waiting.outcome : undefined
       const state = outcome ? Message.evolve(queued.state, outcome) : queued.state
       if (!state.body) throw new Error(`Message ${id} was not queued`)

@@ -37,6 +37,12 @@ export type Load = <S, E extends DomainEvent & ZapiniEvent>(
   id: string,
 ) => Promise<Known<S>>
 
+/** The state that this process last knew, if it knows the aggregate; good for going ahead, not for refusing. */
+export type Recall = <S, E extends DomainEvent & ZapiniEvent>(
+  decider: Decider<S, E>,
+  id: string,
+) => S | undefined
+
 /**
  * The one door for writes: load the stream, fold, decide, append at the revision decided on, decide again if somebody
  * else wrote first. A remembered state spares the read as long as it leads to an append, which the log then checks;
@@ -58,6 +64,9 @@ export const createTransact = (
     const state = fold(decider, events.map((event) => upcast(event)) as unknown as E[], before.state)
     return remember(stream, { state, revision: last.revision, position: last.position })
   }
+
+  const recall: Recall = <S, E extends DomainEvent & ZapiniEvent>(decider: Decider<S, E>, id: string) =>
+    (remembered.get(streamOf(decider, id)) as Known<S> | undefined)?.state
 
   const remember = <S>(stream: string, known: Known<S>) => {
     remembered.set(stream, known)
@@ -113,7 +122,7 @@ export const createTransact = (
       }
     }
   }
-  return { transact, load }
+  return { transact, load, recall }
 }
 
 const fresh = <S>(decider: { readonly initial: S }): Known<S> => ({
