@@ -38,15 +38,16 @@ export const openStorage = async (
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError })
   const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError })
-  const store = postgresEventStore(logPool, onError)
+  /** Nothing but this program works on the database. */
+  const alone = embedded !== undefined && !visiting
+  const store = postgresEventStore(logPool, onError, { alone })
   return {
     pool,
     logPool,
     workPool,
     store,
     onError,
-    /** Nothing but this program works on the database. */
-    alone: embedded !== undefined && !visiting,
+    alone,
     close: async () => {
       await store.close()
       await Promise.all([pool.end(), logPool.end(), workPool.end()])

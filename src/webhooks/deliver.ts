@@ -33,7 +33,7 @@ type Options = {
 
 /** Delivers webhooks: lanes beside each other, the deliveries of a lane one after the other. */
 export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: Options) => {
-  /** Lanes in hand, by endpoint. */
+  /** Lanes that are being delivered, by endpoint. */
   const busy = new Map<string, number>()
   /** Endpoints that gave no answer the last time. */
   const unreachable = new Set<string>()
@@ -44,8 +44,8 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   let stopping = false
   let finished: Release[] = []
   let releasing = false
-  /** Lanes given back so far. */
-  let released = 0
+  /** Lanes delivered so far. */
+  let delivered = 0
 
   const wake = () => {
     awake = true
@@ -108,10 +108,6 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     return Math.max(0, max - (busy.get(endpointId) ?? 0))
   }
 
-  /** Whether there may be due lanes that nobody had room for. */
-  const isFull = (releases: readonly Release[]) =>
-    running >= settings.concurrency || releases.some(({ lane }) => roomAt(lane.endpointId) === 0)
-
   /** Answers whether there is more to deliver. At a stop a fault is final: the lease runs out, and all comes again. */
   const giveBack = async (releases: readonly Release[]): Promise<boolean> => {
     for (;;) {
@@ -133,20 +129,21 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
       const releases = finished
       finished = []
       const more = await giveBack(releases)
-      const wasFull = isFull(releases)
-      for (const { lane, attempts } of releases) {
-        countBusy(lane.endpointId, -1)
-        wakeFor(attempts)
-      }
-      released += releases.length
-      if (more || wasFull || stopping) wake()
+      for (const { attempts } of releases) wakeFor(attempts)
+      if (more || stopping) wake()
     }
     releasing = false
+    if (stopping) wake()
   }
 
   const startLane = async (lane: Lane, signal: AbortSignal) => {
     countBusy(lane.endpointId, 1)
     const attempts = await deliverLane(lane, signal).catch((error: unknown) => (onError(error), []))
+    // There may be due lanes that nobody had room for.
+    const wasFull = running >= settings.concurrency || roomAt(lane.endpointId) === 0
+    countBusy(lane.endpointId, -1)
+    delivered++
+    if (wasFull) wake()
     const rests = attempts.length === 0 && { restsUntil: new Date(Date.now() + FAULT_PAUSE_MS) }
     finished.push({ lane, attempts, ...rests })
     void releaseFinished()
@@ -173,15 +170,15 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   const takeLanes = async (signal: AbortSignal): Promise<number> => {
     const asked = settings.concurrency - running
     if (asked <= 0) return POLL_MS
-    const releasedBefore = released
+    const deliveredBefore = delivered
     const lanes = await queue.claim({
       lanes: asked,
       perEndpoint: settings.endpointConcurrency,
       room: Object.fromEntries([...busy.keys(), ...unreachable].map((id) => [id, roomAt(id)])),
     })
     for (const lane of lanes) void startLane(lane, signal)
-    // What was given back while the claim was under way made room that it did not know of.
-    if (lanes.length > 0 && released > releasedBefore) wake()
+    // What was delivered while the claim was under way made room that it did not know of.
+    if (lanes.length > 0 && delivered > deliveredBefore) wake()
     return POLL_MS
   }
 
@@ -194,7 +191,7 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
       if (!awake) await idle(waitMs)
     }
     stopping = true
-    while (running > 0) await idle(POLL_MS)
+    while (running > 0 || releasing) await idle(POLL_MS)
   }
 
   return { wake, lease, take, run }

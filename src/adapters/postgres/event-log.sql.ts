@@ -22,6 +22,7 @@ create table event (
 create function append_events(
   append_streams text[], expected integer[],
   appends integer[], revisions integer[], ids uuid[], types text[], datas text[], metas text[],
+  notify boolean,
   out head bigint, out positions bigint[]
 ) language plpgsql as $$
 begin
@@ -45,6 +46,6 @@ begin
   )
   select array_agg(l.at order by a.n) into positions
   from generate_series(1, cardinality(append_streams)) a(n) left join last l on l.append = a.n;
-  perform pg_notify('${APPENDED}', (select max(p) from unnest(positions) p)::text);
+  if notify then perform pg_notify('${APPENDED}', (select max(p) from unnest(positions) p)::text); end if;
 end $$;
 `

@@ -23,17 +23,21 @@ type Row = Omit<Recorded, 'position'> & { readonly position: string }
 const COLUMNS = 'e.position::text, e.stream, e.revision, e.id, e.type, e.data, e.meta'
 const recorded = ({ position, ...row }: Row): Recorded => ({ ...row, position: BigInt(position) })
 
-/** The log in PostgreSQL. `pool` must be durable; `onError` hears of what mends itself, such as a lost connection. */
+/**
+ * The log in PostgreSQL. `pool` must be durable; `onError` hears of what mends itself, such as a lost connection.
+ * `alone`: no other process follows this log, so that nobody is notified; one that comes all the same looks each second.
+ */
 export const postgresEventStore = (
   pool: Pool,
   onError: (error: unknown) => void,
+  { alone = false }: { readonly alone?: boolean } = {},
 ): EventStore & { close(): Promise<void> } => {
   const writeBatch = async (appends: readonly Append[]): Promise<(Position | null)[]> => {
     const events = placed(appends)
     const datas = events.map(({ data }) => JSON.stringify(data))
     const { rows } = await pool.query<{ head: string; positions: (string | null)[] }>({
       name: 'append-events',
-      text: `select head::text, positions::text[] from append_events($1, $2, $3, $4, $5, $6, $7, $8)`,
+      text: `select head::text, positions::text[] from append_events($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       values: [
         appends.map(({ stream }) => stream),
         appends.map(({ expected }) => expected),
@@ -43,6 +47,7 @@ export const postgresEventStore = (
         events.map(({ type }) => type),
         datas,
         events.map(({ meta }) => JSON.stringify(meta)),
+        !alone,
       ],
     })
     const [answer] = rows
@@ -128,7 +133,7 @@ export const postgresEventStore = (
     return BigInt(rows[0]?.head ?? START)
   }
 
-  const tail = createTail({ pool, readAll, head, onError })
+  const tail = createTail({ pool, readAll, head, alone, onError })
   return {
     append: (stream, expected, events) => append({ stream, expected, events }),
     readStream: (stream, from = 0) => readStream({ stream, from }),

@@ -14,11 +14,13 @@ type Options = {
   readonly pool: Pool
   readonly readAll: (after: Position) => Promise<Recorded[]>
   readonly head: () => Promise<Position>
+  /** Nobody else appends. */
+  readonly alone: boolean
   readonly onError: (error: unknown) => void
 }
 
 /** The moving end of the log: woken by appends of this process, by notifications of others, and by a slow poll. */
-export const createTail = ({ pool, readAll, head, onError }: Options) => {
+export const createTail = ({ pool, readAll, head, alone, onError }: Options) => {
   const stop = new AbortController()
   /** Woken when events arrive; renewed each time. */
   let waiting: (() => void)[] = []
@@ -127,7 +129,7 @@ export const createTail = ({ pool, readAll, head, onError }: Options) => {
       from = to = position
       isFollowing = true
       if (wanted > to) refresh()
-      background = Promise.all([poll(), listen()])
+      background = Promise.all([poll(), !alone && listen()])
     }))
 
   /** Index of the first kept event after a position. */
