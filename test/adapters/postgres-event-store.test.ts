@@ -161,6 +161,7 @@ test('what is appended while the first subscription starts is told once, in orde
   const { opened, open } = gate()
   const tail = createTail({
     pool,
+    alone: false,
     readAll: async (after) =>
       (await Promise.all(range(4).map((n) => store.readStream(`thing-${n}`))))
         .flat()
