@@ -8,10 +8,12 @@ type Call<T, R> = { readonly item: T; resolve(result: R): void; reject(error: un
 export const coalesce = <T, R>(options: {
   max: number
   fits?: (item: T, batch: readonly T[]) => boolean
+  /** So many waiting calls are worth a second batch beside the one under way; without it, batches never overlap. */
+  overlapFrom?: number
   run: (items: readonly T[]) => Promise<readonly PromiseSettledResult<R>[]>
 }) => {
   let waiting: Call<T, R>[] = []
-  let running = false
+  let running = 0
 
   const takeBatch = () => {
     const batch: Call<T, R>[] = []
@@ -40,14 +42,15 @@ export const coalesce = <T, R>(options: {
         for (const call of batch) call.reject(error)
       }
     }
-    running = false
+    running--
   }
 
   return (item: T): Promise<R> =>
     new Promise<R>((resolve, reject) => {
       waiting.push({ item, resolve, reject })
-      if (running) return
-      running = true
+      const overlaps = running === 1 && waiting.length >= (options.overlapFrom ?? Infinity)
+      if (running > 0 && !overlaps) return
+      running++
       queueMicrotask(() => void drain())
     })
 }

@@ -14,6 +14,8 @@ import { createTail } from './tail.ts'
 
 /** Appends and stream reads that leave in one round trip. */
 const BATCH_MAX = 256
+/** While one batch commits, the next can be on its way to the database: worth it when so many wait. */
+const OVERLAP_FROM = 12
 const PAGE = 1000
 
 type Append = { readonly stream: string; readonly expected: number; readonly events: readonly NewEvent[] }
@@ -72,6 +74,7 @@ export const postgresEventStore = (
 
   const append = coalesce<Append, Position>({
     max: BATCH_MAX,
+    overlapFrom: OVERLAP_FROM,
     fits: ({ stream }, batch) => !batch.some((other) => other.stream === stream),
     run: async (appends) => {
       const settle = (n: number, position: Position | null | undefined) =>
