@@ -10,6 +10,10 @@ const otherNames = {
   'message.outgoing': ['message.sent'],
   'connection.update': ['instance.connected', 'instance.disconnected'],
   'qr.update': ['instance.qr'],
+  // Names of the reference for what is not told yet: accepted, so that a client need not change when it is.
+  'message.edited': [],
+  'message.deleted': [],
+  'contact.update': [],
 } as const satisfies Record<string, readonly PublicType[]>
 
 export const subscribable = [
@@ -57,7 +61,8 @@ type Wanted = {
   readonly instanceId: string
   readonly url: string
   readonly secret?: string | undefined
-  readonly events?: readonly Subscribable[] | undefined
+  /** null: all. */
+  readonly events?: readonly Subscribable[] | null | undefined
   readonly active?: boolean | undefined
 }
 
@@ -69,7 +74,7 @@ export const configure =
       instanceId: wanted.instanceId,
       url: wanted.url,
       secret: wanted.secret ?? present?.secret ?? freshSecret,
-      events: wanted.events ? [...wanted.events] : (present?.events ?? null),
+      events: wanted.events === undefined ? (present?.events ?? null) : wanted.events && [...wanted.events],
       active: wanted.active ?? present?.active ?? true,
       at,
     }

@@ -61,6 +61,12 @@ describe('PUT /instances/{id}/webhook', () => {
       is_active: false,
     })
   })
+  it('keeps the events that it had, and goes back to all of them by null', async () => {
+    await configure({ webhook_url: receiver.url, events: ['message.deleted', 'contact.update'] })
+    const kept = await configure({ webhook_url: receiver.url })
+    expect(kept.body.data.events).toEqual(['message.deleted', 'contact.update'])
+    expect((await configure({ webhook_url: receiver.url, events: null })).body.data.events).toBeNull()
+  })
   it('may be called with the token of the instance', async () => {
     const bot = await instanceClient(app.admin, instance)
     expect((await bot.put(`/instances/${instance}/webhook`, { webhook_url: receiver.url })).status).toBe(200)

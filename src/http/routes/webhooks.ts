@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { invalid, notFound } from '../../domain/errors.ts'
 import { defaultWebhookId } from '../../domain/ids.ts'
-import { configure, subscribable, Webhook } from '../../domain/webhook.ts'
+import { configure, subscribable, Webhook, type Subscribable } from '../../domain/webhook.ts'
 import { literals, Uuid } from '../../domain/values.ts'
 import { findWebhookEndpoint } from '../../projections/webhook-endpoints.ts'
 import type { DeliveryRow } from '../../webhooks/deliveries.ts'
@@ -21,6 +21,14 @@ const SECRET = '^(?!whsec_)|^whsec_[A-Za-z0-9+/]{4,}={0,2}$'
 const DELIVERIES_DEFAULT = 50
 
 const Events = Type.Union([Type.Array(literals(subscribable)), Type.Null()], { description: 'null: all' })
+/** Not a union, so that a wrong name is told by its place in the list. */
+const EventsOrAll = Type.Unsafe<Subscribable[] | null>({
+  type: ['array', 'null'],
+  items: literals(subscribable),
+  minItems: 1,
+  maxItems: 50,
+  description: 'null: all',
+})
 const Configuration = {
   webhook_url: Type.String(),
   events: Events,
@@ -96,7 +104,7 @@ export const webhookRoutes = (services: Services, instances: Instances) => {
             description: 'A text of your own, or whsec_ and base64 as in Standard Webhooks',
           }),
         ),
-        events: Type.Optional(Type.Array(literals(subscribable), { minItems: 1, maxItems: 50 })),
+        events: Type.Optional(EventsOrAll),
         is_active: Type.Optional(Type.Boolean()),
       }),
       successDescription: 'Set. `webhook_secret` is shown only when it was made here.',
