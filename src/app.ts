@@ -43,6 +43,8 @@ import { createTransact } from './write/transact.ts'
 const CATCH_UP_MS = 2000
 /** How long something that must not go wrong waits for them, before it looks again. */
 const MUST_CATCH_UP_MS = 30_000
+/** While starting, read models are looked at this often. */
+const START_LOOK_MS = 200
 const PURGE_EVERY_MS = 60_000
 const PURGE_MAX = 5000
 /** Added to the two posts that a lane may be busy with, before its lease runs out. */
@@ -263,9 +265,15 @@ export const createApp = (parts: Parts) => {
   }
 
   const becomeReady = async (signal: AbortSignal) => {
-    await mustReach(await store.head(), signal, ...readModels.names)
+    const head = await store.head()
+    // One that has stopped holds up nothing else, so the start does not wait for it.
+    while (readModels.status().some(({ state, position }) => state !== 'stopped' && position < head)) {
+      signal.throwIfAborted()
+      await readModels.reached(head, START_LOOK_MS, ...readModels.names)
+    }
     await numbers.align()
-    const login = await ensureFirstAccount(db, accounts, parts.firstAccount)
+    const knowsAccounts = await readModels.reached(head, START_LOOK_MS, 'tenants', 'accounts')
+    const login = knowsAccounts ? await ensureFirstAccount(db, accounts, parts.firstAccount) : undefined
     if (login) await mustReach(login.position, signal, 'tenants', 'accounts')
     isReady = true
     return login

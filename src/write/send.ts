@@ -3,7 +3,6 @@ import { messageId, outgoingWhatsappId } from '../domain/ids.ts'
 import { Instance, mustBeConnected } from '../domain/instance.ts'
 import { Message, mustBeFreeFor, queue, type Content, type MessageStatus } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
-import type { Position } from '../ports/event-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { StartConversation } from './conversations.ts'
 import type { Outcomes } from './outcomes.ts'
@@ -33,13 +32,10 @@ export type SendCommand = {
 
 export type SentMessage = {
   readonly id: string
-  readonly number: number
   readonly whatsappId: string
-  readonly conversation: { readonly id: string; readonly number: number }
   readonly status: MessageStatus
   /** When it was queued: the same however often the same request comes. */
   readonly at: string
-  readonly position: Position
 }
 
 /**
@@ -91,12 +87,9 @@ export const createSend = (parts: Parts) => {
       if (state.status === 'failed') throw sendFailed(state.reason)
       return {
         id,
-        number: state.body.number,
         whatsappId,
-        conversation,
         status: state.status ?? 'queued',
         at: state.body.at,
-        position: outcome?.position ?? queued.position,
       }
     } finally {
       waiting.giveUp()

@@ -151,7 +151,9 @@ export const createTail = ({ pool, readAll, head, alone, onError }: Options) => 
       throw error
     })
     const isOver = () => signal.aborted || stop.signal.aborted
-    signal.addEventListener('abort', wakeAll, { once: true })
+    // A listener of its own: a shared one would go with the first subscription that ends.
+    const onAbort = () => wakeAll()
+    signal.addEventListener('abort', onAbort, { once: true })
     let cursor = after
     try {
       while (!isOver()) {
@@ -163,7 +165,7 @@ export const createTail = ({ pool, readAll, head, alone, onError }: Options) => 
         } else if (!isOver()) await new Promise<void>((go) => waiting.push(go))
       }
     } finally {
-      signal.removeEventListener('abort', wakeAll)
+      signal.removeEventListener('abort', onAbort)
     }
   }
 
