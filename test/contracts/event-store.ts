@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { newId } from '../../src/domain/ids.ts'
 import {
   NO_STREAM,
@@ -196,6 +196,24 @@ export const eventStoreContract = (name: string, make: () => Promise<EventStore>
         expect(idle.events).toHaveLength(1)
       })
 
+      test('that ends early leaves the others of its signal their end', async () => {
+        const store = await make()
+        const stopping = new AbortController()
+        let told = 0
+        const follow = async (untilFirst: boolean) => {
+          for await (const batch of store.subscribeToAll(START, stopping.signal)) {
+            told += batch.length
+            if (untilFirst) return
+          }
+        }
+        const staying = [follow(false), follow(false)]
+        const leaving = follow(true)
+        await store.append('thing-1', NO_STREAM, [happening(1)])
+        await leaving
+        await vi.waitFor(() => expect(told).toBe(3))
+        stopping.abort()
+        await Promise.all(staying)
+      })
       test('is not told at all if the signal was first', async () => {
         const store = await make()
         await store.append('thing-1', NO_STREAM, happenings(1))
