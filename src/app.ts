@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
@@ -284,6 +285,8 @@ export const createApp = (parts: Parts) => {
    * first account if it was made just now; `stopped` after the signal.
    */
   const start = (signal: AbortSignal) => {
+    // Everything that works by itself listens to this one signal.
+    setMaxListeners(0, signal)
     const prepared = Promise.all([readModels.prepare(), parts.alone && queue.releaseAll()])
     const stopped = prepared.then(() =>
       Promise.all([
