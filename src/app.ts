@@ -84,12 +84,22 @@ export const createApp = (parts: Parts) => {
   const { transact, load, recall } = createTransact(store, (category, events) =>
     metrics.eventsAppended(category, events),
   )
-  const startConversation = createStartConversation(transact, load, numbers)
+  const hasAutomation = () => Promise.resolve(false)
+  const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
   const accounts = createAccounts(transact, numbers)
   const receive = createReceive({ transact, numbers, startConversation })
   const outcomes = createOutcomes(store, reporter('outcomes'))
   const timeoutMs = settings.sendTimeoutSeconds * 1000
-  const send = createSend({ transact, load, recall, numbers, startConversation, outcomes, timeoutMs })
+  const send = createSend({
+    transact,
+    load,
+    recall,
+    numbers,
+    startConversation,
+    outcomes,
+    timeoutMs,
+    hasAutomation,
+  })
 
   // Reading
   const instances = createInstanceFinder(db)

@@ -2,6 +2,7 @@ import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
 import { instanceEvents, type InstanceEvent } from './instance.ts'
 import { messageEvents, type MessageEvent } from './message.ts'
+import { tagEvents, type TagEvent } from './tag.ts'
 import { tenantEvents, type TenantEvent } from './tenant.ts'
 import { tokenEvents, type TokenEvent } from './token.ts'
 import { userEvents, type UserEvent } from './user.ts'
@@ -12,6 +13,7 @@ export const catalogue: EventSchemas = {
   ...conversationEvents,
   ...instanceEvents,
   ...messageEvents,
+  ...tagEvents,
   ...tenantEvents,
   ...tokenEvents,
   ...userEvents,
@@ -19,7 +21,14 @@ export const catalogue: EventSchemas = {
 }
 
 export type ZapiniEvent =
-  ConversationEvent | InstanceEvent | MessageEvent | TenantEvent | TokenEvent | UserEvent | WebhookEvent
+  | ConversationEvent
+  | InstanceEvent
+  | MessageEvent
+  | TagEvent
+  | TenantEvent
+  | TokenEvent
+  | UserEvent
+  | WebhookEvent
 export type EventType = ZapiniEvent['type']
 
 type Stored = { readonly type: string; readonly data: object; readonly meta: { readonly version: number } }

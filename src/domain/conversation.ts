@@ -1,6 +1,9 @@
 import { Type } from 'typebox'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
+import { notFound, Refusal } from './errors.ts'
 import { isGroup, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
+
+const At = Type.Object({ at: Time })
 
 export const conversationEvents = {
   ConversationStarted: eventSchema(
@@ -9,45 +12,167 @@ export const conversationEvents = {
       instanceId: Uuid,
       chat: PersonalText,
       isGroup: Type.Boolean(),
+      /** Automation answers in it, until somebody takes over. */
+      automated: Type.Optional(Type.Boolean()),
       at: Time,
     }),
   ),
   /** Everything up to and including this message number has been seen. */
   ConversationRead: eventSchema(Type.Object({ upTo: SerialNumber, at: Time })),
+  ConversationArchived: eventSchema(At),
+  ConversationRestored: eventSchema(At),
+  /** Its messages went with it. The next message in the chat starts it again, under its number. */
+  ConversationDeleted: eventSchema(Type.Object({ instanceId: Uuid, at: Time })),
+  ConversationTagged: eventSchema(
+    Type.Object({ added: Type.Array(Uuid), removed: Type.Array(Uuid), at: Time }),
+  ),
+  /** A person took over, or automation handed over. */
+  AutomationPaused: eventSchema(Type.Object({ reason: Type.Optional(PersonalText), at: Time })),
+  AutomationResumed: eventSchema(At),
 }
 export type ConversationEvent = EventOf<typeof conversationEvents>
 
+/** `none`: automation never had a part in it. */
+export type AutomationState = 'none' | 'active' | 'paused'
+
 export type Conversation = {
+  readonly exists: boolean
+  /** Stays when it is deleted. */
   readonly number?: number
   readonly instanceId?: string
   readonly readUpTo: number
+  readonly archived: boolean
+  readonly tags: readonly string[]
+  readonly automation: AutomationState
 }
+
+const initial: Conversation = { exists: false, readUpTo: 0, archived: false, tags: [], automation: 'none' }
 
 /** A chat of an instance. Its messages have streams of their own, so that this one stays short. */
 export const Conversation: Decider<Conversation, ConversationEvent> = {
   category: 'conversation',
   events: conversationEvents,
-  initial: { readUpTo: 0 },
+  initial,
   evolve: (state, event) => {
     switch (event.type) {
-      case 'ConversationStarted':
-        return { ...state, number: event.data.number, instanceId: event.data.instanceId }
+      case 'ConversationStarted': {
+        const { number, instanceId, automated } = event.data
+        return { ...state, exists: true, number, instanceId, automation: automated ? 'active' : 'none' }
+      }
       case 'ConversationRead':
         return { ...state, readUpTo: event.data.upTo }
+      case 'ConversationArchived':
+        return { ...state, archived: true }
+      case 'ConversationRestored':
+        return { ...state, archived: false }
+      case 'ConversationDeleted':
+        return { ...initial, readUpTo: state.readUpTo, ...(state.number && { number: state.number }) }
+      case 'ConversationTagged':
+        return { ...state, tags: retagged(state.tags, event.data) }
+      case 'AutomationPaused':
+        return { ...state, automation: 'paused' }
+      case 'AutomationResumed':
+        return { ...state, automation: 'active' }
     }
   },
 }
 
 type Decision = Decide<Conversation, ConversationEvent>
 
+const existing = ({ exists }: Conversation) => {
+  if (!exists) throw notFound('Conversation')
+}
+
+/** Starts it under `command.number`, or once more under the number that it had. */
 export const start =
-  (command: { number: number; instanceId: string; chat: string; at: string }): Decision =>
-  ({ number }) =>
-    number === undefined
-      ? [{ type: 'ConversationStarted', data: { ...command, isGroup: isGroup(command.chat) } }]
-      : []
+  (command: {
+    number: number
+    instanceId: string
+    chat: string
+    automated?: boolean
+    at: string
+  }): Decision =>
+  ({ exists, number = command.number }) =>
+    exists
+      ? []
+      : [{ type: 'ConversationStarted', data: { ...command, number, isGroup: isGroup(command.chat) } }]
 
 export const markRead =
   (upTo: number, at: string): Decision =>
   ({ readUpTo }) =>
     upTo > readUpTo ? [{ type: 'ConversationRead', data: { upTo, at } }] : []
+
+export const archive =
+  (at: string): Decision =>
+  (conversation) => {
+    existing(conversation)
+    return conversation.archived ? [] : [{ type: 'ConversationArchived', data: { at } }]
+  }
+
+/** Refuses with NOT_FOUND unless it is archived, as the reference has it. */
+export const restore =
+  (at: string): Decision =>
+  ({ archived }) => {
+    if (!archived) throw notFound('Archived conversation')
+    return [{ type: 'ConversationRestored', data: { at } }]
+  }
+
+export const remove =
+  (at: string): Decision =>
+  ({ exists, instanceId }) => {
+    if (!exists || instanceId === undefined) throw notFound('Conversation')
+    return [{ type: 'ConversationDeleted', data: { instanceId, at } }]
+  }
+
+const retagged = (tags: readonly string[], { added, removed }: { added: string[]; removed: string[] }) => [
+  ...tags.filter((tag) => !removed.includes(tag)),
+  ...added,
+]
+
+/** Sets the tags that it carries. */
+export const tag =
+  (wanted: readonly string[], at: string): Decision =>
+  (conversation) => {
+    existing(conversation)
+    const added = [...new Set(wanted)].filter((id) => !conversation.tags.includes(id))
+    const removed = conversation.tags.filter((id) => !wanted.includes(id))
+    return added.length + removed.length === 0
+      ? []
+      : [{ type: 'ConversationTagged', data: { added, removed, at } }]
+  }
+
+export const pause =
+  (reason: string | undefined, at: string): Decision =>
+  (conversation) => {
+    existing(conversation)
+    return conversation.automation === 'paused'
+      ? []
+      : [{ type: 'AutomationPaused', data: { ...(reason !== undefined && { reason }), at } }]
+  }
+
+/** Gives it back to automation. Only once it is archived, which ends the service by people; that restores it, too. */
+export const resume =
+  (at: string): Decision =>
+  (conversation) => {
+    existing(conversation)
+    if (conversation.automation === 'active') return []
+    if (!conversation.archived)
+      throw new Refusal(
+        'CONVERSATION_NOT_ARCHIVED',
+        'Archive the conversation first: automation can be resumed only once the manual service is closed.',
+      )
+    return [
+      { type: 'AutomationResumed', data: { at } },
+      { type: 'ConversationRestored', data: { at } },
+    ]
+  }
+
+/** Refuses while automation answers in the conversation. */
+export const mustBeManual = ({ automation, number }: Conversation) => {
+  if (automation === 'active')
+    throw new Refusal(
+      'AUTOMATION_ACTIVE',
+      'Cannot send messages. This conversation has active automation. Pause the automation first to send messages manually.',
+      { conversation_id: number },
+    )
+}

@@ -22,6 +22,8 @@ export const newId = (): string => randomUUID()
 export const messageId = (instanceId: string, whatsappId: string) =>
   derived('message', instanceId, whatsappId)
 export const conversationId = (instanceId: string, chat: string) => derived('conversation', instanceId, chat)
+/** One contact for each person that an instance knows. */
+export const contactId = (instanceId: string, jid: string) => derived('contact', instanceId, jid)
 /** One account per address, whatever its letter case. */
 export const userId = (email: string) => derived('user', email.trim().toLowerCase())
 /** The tenant that a new deployment starts with. */

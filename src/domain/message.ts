@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Type, type Static } from 'typebox'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
-import { Refusal } from './errors.ts'
+import { notFound, Refusal } from './errors.ts'
 import { literals, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
 
 // --- Words ---------------------------------------------------------------------------------------
@@ -21,6 +21,10 @@ const TextContent = Type.Object({ kind: Type.Literal('text'), text: PersonalText
 const MediaContent = Type.Object({
   kind: literals(mediaKinds),
   url: Type.Optional(PersonalText),
+  /** The file in our own store. */
+  mediaId: Type.Optional(Uuid),
+  /** Bytes. */
+  size: Type.Optional(Type.Integer({ minimum: 0 })),
   mimeType: Type.Optional(Type.String()),
   filename: Type.Optional(PersonalText),
   caption: Type.Optional(PersonalText),
@@ -31,11 +35,30 @@ const ReactionContent = Type.Object({
   targetWhatsappId: Type.String(),
   emoji: PersonalText,
 })
+const EditContent = Type.Object({
+  kind: Type.Literal('edit'),
+  targetWhatsappId: Type.String(),
+  text: PersonalText,
+})
+const DeleteContent = Type.Object({ kind: Type.Literal('delete'), targetWhatsappId: Type.String() })
 /** Something that WhatsApp sent and we have no words for yet; kept, so that it is not lost. */
 const OtherContent = Type.Object({ kind: Type.Literal('other'), description: Type.String() })
 
-export const Content = Type.Union([TextContent, MediaContent, ReactionContent, OtherContent])
+export const Content = Type.Union([
+  TextContent,
+  MediaContent,
+  ReactionContent,
+  EditContent,
+  DeleteContent,
+  OtherContent,
+])
 export type Content = Static<typeof Content>
+
+const signalKinds = ['reaction', 'edit', 'delete'] as const
+export type Signal = Extract<Content, { kind: (typeof signalKinds)[number] }>
+/** Goes out like a message, but is about another one and is not shown as one. */
+export const isSignalKind = (kind: string) => signalKinds.some((signal) => signal === kind)
+export const isSignal = (content: Content): content is Signal => isSignalKind(content.kind)
 
 export const isMedia = (content: Content): content is Static<typeof MediaContent> =>
   mediaKinds.some((kind) => kind === content.kind)
@@ -45,8 +68,11 @@ export const textOf = (content: Content): string | null => {
   switch (content.kind) {
     case 'text':
       return content.text
+    case 'edit':
+      return content.text
     case 'reaction':
       return content.emoji
+    case 'delete':
     case 'other':
       return null
     default:
@@ -74,6 +100,7 @@ const FromWhatsApp = {
   senderName: Type.Optional(PersonalText),
 }
 const Step = Type.Object({ ...Place, at: Time })
+const Change = { ...Place, number: SerialNumber, fromMe: Type.Boolean(), at: Time }
 
 export const messageEvents = {
   MessageQueued: eventSchema(Type.Object(Body)),
@@ -98,6 +125,9 @@ export const messageEvents = {
       at: Time,
     }),
   ),
+  /** On the stream of the message that was changed by its author, as are deletions. */
+  MessageEdited: eventSchema(Type.Object({ ...Change, text: PersonalText })),
+  MessageDeleted: eventSchema(Type.Object(Change)),
 }
 export type MessageEvent = EventOf<typeof messageEvents>
 type DataOf<T extends MessageEvent['type']> = Extract<MessageEvent, { type: T }>['data']
@@ -113,6 +143,9 @@ export type Message = {
   readonly direction?: 'incoming' | 'outgoing'
   readonly status?: MessageStatus
   readonly reason?: string
+  /** What the text is now, if it was edited. */
+  readonly text?: string
+  readonly deleted?: true
   /** Emoji by the JID of who reacted. */
   readonly reactions: Readonly<Record<string, string>>
 }
@@ -141,6 +174,10 @@ export const Message: Decider<Message, MessageEvent> = {
         return { ...state, status: 'failed', reason: event.data.reason }
       case 'MessageReacted':
         return { ...state, reactions: { ...state.reactions, [event.data.by]: event.data.emoji } }
+      case 'MessageEdited':
+        return { ...state, text: event.data.text }
+      case 'MessageDeleted':
+        return { ...state, deleted: true }
     }
   },
 }
@@ -235,3 +272,45 @@ export const react =
   (reaction: Reaction): Decision =>
   ({ reactions }) =>
     (reactions[reaction.by] ?? '') === reaction.emoji ? [] : [{ type: 'MessageReacted', data: reaction }]
+
+const changeOf = ({ instanceId, conversationId, number }: NonNullable<Message['body']>) => ({
+  instanceId,
+  conversationId,
+  number,
+})
+
+/** The author gave the message another text; of a message that is not known, or no longer there, nothing. */
+export const edit =
+  (text: string, fromMe: boolean, at: string): Decision =>
+  ({ body, deleted, text: present }) =>
+    !body || deleted || text === (present ?? textOf(body.content))
+      ? []
+      : [{ type: 'MessageEdited', data: { ...changeOf(body), text, fromMe, at } }]
+
+/** The author took the message back. */
+export const takeBack =
+  (fromMe: boolean, at: string): Decision =>
+  ({ body, deleted }) =>
+    !body || deleted ? [] : [{ type: 'MessageDeleted', data: { ...changeOf(body), fromMe, at } }]
+
+/** Refuses unless the message went out through this instance and can still be changed. */
+export const mustBeChangeable = ({
+  body,
+  direction,
+  status,
+  deleted,
+}: Message): NonNullable<Message['body']> => {
+  if (!body || deleted) throw notFound('Message')
+  if (direction !== 'outgoing')
+    throw new Refusal('CONFLICT', 'Only messages that were sent by this instance can be changed.')
+  if (status === 'queued' || status === 'failed')
+    throw new Refusal('CONFLICT', 'WhatsApp does not have this message, so it cannot be changed.', { status })
+  return body
+}
+
+/** Refuses unless the message is a text that went out through this instance. */
+export const mustBeEditable = (message: Message) => {
+  const body = mustBeChangeable(message)
+  if (body.content.kind !== 'text') throw new Refusal('CONFLICT', 'Only text messages can be edited.')
+  return body
+}

@@ -6,6 +6,7 @@ const Uuid = Type.String({ format: 'uuid' })
 export const Actor = Type.Union([
   Type.Object({ kind: Type.Literal('user'), id: Uuid }),
   Type.Object({ kind: Type.Literal('token'), id: Uuid }),
+  Type.Object({ kind: Type.Literal('automation'), id: Uuid }),
   Type.Object({
     kind: Type.Union([Type.Literal('gateway'), Type.Literal('operator'), Type.Literal('system')]),
   }),

@@ -2,7 +2,7 @@ import { Type, type Static, type TSchema } from 'typebox'
 import { idOfStream } from './decider.ts'
 import { publicEventId } from './ids.ts'
 import { instanceStatuses, type Instance, type InstanceEvent } from './instance.ts'
-import { isMedia, messageStatuses, textOf, type Message, type MessageEvent } from './message.ts'
+import { isMedia, isSignal, messageStatuses, textOf, type Message, type MessageEvent } from './message.ts'
 import type { Metadata } from './metadata.ts'
 import { isGroup, literals, numberOf, offsetTime, SerialNumber, Uuid } from './values.ts'
 
@@ -20,6 +20,13 @@ const MessageData = {
   chat_id: Type.String({ description: 'JID of the chat' }),
   is_group: Type.Boolean(),
   reply_to: Type.Union([Type.String(), Type.Null()], { description: 'WhatsApp id of the quoted message' }),
+}
+const ChangedData = {
+  message_id: Uuid,
+  whatsapp_message_id: Type.String(),
+  from_me: Type.Boolean(),
+  timestamp: At,
+  conversation_id: SerialNumber,
 }
 const InstanceChange = {
   previous_status: literals(instanceStatuses),
@@ -57,6 +64,8 @@ export const publicEvents = {
     timestamp: At,
     conversation_id: SerialNumber,
   }),
+  'message.edited': Type.Object({ ...ChangedData, content: Type.String() }),
+  'message.deleted': Type.Object(ChangedData),
   'instance.connected': Type.Object(InstanceChange),
   'instance.disconnected': Type.Object({ ...InstanceChange, reason: Text }),
   'instance.qr': Type.Object({ qr_code_text: Type.String(), expires_at: Text }),
@@ -127,9 +136,7 @@ const messageFacts = (before: Message, source: Source<MessageEvent>): Told[] => 
     case 'MessageSentFromPhone':
       return [sent(id, data, 'phone', data.at)]
     case 'MessageSent':
-      return before.body && before.body.content.kind !== 'reaction'
-        ? [sent(id, before.body, 'api', data.at)]
-        : []
+      return before.body && !isSignal(before.body.content) ? [sent(id, before.body, 'api', data.at)] : []
     case 'MessageDelivered':
       return status(id, before, 'delivered', data.at)
     case 'MessageRead':
@@ -155,8 +162,34 @@ const messageFacts = (before: Message, source: Source<MessageEvent>): Told[] => 
           },
         },
       ]
+    case 'MessageEdited':
+      return before.body
+        ? [
+            {
+              type: 'message.edited',
+              at: data.at,
+              data: { ...changed(id, before.body, data), content: data.text },
+            },
+          ]
+        : []
+    case 'MessageDeleted':
+      return before.body
+        ? [{ type: 'message.deleted', at: data.at, data: changed(id, before.body, data) }]
+        : []
   }
 }
+
+const changed = (
+  id: string,
+  body: NonNullable<Message['body']>,
+  { fromMe, at }: { readonly fromMe: boolean; readonly at: string },
+) => ({
+  message_id: id,
+  whatsapp_message_id: body.whatsappId,
+  from_me: fromMe,
+  timestamp: offsetTime(at),
+  conversation_id: body.conversationNumber,
+})
 
 const sent = (id: string, body: NonNullable<Message['body']>, source: 'api' | 'phone', at: string): Told => ({
   type: 'message.sent',
@@ -171,7 +204,7 @@ const status = (
   at: string,
   error?: string,
 ): Told[] =>
-  body && before && body.content.kind !== 'reaction'
+  body && before && !isSignal(body.content)
     ? [
         {
           type: 'message.status',

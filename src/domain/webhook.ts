@@ -10,9 +10,7 @@ const otherNames = {
   'message.outgoing': ['message.sent'],
   'connection.update': ['instance.connected', 'instance.disconnected'],
   'qr.update': ['instance.qr'],
-  // Names of the reference for what is not told yet: accepted, so that a client need not change when it is.
-  'message.edited': [],
-  'message.deleted': [],
+  // A name of the reference for what is not told yet: accepted, so that a client need not change when it is.
   'contact.update': [],
 } as const satisfies Record<string, readonly PublicType[]>
 

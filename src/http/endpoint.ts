@@ -63,6 +63,7 @@ const requestOf = (ctx: ParameterizedContext<State>) => {
     host: ctx.host,
     ip: ctx.ip,
     rawBody: noBody,
+    incoming: ctx.req,
     header(name: string): string | undefined {
       const value = ctx.req.headers[name.toLowerCase()]
       return Array.isArray(value) ? value.join(', ') : value

@@ -53,7 +53,9 @@ const operation = (route: Route): Fields => ({
     undefined,
   security: securityOf(route),
   parameters: [...parameters('path', route.params), ...parameters('query', route.query)],
-  requestBody: route.body && requestBody(route, route.body),
+  requestBody: route.upload
+    ? { required: true, content: { 'multipart/form-data': { schema: route.upload } } }
+    : route.body && requestBody(route, route.body),
   responses: responses(route),
 })
 
@@ -127,13 +129,21 @@ const responses = (route: Route): Fields => {
 }
 
 /** Statuses of the errors that a route's access and shape make possible, and of those that it names itself. */
-const errorStatuses = ({ access, params, query, body, limit, refusals = [] }: Route): ReadonlySet<number> => {
+const errorStatuses = ({
+  access,
+  params,
+  query,
+  body,
+  limit,
+  upload,
+  refusals = [],
+}: Route): ReadonlySet<number> => {
   const codes: ErrorCode[] = [...refusals, 'INTERNAL_ERROR']
   if (access !== 'public') codes.push('UNAUTHENTICATED', 'RATE_LIMITED')
   if (access !== 'public' && access !== 'operator') codes.push('FORBIDDEN', 'UNAVAILABLE')
   if (params) codes.push('NOT_FOUND')
   if (params || query || body) codes.push('VALIDATION_FAILED')
-  if (body) codes.push('MALFORMED_REQUEST', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE')
+  if (body || upload) codes.push('MALFORMED_REQUEST', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE')
   if (limit !== 'none') codes.push('RATE_LIMITED')
   return new Set(codes.map((code) => statusOf[code]))
 }

@@ -4,6 +4,20 @@ export const permissions = [
   'messages:read',
   'conversations:read',
   'conversations:write',
+  'contacts:read',
+  'contacts:write',
+  'tags:read',
+  'tags:write',
+  'media:read',
+  'media:write',
+  'groups:read',
+  'groups:write',
+  'automations:read',
+  'automations:write',
+  'stats:read',
+  'events:read',
+  'users:read',
+  'users:write',
   'instances:read',
   'instances:write',
   'webhooks:read',
@@ -17,16 +31,33 @@ export const permissions = [
 ] as const
 export type Permission = (typeof permissions)[number]
 
-const reading = permissions.filter((permission) => permission.endsWith(':read'))
+const reading = permissions.filter(
+  (permission) => permission.endsWith(':read') && permission !== 'users:read',
+)
 
 /** What a user's token may do, by the user's role. */
 export const rolePermissions: Readonly<Record<'admin' | 'agent' | 'viewer', ReadonlySet<Permission>>> = {
   admin: new Set(permissions),
-  agent: new Set<Permission>([...reading, 'messages:send', 'conversations:write', 'sandbox:use']),
+  agent: new Set<Permission>([
+    ...reading,
+    'messages:send',
+    'conversations:write',
+    'contacts:write',
+    'tags:write',
+    'media:write',
+    'groups:write',
+    'sandbox:use',
+  ]),
   viewer: new Set(reading),
 }
 
-const accountWide: readonly Permission[] = ['tokens:write', 'account:read', 'metrics:read']
+const accountWide: readonly Permission[] = [
+  'tokens:write',
+  'account:read',
+  'metrics:read',
+  'users:read',
+  'users:write',
+]
 
 /**
  * What the token of one instance may do, each for that instance only. Calls on the whole account stay closed to it:

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
 import type { ErrorCode } from '../domain/errors.ts'
 import type { Actor } from '../domain/metadata.ts'
@@ -27,6 +29,8 @@ export type RouteRequest = {
   header(name: string): string | undefined
   /** Aborts when the client goes away. */
   signal(): AbortSignal
+  /** The request itself, for a route that reads its body as a stream (`upload`). */
+  readonly incoming: IncomingMessage
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -34,7 +38,11 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export type Access = 'public' | 'operator' | 'signed-hook' | Permission
 
 type Responses = Readonly<Record<number, TSchema>>
-type Immutable<T> = T extends object ? { readonly [K in keyof T]: Immutable<T[K]> } : T
+type Immutable<T> = T extends Readable
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]: Immutable<T[K]> }
+    : T
 type Headers = Readonly<Record<string, string>>
 type Reply<S, B> = { readonly status: S; readonly body: B; readonly headers?: Headers }
 type ReplyOf<R extends Responses> = {
@@ -73,6 +81,8 @@ type Description<
   readonly params?: P
   readonly query?: Q
   readonly body?: B
+  /** The fields of a multipart/form-data body, for the documentation; the handler reads it from `request.incoming`. */
+  readonly upload?: TObject
   readonly successDescription: string
   readonly responses: R
   /** Error codes that this route may answer beyond those that its access and shape bring; for the documentation. */
@@ -120,6 +130,14 @@ export const rawText = (contentType: string, description?: string) =>
 /** The schema of an answer made of bytes, such as `rawBytes('image/png')`. */
 export const rawBytes = (contentType: string, description?: string) =>
   Type.Unsafe<Buffer>({ type: 'string', contentMediaType: contentType, ...(description && { description }) })
+
+/** The schema of an answer that is sent as it is read, such as `streamed('text/csv')`. */
+export const streamed = (contentType: string, description?: string) =>
+  Type.Unsafe<Readable>({
+    type: 'string',
+    contentMediaType: contentType,
+    ...(description && { description }),
+  })
 
 /** The content type that `rawText` or `rawBytes` was given; undefined means JSON. */
 export const contentTypeOf = (schema: TSchema | undefined): string | undefined =>

@@ -37,6 +37,14 @@ export type IncomingReaction = {
   readonly at: string
 }
 
+/** The author gave a message another text, or took it back (`text` missing). */
+export type IncomingChange = {
+  readonly targetWhatsappId: string
+  readonly fromMe: boolean
+  readonly text?: string
+  readonly at: string
+}
+
 /**
  * Who is told what happens at one instance. Each call resolves once the fact is stored: only then may the gateway
  * acknowledge it to WhatsApp. A call that rejects is to be made again.
@@ -45,6 +53,7 @@ export interface GatewayListener {
   message(incoming: Incoming): Promise<void>
   receipt(receipt: Receipt): Promise<void>
   reaction(reaction: IncomingReaction): Promise<void>
+  change(change: IncomingChange): Promise<void>
   connection(report: ConnectionReport): Promise<void>
 }
 

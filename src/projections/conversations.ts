@@ -1,20 +1,28 @@
-import type { Kysely } from 'kysely'
-import { textOf } from '../domain/message.ts'
+import { sql, type Kysely } from 'kysely'
+import type { AutomationState } from '../domain/conversation.ts'
 import { idOfStream } from '../domain/decider.ts'
+import { foldText } from '../domain/fold-text.ts'
+import { contactId } from '../domain/ids.ts'
+import { isSignal, textOf } from '../domain/message.ts'
+import type { Actor } from '../domain/metadata.ts'
 import { isGroup, numberOf } from '../domain/values.ts'
 import type { Database } from './database.ts'
-import { projection, put, update, type RecordedOf } from './projection.ts'
+import { projection, remove, update, type Change, type RecordedOf } from './projection.ts'
 
 export type ConversationRow = {
   id: string
   number: number
   tenant_id: string
   instance_id: string
+  /** The person at the other side as a contact; nobody for a group. */
+  contact_id: string
   /** JID of the chat. */
   chat: string
   contact_number: string
   /** A person's push name, or a group's subject. */
   name: string | null
+  /** Folded text that a search looks into. */
+  search: string
   is_group: boolean
   last_message: string | null
   last_message_kind: string | null
@@ -22,43 +30,102 @@ export type ConversationRow = {
   last_message_at: string | null
   last_incoming_number: number | null
   unread_count: number
+  archived_at: string | null
+  automation: AutomationState
+  paused_at: string | null
+  paused_by: Actor | null
+  pause_reason: string | null
   created_at: string
 }
 
 type Body = RecordedOf<'MessageQueued'> | RecordedOf<'MessageReceived'> | RecordedOf<'MessageSentFromPhone'>
+type Stored = { readonly stream: string }
 
-const withLastMessage = (
-  { data }: Body,
+const firstRow = (
+  id: string,
+  tenantId: string,
+  data: { number: number; instanceId: string; chat: string; at: string },
+): ConversationRow => ({
+  id,
+  number: data.number,
+  tenant_id: tenantId,
+  instance_id: data.instanceId,
+  contact_id: contactId(data.instanceId, data.chat),
+  chat: data.chat,
+  contact_number: numberOf(data.chat),
+  name: null,
+  search: searchText(null, data.chat),
+  is_group: isGroup(data.chat),
+  last_message: null,
+  last_message_kind: null,
+  last_message_number: null,
+  last_message_at: null,
+  last_incoming_number: null,
+  unread_count: 0,
+  archived_at: null,
+  automation: 'none',
+  paused_at: null,
+  paused_by: null,
+  pause_reason: null,
+  created_at: data.at,
+})
+
+const searchText = (name: string | null, chat: string) => foldText(`${name ?? ''} ${numberOf(chat)}`)
+
+/** A conversation that was deleted while a message was on its way comes back with that message. */
+const withMessage = (
+  { data, meta }: Body,
   change: (row: ConversationRow) => Partial<ConversationRow> = () => ({}),
-) =>
-  data.content.kind === 'reaction'
-    ? []
-    : [
-        update<ConversationRow>(data.conversationId, (row) => ({
-          ...row,
-          ...change(row),
-          ...(data.number > (row.last_message_number ?? 0) && {
-            last_message: textOf(data.content),
-            last_message_kind: data.content.kind,
-            last_message_number: data.number,
-            last_message_at: data.at,
-          }),
-        })),
-      ]
+): Change<ConversationRow>[] => {
+  if (isSignal(data.content)) return []
+  const { conversationId: id, conversationNumber, instanceId, chat, at } = data
+  const evolve = (
+    row = firstRow(id, meta.tenant, { number: conversationNumber, instanceId, chat, at }),
+  ): ConversationRow => ({
+    ...row,
+    ...change(row),
+    ...(data.number > (row.last_message_number ?? 0) && {
+      last_message: textOf(data.content),
+      last_message_kind: data.content.kind,
+      last_message_number: data.number,
+      last_message_at: data.at,
+    }),
+  })
+  return [{ key: id, evolve }]
+}
+
+const change = ({ stream }: Stored, columns: Partial<ConversationRow>) => [
+  update<ConversationRow>(idOfStream(stream), (row) => ({ ...row, ...columns })),
+]
+
+/** What the list shows of the last message, when that message changes. */
+const changeOfLast = (
+  { data }: RecordedOf<'MessageEdited'> | RecordedOf<'MessageDeleted'>,
+  text: string | null,
+) => [
+  update<ConversationRow>(data.conversationId, (row) =>
+    row.last_message_number === data.number ? { ...row, last_message: text } : row,
+  ),
+]
+
+const notPaused = { paused_at: null, paused_by: null, pause_reason: null }
+const newestFirst = 'last_message_at desc nulls last, number desc'
 
 /** Every chat of every instance, with what a list of chats shows. */
 export const conversations = projection<ConversationRow>({
   name: 'conversation',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',
     number: 'bigint not null',
     tenant_id: 'uuid not null',
     instance_id: 'uuid not null',
+    contact_id: 'uuid not null',
     chat: 'text not null',
     contact_number: 'text not null',
     name: 'text',
+    search: 'text not null',
     is_group: 'boolean not null',
     last_message: 'text',
     last_message_kind: 'text',
@@ -66,85 +133,116 @@ export const conversations = projection<ConversationRow>({
     last_message_at: 'timestamptz',
     last_incoming_number: 'bigint',
     unread_count: 'integer not null',
+    archived_at: 'timestamptz',
+    automation: 'text not null',
+    paused_at: 'timestamptz',
+    paused_by: 'jsonb',
+    pause_reason: 'text',
     created_at: 'timestamptz not null',
   },
   indexes: [
-    '(tenant_id, last_message_at desc nulls last)',
-    '(instance_id, last_message_at desc nulls last)',
+    `(tenant_id, ${newestFirst}) where archived_at is null`,
+    `(instance_id, ${newestFirst}) where archived_at is null`,
+    `(tenant_id, ${newestFirst}) where archived_at is null and unread_count > 0`,
+    `(tenant_id, ${newestFirst}) where archived_at is not null`,
+    'using gin (tenant_id, search gin_trgm_ops)',
+    '(contact_id)',
     '(number)',
   ],
   on: {
     ConversationStarted: ({ stream, data, meta }) => {
       const id = idOfStream(stream)
-      return [
-        put<ConversationRow>(id, {
-          id,
-          number: data.number,
-          tenant_id: meta.tenant,
-          instance_id: data.instanceId,
-          chat: data.chat,
-          contact_number: numberOf(data.chat),
-          name: null,
-          is_group: data.isGroup,
-          last_message: null,
-          last_message_kind: null,
-          last_message_number: null,
-          last_message_at: null,
-          last_incoming_number: null,
-          unread_count: 0,
-          created_at: data.at,
-        }),
-      ]
+      const automation = data.automated ? 'active' : 'none'
+      const evolve = (row = firstRow(id, meta.tenant, data)): ConversationRow => ({ ...row, automation })
+      return [{ key: id, evolve }]
     },
     ConversationRead: ({ stream, data }) => [
       update<ConversationRow>(idOfStream(stream), (row) =>
         (row.last_incoming_number ?? 0) <= data.upTo ? { ...row, unread_count: 0 } : row,
       ),
     ],
-    MessageQueued: (event) => withLastMessage(event),
-    MessageSentFromPhone: (event) => withLastMessage(event),
+    ConversationArchived: (event) => change(event, { archived_at: event.data.at }),
+    ConversationRestored: (event) => change(event, { archived_at: null }),
+    ConversationDeleted: ({ stream }) => [remove<ConversationRow>(idOfStream(stream))],
+    AutomationPaused: (event) =>
+      change(event, {
+        automation: 'paused',
+        paused_at: event.data.at,
+        paused_by: event.meta.actor,
+        pause_reason: event.data.reason ?? null,
+      }),
+    AutomationResumed: (event) => change(event, { automation: 'active', ...notPaused }),
+    MessageQueued: (event) => withMessage(event),
+    MessageSentFromPhone: (event) => withMessage(event),
     MessageReceived: (event) =>
-      withLastMessage(event, (row) => ({
-        name: (isGroup(event.data.chat) ? event.data.chatName : event.data.senderName) ?? row.name,
-        unread_count: row.unread_count + 1,
-        last_incoming_number: event.data.number,
-      })),
+      withMessage(event, (row) => {
+        const name = (isGroup(event.data.chat) ? event.data.chatName : event.data.senderName) ?? row.name
+        return {
+          name,
+          ...(name !== row.name && { search: searchText(name, row.chat) }),
+          unread_count: row.unread_count + 1,
+          last_incoming_number: event.data.number,
+        }
+      }),
+    MessageEdited: (event) => changeOfLast(event, event.data.text),
+    MessageDeleted: (event) => changeOfLast(event, null),
   },
 })
 
 export type ConversationFilter = {
   readonly tenantId: string
   readonly instanceId?: string | undefined
+  readonly archived: boolean
   readonly unread?: boolean | undefined
   readonly search?: string | undefined
   readonly isGroup?: boolean | undefined
+  /** Any of these tags. */
+  readonly tagIds?: readonly string[] | undefined
+  readonly untagged?: boolean | undefined
   readonly page: number
   readonly perPage: number
 }
 
-const likePattern = (text: string) => `%${text.replace(/[\\%_]/g, '\\$&')}%`
+/** What the text has to match for `like`, its wildcards taken as themselves. */
+export const likePattern = (text: string) => `%${foldText(text).replace(/[\\%_]/g, '\\$&')}%`
+
+/** Numbers are written in many ways; where nothing but such signs is given, the digits count. */
+const searched = (text: string) =>
+  /^[+\d\s().-]+$/.test(text) && /\d/.test(text) ? text.replace(/\D/g, '') : text.trim()
+
+const matching = (db: Kysely<Database>, filter: ConversationFilter) => {
+  let query = db
+    .selectFrom('conversation')
+    .where('tenant_id', '=', filter.tenantId)
+    .where('archived_at', filter.archived ? 'is not' : 'is', null)
+  if (filter.instanceId !== undefined) query = query.where('instance_id', '=', filter.instanceId)
+  if (filter.isGroup !== undefined) query = query.where('is_group', '=', filter.isGroup)
+  if (filter.unread !== undefined) query = query.where('unread_count', filter.unread ? '>' : '=', 0)
+  if (filter.search?.trim()) query = query.where('search', 'like', likePattern(searched(filter.search)))
+  const { tagIds, untagged } = filter
+  if (tagIds !== undefined || untagged !== undefined)
+    query = query.where(({ exists, not, selectFrom }) => {
+      const tags = selectFrom('conversation_tag')
+        .select('tag_id')
+        .whereRef('conversation_tag.conversation_id', '=', 'conversation.id')
+      if (tagIds === undefined) return untagged ? not(exists(tags)) : exists(tags)
+      return exists(tags.where('tag_id', '=', sql<string>`any(${[...tagIds]}::uuid[])`))
+    })
+  return query
+}
 
 /** One page of conversations, the one with the newest message first, and how many there are in all. */
 export const listConversations = async (db: Kysely<Database>, filter: ConversationFilter) => {
-  let matching = db.selectFrom('conversation').where('tenant_id', '=', filter.tenantId)
-  if (filter.instanceId !== undefined) matching = matching.where('instance_id', '=', filter.instanceId)
-  if (filter.isGroup !== undefined) matching = matching.where('is_group', '=', filter.isGroup)
-  if (filter.unread !== undefined) matching = matching.where('unread_count', filter.unread ? '>' : '=', 0)
-  if (filter.search) {
-    const pattern = likePattern(filter.search)
-    matching = matching.where((or) =>
-      or.or([or('name', 'ilike', pattern), or('contact_number', 'like', pattern)]),
-    )
-  }
+  const query = matching(db, filter)
   const [rows, count] = await Promise.all([
-    matching
-      .selectAll()
+    query
+      .selectAll('conversation')
       .orderBy('last_message_at', (order) => order.desc().nullsLast())
       .orderBy('number', 'desc')
       .limit(filter.perPage)
       .offset((filter.page - 1) * filter.perPage)
       .execute(),
-    matching.select(({ fn }) => fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
+    query.select(({ fn }) => fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
   ])
   return { rows, total: count.total }
 }

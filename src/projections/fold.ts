@@ -1,6 +1,6 @@
 import { upcast } from '../domain/catalogue.ts'
 import type { Recorded } from '../ports/event-store.ts'
-import { changesOf, type Change, type Projection } from './projection.ts'
+import { changesOf, sweepOf, type Change, type Projection, type Sweep } from './projection.ts'
 
 /** An event that a projection cannot read. The projection stops there until somebody mends it. */
 export class UnreadableEvent extends Error {
@@ -14,6 +14,27 @@ export class UnreadableEvent extends Error {
 }
 
 export type Pending<Row> = { readonly event: Recorded; readonly changes: readonly Change<Row>[] }
+
+/** Events that are written at once; those that sweep rows away are the last of theirs. */
+export type Segment = { readonly events: readonly Recorded[]; readonly sweep?: Sweep }
+
+/** A batch, cut after every event that sweeps: what it takes away is what was there before it. */
+export const segmentsOf = <Row extends object>(
+  projection: Projection<Row>,
+  batch: readonly Recorded[],
+): Segment[] => {
+  if (!projection.sweeps) return [{ events: batch }]
+  const segments: Segment[] = []
+  let events: Recorded[] = []
+  for (const event of batch) {
+    events.push(event)
+    const sweep = sweepOf(projection, event)
+    if (!sweep) continue
+    segments.push({ events, sweep })
+    events = []
+  }
+  return events.length > 0 ? [...segments, { events }] : segments
+}
 
 /** The changes that a batch of events means to a projection, in order. */
 export const pendingChanges = <Row extends object>(
@@ -40,11 +61,12 @@ export const keysOf = <Row>(pending: readonly Pending<Row>[]): string[] => {
   return [...firstIsBlind].filter(([, blind]) => !blind).map(([key]) => key)
 }
 
-/** Applies changes to rows, in order. Gives the rows that came out different. */
+/** Applies changes to rows, in order, then the sweep. Gives the rows that came out different. */
 export const applyChanges = <Row extends object>(
   projection: Projection<Row>,
   pending: readonly Pending<Row>[],
   rows: Map<string, Row | undefined>,
+  sweep?: Sweep,
 ): Map<string, Row | undefined> => {
   const changed: Map<string, Row | undefined> = new Map()
   for (const { event, changes } of pending)
@@ -59,5 +81,8 @@ export const applyChanges = <Row extends object>(
         throw new UnreadableEvent(projection.name, event, error)
       }
     }
+  if (sweep) for (const [key, row] of changed) if (row && isSwept(row, sweep)) changed.set(key, undefined)
   return changed
 }
+
+export const isSwept = (row: object, { column, value }: Sweep) => Reflect.get(row, column) === value

@@ -1,21 +1,25 @@
 import { accounts, tenants } from './accounts.ts'
+import { conversationTags } from './conversation-tags.ts'
 import { conversations } from './conversations.ts'
 import { instanceActivity } from './instance-activity.ts'
 import { instances } from './instances.ts'
 import { messages } from './messages.ts'
 import { outbox } from './outbox.ts'
 import type { AnyProjection } from './projection.ts'
+import { tags } from './tags.ts'
 import { tokens } from './tokens.ts'
 import { webhookEndpoints } from './webhook-endpoints.ts'
 
 /** Every read model of this program. */
 export const projections = {
   accounts,
+  conversationTags,
   conversations,
   instanceActivity,
   instances,
   messages,
   outbox,
+  tags,
   tenants,
   tokens,
   webhookEndpoints,

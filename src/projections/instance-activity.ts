@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { sql } from 'kysely'
+import { isSignalKind } from '../domain/message.ts'
 import type { Database } from './database.ts'
 import { projection, type Change } from './projection.ts'
 
@@ -56,7 +57,7 @@ export const instanceActivity = projection<InstanceActivityRow>({
   indexes: ['(instance_id, slot)'],
   on: {
     MessageSent: (event) =>
-      event.data.kind === 'reaction' ? [] : count(event, event.data.instanceId, 'sent'),
+      isSignalKind(event.data.kind) ? [] : count(event, event.data.instanceId, 'sent'),
     MessageSentFromPhone: (event) => count(event, event.data.instanceId, 'sent'),
     MessageReceived: (event) => count(event, event.data.instanceId, 'received'),
   },

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { isMedia, textOf, type MessageStatus, type WhatsAppMessage } from '../domain/message.ts'
+import { isMedia, isSignal, textOf, type MessageStatus, type WhatsAppMessage } from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { numberOf } from '../domain/values.ts'
 import type { Database } from './database.ts'
@@ -21,6 +21,10 @@ export type MessageRow = {
   kind: string
   body: string | null
   media_url: string | null
+  /** The file in our own store. */
+  media_id: string | null
+  /** Bytes. */
+  media_size: number | null
   mime_type: string | null
   filename: string | null
   reply_to: string | null
@@ -28,6 +32,8 @@ export type MessageRow = {
   reactions: MessageReaction[]
   status: MessageStatus
   error: string | null
+  edited_at: string | null
+  deleted_at: string | null
   /** WhatsApp's time for what came in, the time of queueing for what goes out. */
   at: string
   updated_at: string
@@ -51,6 +57,8 @@ const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): Messa
   kind: AWAITED,
   body: null,
   media_url: null,
+  media_id: null,
+  media_size: null,
   mime_type: null,
   filename: null,
   reply_to: null,
@@ -58,6 +66,8 @@ const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): Messa
   reactions: [],
   status: 'received',
   error: null,
+  edited_at: null,
+  deleted_at: null,
   at: data.at,
   updated_at: meta.at,
 })
@@ -69,7 +79,7 @@ const firstRow = (
   from?: WhatsAppMessage,
 ) => {
   const { content } = data
-  if (content.kind === 'reaction') return []
+  if (isSignal(content)) return []
   const id = idOfStream(stream)
   const row: MessageRow = {
     id,
@@ -84,6 +94,8 @@ const firstRow = (
     kind: content.kind,
     body: textOf(content),
     media_url: isMedia(content) ? (content.url ?? null) : null,
+    media_id: isMedia(content) ? (content.mediaId ?? null) : null,
+    media_size: isMedia(content) ? (content.size ?? null) : null,
     mime_type: isMedia(content) ? (content.mimeType ?? null) : null,
     filename: isMedia(content) ? (content.filename ?? null) : null,
     reply_to: 'replyTo' in content ? (content.replyTo ?? null) : null,
@@ -91,6 +103,8 @@ const firstRow = (
     reactions: [],
     status,
     error: null,
+    edited_at: null,
+    deleted_at: null,
     at: data.at,
     updated_at: meta.at,
   }
@@ -109,10 +123,21 @@ const withReaction = (reactions: readonly MessageReaction[], reaction: MessageRe
   return reaction.emoji === '' ? others : [...others, reaction]
 }
 
+/** What is left of a message that was taken back: that it was there. */
+const nothingSaid = {
+  body: null,
+  media_url: null,
+  media_id: null,
+  media_size: null,
+  filename: null,
+  mentions: [],
+  reactions: [],
+}
+
 /** Every message, with its newest status and its reactions. */
 export const messages = projection<MessageRow>({
   name: 'message',
-  version: 2,
+  version: 3,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -127,6 +152,8 @@ export const messages = projection<MessageRow>({
     kind: 'text not null',
     body: 'text',
     media_url: 'text',
+    media_id: 'uuid',
+    media_size: 'bigint',
     mime_type: 'text',
     filename: 'text',
     reply_to: 'text',
@@ -134,6 +161,8 @@ export const messages = projection<MessageRow>({
     reactions: 'jsonb not null',
     status: 'text not null',
     error: 'text',
+    edited_at: 'timestamptz',
+    deleted_at: 'timestamptz',
     at: 'timestamptz not null',
     updated_at: 'timestamptz not null',
   },
@@ -163,8 +192,16 @@ export const messages = projection<MessageRow>({
       })
       return [{ key: idOfStream(stream), evolve }]
     },
+    MessageEdited: (event) => step(event, { body: event.data.text, edited_at: event.data.at }),
+    MessageDeleted: (event) => step(event, { ...nothingSaid, deleted_at: event.data.at }),
+  },
+  sweeps: {
+    ConversationDeleted: ({ stream }) => ({ column: 'conversation_id', value: idOfStream(stream) }),
   },
 })
+
+/** Whether a row is a message, and not only a place for reactions to one that has not come. */
+export const isShown = ({ kind }: MessageRow) => kind !== AWAITED
 
 export type MessagePage = {
   readonly from?: string | undefined

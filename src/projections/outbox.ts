@@ -37,7 +37,7 @@ const done = ({ stream }: { readonly stream: string }) => [remove<OutboxRow>(idO
 /** Messages still to be handed to WhatsApp: the to-do list of the senders. */
 export const outbox = projection<OutboxRow>({
   name: 'outbox',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -51,11 +51,14 @@ export const outbox = projection<OutboxRow>({
     correlation: 'text not null',
     causation: 'uuid not null',
   },
-  indexes: ['(instance_id, number)'],
+  indexes: ['(instance_id, number)', '(conversation_id)'],
   on: {
     MessageQueued: (event) => [put<OutboxRow>(idOfStream(event.stream), outboxRow(event))],
     MessageSent: done,
     MessageFailed: done,
+  },
+  sweeps: {
+    ConversationDeleted: ({ stream }) => ({ column: 'conversation_id', value: idOfStream(stream) }),
   },
 })
 

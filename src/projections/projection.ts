@@ -11,6 +11,9 @@ export type Change<Row> = {
   readonly blind?: true
 }
 
+/** Takes away every row that has a value in a column; the column needs an index. */
+export type Sweep = { readonly column: string; readonly value: string }
+
 /** A column's SQL type, with its constraints. */
 type Columns<Row> = { readonly [C in keyof Row & string]: string }
 
@@ -31,6 +34,10 @@ export type Projection<Row extends object = object> = {
   /** What follows `create index on <table>`. */
   readonly indexes: readonly string[]
   readonly on: { readonly [T in EventType]?: (event: RecordedOf<T>) => readonly Change<Row>[] }
+  /** Events that take away many rows at once. */
+  readonly sweeps?: {
+    readonly [T in EventType]?: (event: RecordedOf<T>) => { column: keyof Row & string; value: string }
+  }
 }
 
 /** Any projection, its row forgotten: what runs and rebuilds it works with. */
@@ -62,6 +69,13 @@ export const changesOf = <Row extends object>(
   const handler = (on as Readonly<Record<string, Handler<Row> | undefined>>)[event.type]
   return handler?.(event)
 }
+
+/** What an event sweeps away; most sweep nothing. */
+export const sweepOf = <Row extends object>(
+  { sweeps = {} }: Projection<Row>,
+  event: Recorded,
+): Sweep | undefined =>
+  (sweeps as Readonly<Record<string, ((event: Recorded) => Sweep) | undefined>>)[event.type]?.(event)
 
 export const createTable = <Row extends object>(
   { name, key, columns, indexes }: Projection<Row>,

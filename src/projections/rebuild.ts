@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { START, type EventStore, type Position, type Recorded } from '../ports/event-store.ts'
 import { readCheckpoint } from './checkpoint.ts'
-import { applyChanges, keysOf, pendingChanges } from './fold.ts'
+import { applyChanges, keysOf, pendingChanges, segmentsOf } from './fold.ts'
 import { createTable, type Projection } from './projection.ts'
 import { projectionTable } from './table.ts'
 
@@ -49,12 +49,14 @@ export const rebuild = async <Row extends object>(
     if (position >= target) return
     const done = new AbortController()
     for await (const batch of readingAhead(store.subscribeToAll(position, done.signal), target)) {
-      const pending = pendingChanges(projection, batch)
-      const rows = await table.load(keysOf(pending), client)
-      const last = batch.at(-1)?.position ?? position
-      await table.save(applyChanges(projection, pending, rows), position, last, client)
-      count += batch.length
-      position = last
+      for (const { events, sweep } of segmentsOf(projection, batch)) {
+        const pending = pendingChanges(projection, events)
+        const rows = await table.load(keysOf(pending), client)
+        const last = events.at(-1)?.position ?? position
+        await table.save(applyChanges(projection, pending, rows, sweep), [position, last], sweep, client)
+        count += events.length
+        position = last
+      }
       onProgress?.(position, target)
     }
     done.abort()

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { START, type EventStore, type Position, type Recorded } from '../ports/event-store.ts'
+import { START, type EventStore, type Position } from '../ports/event-store.ts'
 import { ensureTable, readCheckpoint } from './checkpoint.ts'
-import { applyChanges, keysOf, pendingChanges, UnreadableEvent } from './fold.ts'
+import { applyChanges, keysOf, pendingChanges, segmentsOf, UnreadableEvent, type Segment } from './fold.ts'
 import type { Projection } from './projection.ts'
 import { CheckpointMoved, projectionTable } from './table.ts'
 
@@ -86,21 +86,23 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
     let savedAt = Date.now()
     moveTo(saved)
 
-    const apply = async (batch: readonly Recorded[]) => {
-      const last = batch.at(-1)?.position ?? saved
-      const pending = pendingChanges(projection, batch)
-      const changed = applyChanges(projection, pending, await table.load(keysOf(pending)))
-      if (changed.size > 0 || Date.now() - savedAt > IDLE_SAVE_MS) {
-        await table.save(changed, saved, last)
+    const apply = async ({ events, sweep }: Segment) => {
+      const last = events.at(-1)?.position ?? saved
+      const pending = pendingChanges(projection, events)
+      const changed = applyChanges(projection, pending, await table.load(keysOf(pending)), sweep)
+      const hasChanged = changed.size > 0 || sweep !== undefined
+      if (hasChanged || Date.now() - savedAt > IDLE_SAVE_MS) {
+        await table.save(changed, [saved, last], sweep)
         saved = last
         savedAt = Date.now()
       }
-      if (changed.size > 0) onChanged?.()
+      if (hasChanged) onChanged?.()
       moveTo(last)
-      if (changed.size > 0 && batch.length < BEHIND) await rest(signal)
+      if (hasChanged && events.length < BEHIND) await rest(signal)
     }
-    for await (const batch of store.subscribeToAll(saved, signal)) await apply(batch)
-    if (status.position > saved) await table.save(new Map(), saved, status.position)
+    for await (const batch of store.subscribeToAll(saved, signal))
+      for (const segment of segmentsOf(projection, batch)) await apply(segment)
+    if (status.position > saved) await table.save(new Map(), [saved, status.position])
   }
 
   const run = async (signal: AbortSignal) => {

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Pool, PoolClient } from 'pg'
-import type { Projection } from './projection.ts'
+import { isSwept } from './fold.ts'
+import type { Projection, Sweep } from './projection.ts'
 
 /** Rows kept in memory. The runner is the only writer, so that what it wrote last is what stands in the table. */
 const ROWS_KEPT = 5000
@@ -21,7 +22,9 @@ export const projectionTable = <Row extends object>(
   const { name, key } = projection
   const columns = Object.keys(projection.columns)
   const table = `${options.schema}.${name}`
-  const [keyType = 'text'] = projection.columns[key].split(' ')
+  const types: Readonly<Record<string, string>> = projection.columns
+  const typeOf = (column: string) => types[column]?.split(' ', 1)[0] ?? 'text'
+  const keyType = typeOf(key)
   const rows = new LRUCache<string, Row>({
     max: options.rowsKept ?? ROWS_KEPT,
     dispose: (_row, _key, reason) => {
@@ -34,7 +37,7 @@ export const projectionTable = <Row extends object>(
   const assignments = columns
     .filter((column) => column !== key)
     .map((column) => `${column} = excluded.${column}`)
-  const save = `
+  const saving = (sweep?: Sweep) => `
     with moved as (
       update checkpoint set position = $1::bigint, updated_at = now()
       where name = $2 and position = $3::bigint returning 1
@@ -44,8 +47,12 @@ export const projectionTable = <Row extends object>(
       insert into ${table} (${columns.join(', ')})
       select ${columns.join(', ')} from json_populate_recordset(null::${table}, $5::json) where exists (select 1 from moved)
       on conflict (${key}) do ${assignments.length > 0 ? `update set ${assignments.join(', ')}` : 'nothing'}
-    )
+    )${sweep ? sweeping(sweep.column) : ''}
     select count(*)::integer as moved from moved`
+  const sweeping = (column: string) => `, swept as (
+      delete from ${table} where ${column} = $6::${typeOf(column)} and exists (select 1 from moved)
+    )`
+  const save = saving()
 
   return {
     /** The present rows for some keys. */
@@ -67,8 +74,15 @@ export const projectionTable = <Row extends object>(
       return found
     },
 
-    /** Writes changed rows (undefined deletes) and moves the checkpoint, all or nothing. Throws CheckpointMoved. */
-    async save(changed: Keyed<Row>, from: bigint, to: bigint, client: Pool | PoolClient = pool) {
+    /**
+     * Writes changed rows (undefined deletes), sweeps, and moves the checkpoint, all or nothing. Throws CheckpointMoved.
+     */
+    async save(
+      changed: Keyed<Row>,
+      [from, to]: readonly [from: bigint, to: bigint],
+      sweep?: Sweep,
+      client: Pool | PoolClient = pool,
+    ) {
       const kept: Row[] = []
       const gone: string[] = []
       for (const [id, row] of changed) {
@@ -76,13 +90,21 @@ export const projectionTable = <Row extends object>(
         else gone.push(id)
       }
       const { rows: result } = await client.query<{ moved: number }>({
-        name: `save-${table}`,
-        text: save,
-        values: [String(to), options.checkpoint, String(from), gone, JSON.stringify(kept)],
+        name: `save-${table}${sweep ? `-${sweep.column}` : ''}`,
+        text: sweep ? saving(sweep) : save,
+        values: [
+          String(to),
+          options.checkpoint,
+          String(from),
+          gone,
+          JSON.stringify(kept),
+          ...(sweep ? [sweep.value] : []),
+        ],
       })
       if (result[0]?.moved !== 1)
         throw new CheckpointMoved(`The checkpoint of ${name} is no longer at ${from}`)
       for (const id of gone) rows.delete(id)
+      if (sweep) for (const [id, row] of rows.entries()) if (isSwept(row, sweep)) rows.delete(id)
       for (const [id, row] of changed) if (row) rows.set(id, row)
     },
   }

@@ -1,7 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageId } from '../domain/ids.ts'
 import { Instance } from '../domain/instance.ts'
-import { accept, fail, Message, react } from '../domain/message.ts'
+import type { Decide } from '../domain/decider.ts'
+import {
+  accept,
+  edit,
+  fail,
+  isSignal,
+  Message,
+  react,
+  takeBack,
+  type MessageEvent,
+} from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import { START, type Position } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'
@@ -52,7 +62,11 @@ export const createSender = (parts: Parts) => {
     return known
   }
 
-  const contextOf = ({ tenant_id, correlation, causation }: OutboxRow): Context => ({
+  const contextOf = ({
+    tenant_id,
+    correlation,
+    causation,
+  }: Pick<OutboxRow, 'tenant_id' | 'correlation' | 'causation'>): Context => ({
     tenant: tenant_id,
     actor: { kind: 'gateway' },
     correlation,
@@ -71,23 +85,32 @@ export const createSender = (parts: Parts) => {
     }
   }
 
-  /** A reaction that went out shows on the message that it is about. */
-  const recordReaction = async (job: OutboxRow, at: string) => {
-    if (job.content.kind !== 'reaction') return
-    const { targetWhatsappId, emoji } = job.content
-    const id = messageId(job.instance_id, targetWhatsappId)
-    const [instance, reaction] = await Promise.all([load(Instance, job.instance_id), load(Message, job.id)])
-    const decide = react({
-      instanceId: job.instance_id,
-      conversationId: job.conversation_id,
-      conversationNumber: reaction.state.body?.conversationNumber ?? 0,
-      targetWhatsappId,
-      by: `${instance.state.phoneNumber ?? ''}@s.whatsapp.net`,
-      fromMe: true,
-      emoji,
-      at,
-    })
-    await transact(Message, id, decide, contextOf(job))
+  /** What a signal that went out did to the message that it is about. */
+  const recordSignal = async ({ content, ...job }: OutboxRow, at: string) => {
+    if (!isSignal(content)) return
+    const record = async (decide: Decide<Message, MessageEvent>) => {
+      await transact(Message, messageId(job.instance_id, content.targetWhatsappId), decide, contextOf(job))
+    }
+    switch (content.kind) {
+      case 'edit':
+        return record(edit(content.text, true, at))
+      case 'delete':
+        return record(takeBack(true, at))
+      case 'reaction': {
+        const [instance, own] = await Promise.all([load(Instance, job.instance_id), load(Message, job.id)])
+        const reaction = {
+          instanceId: job.instance_id,
+          conversationId: job.conversation_id,
+          conversationNumber: own.state.body?.conversationNumber ?? 0,
+          targetWhatsappId: content.targetWhatsappId,
+          by: `${instance.state.phoneNumber ?? ''}@s.whatsapp.net`,
+          fromMe: true,
+          emoji: content.emoji,
+          at,
+        }
+        return record(react(reaction))
+      }
+    }
   }
 
   /** Answers the position of what was recorded; START if the message waits on. */
@@ -102,7 +125,7 @@ export const createSender = (parts: Parts) => {
       backlog.waiting = true
       return START
     }
-    if (outcome.kind === 'sent') await recordReaction(job, outcome.at)
+    if (outcome.kind === 'sent') await recordSignal(job, outcome.at)
     const at = new Date().toISOString()
     const decide = outcome.kind === 'sent' ? accept(outcome.at) : fail(outcome.reason, at)
     const written = await transact(Message, job.id, decide, contextOf(job))

@@ -1,47 +1,45 @@
-import { LRUCache } from 'lru-cache'
 import { Conversation, start } from '../domain/conversation.ts'
 import { conversationId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
 import type { Numbers } from '../ports/numbers.ts'
-import type { Load, Transact } from './transact.ts'
+import type { Load, Recall, Transact } from './transact.ts'
 
-const KEPT = 50_000
+type Parts = {
+  readonly transact: Transact
+  readonly load: Load
+  readonly recall: Recall
+  readonly numbers: Numbers
+  /** Whether an automation of the instance is enabled. */
+  readonly hasAutomation: (instanceId: string) => Promise<boolean>
+}
 
 export type StartedConversation = { readonly id: string; readonly number: number }
 export type StartConversation = (
   instanceId: string,
   chat: string,
   context: Context,
+  /** `incoming`: the other side speaks first, so that automation answers where there is one. */
+  options?: { readonly incoming: boolean },
 ) => Promise<StartedConversation>
 
-/**
- * The conversation of an instance and a chat, started when it is new. Its number never changes, so that one once known
- * needs no further look.
- */
-export const createStartConversation = (
-  transact: Transact,
-  load: Load,
-  numbers: Numbers,
-): StartConversation => {
-  const known = new LRUCache<string, StartedConversation>({ max: KEPT })
+/** The conversation of an instance and a chat, started when it is new or was deleted. Its number never changes. */
+export const createStartConversation = (parts: Parts): StartConversation => {
+  const { transact, load, recall, numbers, hasAutomation } = parts
 
-  return async (instanceId, chat, context) => {
+  return async (instanceId, chat, context, { incoming } = { incoming: false }) => {
     const id = conversationId(instanceId, chat)
-    const remembered = known.get(id)
-    if (remembered) return remembered
-    let { number } = (await load(Conversation, id)).state
-    if (number === undefined) {
-      const command = {
-        number: await numbers('conversation'),
-        instanceId,
-        chat,
-        at: new Date().toISOString(),
-      }
-      number = (await transact(Conversation, id, start(command), context, { expectNew: true })).state.number
+    const recalled = recall(Conversation, id)
+    const known = recalled?.exists ? recalled : (await load(Conversation, id)).state
+    if (known.exists && known.number !== undefined) return { id, number: known.number }
+    const command = {
+      number: known.number ?? (await numbers('conversation')),
+      instanceId,
+      chat,
+      ...(incoming && (await hasAutomation(instanceId)) && { automated: true }),
+      at: new Date().toISOString(),
     }
+    const { number } = (await transact(Conversation, id, start(command), context, { expectNew: true })).state
     if (number === undefined) throw new Error(`Conversation ${id} has not started`)
-    const conversation = { id, number }
-    known.set(id, conversation)
-    return conversation
+    return { id, number }
   }
 }

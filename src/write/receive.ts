@@ -1,8 +1,14 @@
 import { messageId } from '../domain/ids.ts'
 import { Instance, report } from '../domain/instance.ts'
-import { acknowledge, Message, react, receive } from '../domain/message.ts'
+import { acknowledge, edit, Message, react, receive, takeBack } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
-import type { GatewayListener, Incoming, IncomingReaction, Receipt } from '../ports/gateway.ts'
+import type {
+  GatewayListener,
+  Incoming,
+  IncomingChange,
+  IncomingReaction,
+  Receipt,
+} from '../ports/gateway.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { StartConversation } from './conversations.ts'
 import type { Transact } from './transact.ts'
@@ -19,7 +25,7 @@ export const createReceive = ({ transact, numbers, startConversation }: Parts) =
   const message = async (instanceId: string, incoming: Incoming, context: Context) => {
     const id = messageId(instanceId, incoming.whatsappId)
     const [conversation, number] = await Promise.all([
-      startConversation(instanceId, incoming.chat, context),
+      startConversation(instanceId, incoming.chat, context, { incoming: !incoming.fromMe }),
       numbers('message'),
     ])
     const { fromMe, ...words } = incoming
@@ -55,10 +61,17 @@ export const createReceive = ({ transact, numbers, startConversation }: Parts) =
     return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
   }
 
-  const connection = (instanceId: string, change: ConnectionReport, context: Context) =>
-    transact(Instance, instanceId, report(change), context)
+  /** Nothing, if the message is not known. */
+  const change = (instanceId: string, incoming: IncomingChange, context: Context) => {
+    const { targetWhatsappId, fromMe, text, at } = incoming
+    const decide = text === undefined ? takeBack(fromMe, at) : edit(text, fromMe, at)
+    return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
+  }
 
-  return { message, receipt, reaction, connection }
+  const connection = (instanceId: string, told: ConnectionReport, context: Context) =>
+    transact(Instance, instanceId, report(told), context)
+
+  return { message, receipt, reaction, change, connection }
 }
 export type Receive = ReturnType<typeof createReceive>
 
@@ -77,6 +90,7 @@ export const listenerOf = (
     message: async (incoming) => void (await receive.message(instance.id, incoming, context())),
     receipt: async (receipt) => void (await receive.receipt(instance.id, receipt, context())),
     reaction: async (reaction) => void (await receive.reaction(instance.id, reaction, context())),
-    connection: async (change) => void (await receive.connection(instance.id, change, context())),
+    change: async (change) => void (await receive.change(instance.id, change, context())),
+    connection: async (report) => void (await receive.connection(instance.id, report, context())),
   }
 }

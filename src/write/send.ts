@@ -1,5 +1,6 @@
+import { Conversation, mustBeManual } from '../domain/conversation.ts'
 import { notFound, Refusal } from '../domain/errors.ts'
-import { messageId, outgoingWhatsappId } from '../domain/ids.ts'
+import { conversationId, messageId, outgoingWhatsappId } from '../domain/ids.ts'
 import { Instance, mustBeConnected } from '../domain/instance.ts'
 import { Message, mustBeFreeFor, queue, type Content, type MessageStatus } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
@@ -15,6 +16,8 @@ type Parts = {
   readonly numbers: Numbers
   readonly startConversation: StartConversation
   readonly outcomes: Outcomes
+  /** Whether an automation of the instance is enabled. */
+  readonly hasAutomation: (instanceId: string) => Promise<boolean>
   /** How long a request waits for WhatsApp before it answers `queued`. */
   readonly timeoutMs: number
 }
@@ -26,6 +29,8 @@ export type SendCommand = {
   readonly content: Content
   /** Take the message even if the instance is not connected, and send it when it is. */
   readonly queueIfOffline: boolean
+  /** Do not wait for WhatsApp: answer as soon as it is queued. */
+  readonly queueOnly?: boolean
   readonly idempotencyKey?: string | undefined
   readonly context: Context
 }
@@ -43,7 +48,7 @@ export type SentMessage = {
  * crash anywhere sends again under the same one. Throws SEND_FAILED if WhatsApp refuses.
  */
 export const createSend = (parts: Parts) => {
-  const { transact, load, recall, numbers, startConversation, outcomes, timeoutMs } = parts
+  const { transact, load, recall, numbers, startConversation, outcomes, timeoutMs, hasAutomation } = parts
 
   /** One that was connected a moment ago will do; before it is refused, the log is asked. */
   const presentInstance = async (instanceId: string): Promise<Instance> => {
@@ -51,6 +56,12 @@ export const createSend = (parts: Parts) => {
     return recalled?.exists && recalled.status === 'connected'
       ? recalled
       : (await load(Instance, instanceId)).state
+  }
+
+  /** Nobody but automation itself sends while it answers in the conversation. */
+  const mustNotBeAutomated = async ({ instanceId, chat, context }: SendCommand) => {
+    if (context.actor.kind === 'automation' || !(await hasAutomation(instanceId))) return
+    mustBeManual((await load(Conversation, conversationId(instanceId, chat))).state)
   }
 
   return async (command: SendCommand): Promise<SentMessage> => {
@@ -65,7 +76,10 @@ export const createSend = (parts: Parts) => {
     // Before the conversation starts: a refused request leaves nothing behind.
     if (!instance.exists) throw notFound('Instance')
     if (known) mustBeFreeFor(command, known.state)
-    if (!command.queueIfOffline && !known?.state.body) mustBeConnected(instance)
+    if (!known?.state.body) {
+      await mustNotBeAutomated(command)
+      if (!command.queueIfOffline) mustBeConnected(instance)
+    }
     const conversation = await startConversation(instanceId, chat, context)
     const message = {
       instanceId,
@@ -80,7 +94,7 @@ export const createSend = (parts: Parts) => {
     const waiting = outcomes.wait(id, timeoutMs)
     try {
       const queued = await transact(Message, id, queue(message), context, { expectNew: true })
-      const isOpen = queued.state.status === 'queued' && instance.status === 'connected'
+      const isOpen = !command.queueOnly && queued.state.status === 'queued' && instance.status === 'connected'
       const outcome = isOpen ? await waiting.outcome : undefined
       const state = outcome ? Message.evolve(queued.state, outcome) : queued.state
       if (!state.body) throw new Error(`Message ${id} was not queued`)

@@ -6,6 +6,7 @@ import type {
   Gateway,
   GatewayListener,
   Incoming,
+  IncomingChange,
   IncomingReaction,
   Outgoing,
   Receipt,
@@ -39,6 +40,7 @@ export const recordingListener = () => {
     messages: [] as Incoming[],
     receipts: [] as Receipt[],
     reactions: [] as IncomingReaction[],
+    changes: [] as IncomingChange[],
     connections: [] as ConnectionReport[],
   }
   let refusals = 0
@@ -55,6 +57,7 @@ export const recordingListener = () => {
     message: hear(heard.messages),
     receipt: hear(heard.receipts),
     reaction: hear(heard.reactions),
+    change: hear(heard.changes),
     connection: hear(heard.connections),
   }
   const refuse = (times: number) => {

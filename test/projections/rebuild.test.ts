@@ -31,9 +31,15 @@ const project = async ({ pool, store, run }: TestLog) => {
 }
 
 /** Messages come in from several chats, are reacted to, and come again, until `stop`; which answers how many. */
-const startTraffic = ({ pool, store, transact, load }: TestLog) => {
+const startTraffic = ({ pool, store, transact, load, recall }: TestLog) => {
   const numbers = postgresNumbers(pool)
-  const startConversation = createStartConversation(transact, load, numbers)
+  const startConversation = createStartConversation({
+    transact,
+    load,
+    recall,
+    numbers,
+    hasAutomation: () => Promise.resolve(false),
+  })
   const receive = createReceive({ transact, numbers, startConversation })
   let isOpen = true
   const write = async (writer: number) => {

@@ -21,7 +21,7 @@ import type { TestLog } from './log.ts'
 import { eventually } from './subscriber.ts'
 
 const WAIT_MS = 10_000
-type Process = Pick<TestLog, 'pool' | 'store' | 'transact' | 'load'>
+type Process = Pick<TestLog, 'pool' | 'store' | 'transact' | 'load' | 'recall'>
 type Options = {
   /** What stands between the sender and the sandbox. */
   readonly between?: (sandbox: Gateway) => Gateway
@@ -32,13 +32,19 @@ type Options = {
 /** The sending part of a program: outbox, sender and a sandbox phone, put together as the application does. */
 export const startSending = async (
   { run }: TestLog,
-  { pool, store, transact, load }: Process,
+  { pool, store, transact, load, recall }: Process,
   { between = (gateway) => gateway, loading = (plain) => plain }: Options = {},
 ) => {
   const errors: unknown[] = []
   const onError = (error: unknown) => void errors.push(error)
   const numbers = postgresNumbers(pool)
-  const startConversation = createStartConversation(transact, load, numbers)
+  const startConversation = createStartConversation({
+    transact,
+    load,
+    recall,
+    numbers,
+    hasAutomation: () => Promise.resolve(false),
+  })
   const receive = createReceive({ transact, numbers, startConversation })
   const sandbox = sandboxGateway(pool, onError)
   const gateway = between(sandbox)

@@ -15,6 +15,11 @@ create table checkpoint (
   updated_at timestamptz not null default now()
 );`
 
+/** Part of PostgreSQL itself, and open to whoever may create tables: parts of words, and a tenant beside them, in one index. */
+const searching = `
+create extension if not exists pg_trgm;
+create extension if not exists btree_gin;`
+
 /**
  * Everything that is not derived from the log. Read models are not here: their projections make them.
  * A migration that has been released is never edited; add the next one.
@@ -22,9 +27,13 @@ create table checkpoint (
 const migrations: Record<string, Migration> = {
   '0001-event-log': statements(eventLog),
   '0002-checkpoints': statements(checkpoints),
-  '0003-numbers': statements(numberSequences),
+  '0003-numbers': statements(
+    numberSequences('tenant', 'user', 'token', 'instance', 'conversation', 'message'),
+  ),
   '0004-webhook-queue': statements(webhookQueue),
   '0005-sandbox': statements(sandboxTables),
+  '0006-search': statements(searching),
+  '0007-numbers': statements(numberSequences('contact', 'automation')),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

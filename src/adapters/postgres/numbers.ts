@@ -8,7 +8,8 @@ const AHEAD_MS = 50
 const AHEAD_MAX = 500
 
 const sequenceOf = (kind: NumberedKind) => `${kind}_number`
-export const numberSequences = numberedKinds.map((kind) => `create sequence ${sequenceOf(kind)};`).join('\n')
+export const numberSequences = (...kinds: readonly string[]) =>
+  kinds.map((kind) => `create sequence ${kind}_number;`).join('\n')
 
 /** Tables whose `number` column shows which numbers are taken, by kind. */
 const tableOf: Record<NumberedKind, string> = {

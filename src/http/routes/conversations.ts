@@ -64,7 +64,16 @@ export const conversationRoutes = ({ db, transact }: Services, instances: Instan
             ? caller.instanceId
             : (await instances.ofCaller(caller, query.instance_id)).id
         const { unread, search, is_group: isGroup } = query
-        const filter = { tenantId: caller.tenantId, instanceId, unread, search, isGroup, page, perPage }
+        const filter = {
+          tenantId: caller.tenantId,
+          archived: false,
+          instanceId,
+          unread,
+          search,
+          isGroup,
+          page,
+          perPage,
+        }
         // No conversation carries a tag yet: tags come with their own calls.
         const tagged = query.tag_id !== undefined || (query.tag_ids?.length ?? 0) > 0
         const { rows, total } = tagged ? { rows: [], total: 0 } : await listConversations(db, filter)

@@ -1,0 +1,46 @@
+import type { Kysely } from 'kysely'
+import { notFound } from '../domain/errors.ts'
+import type { ConversationRow } from '../projections/conversations.ts'
+import type { Database } from '../projections/database.ts'
+import { isShown, type MessageRow } from '../projections/messages.ts'
+import { isSerial, isUuid } from './instances.ts'
+import type { Caller } from './route.ts'
+
+const WHATSAPP_ID = /^[\w.:=+/-]{1,128}$/
+
+/** Whether a row is the caller's to see: of the tenant and, for the token of an instance, of that instance. */
+const isVisible = (caller: Caller, row: { tenant_id: string; instance_id: string }) =>
+  row.tenant_id === caller.tenantId &&
+  (caller.instanceId === undefined || caller.instanceId === row.instance_id)
+
+/** Finds what a path names, by each of the ids that it goes by; NOT_FOUND for what is not the caller's to see. */
+export const createFinders = (db: Kysely<Database>) => {
+  /** By UUID or number. */
+  const conversationOf = async (caller: Caller, ref: string): Promise<ConversationRow> => {
+    if (!isUuid(ref) && !isSerial(ref)) throw notFound('Conversation')
+    const query = db.selectFrom('conversation').selectAll()
+    const row = await (
+      isUuid(ref) ? query.where('id', '=', ref) : query.where('number', '=', Number(ref))
+    ).executeTakeFirst()
+    if (!row || !isVisible(caller, row)) throw notFound('Conversation')
+    return row
+  }
+
+  /** By UUID, number or WhatsApp id. */
+  const messageOf = async (caller: Caller, ref: string): Promise<MessageRow> => {
+    if (!WHATSAPP_ID.test(ref)) throw notFound('Message')
+    const query = db.selectFrom('message').selectAll().where('tenant_id', '=', caller.tenantId)
+    const find = () => {
+      if (isUuid(ref)) return query.where('id', '=', ref)
+      return isSerial(ref) ? query.where('number', '=', Number(ref)) : query.where('whatsapp_id', '=', ref)
+    }
+    const found = (await find().limit(10).execute()).filter((row) => isVisible(caller, row) && isShown(row))
+    const [only, second] = found
+    // Two instances that are in one chat know a message by the same WhatsApp id.
+    if (!only || second) throw notFound('Message')
+    return only
+  }
+
+  return { conversationOf, messageOf }
+}
+export type Finders = ReturnType<typeof createFinders>
