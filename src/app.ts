@@ -208,6 +208,9 @@ export const createApp = (parts: Parts) => {
 
   // HTTP
   let isReady = false
+  const freshen = async (...names: ReadModel[]) => {
+    await readModels.reached(await store.head(), CATCH_UP_MS, ...names)
+  }
   const services = {
     db,
     transact,
@@ -219,6 +222,8 @@ export const createApp = (parts: Parts) => {
     deliveries,
     sandbox: parts.sandbox,
     gatewayOf: instanceRunner.gatewayOf,
+    hasAutomation,
+    freshen,
     caughtUp: async (position: Position, ...names: ReadModel[]) => {
       await readModels.reached(position, CATCH_UP_MS, ...names)
     },
@@ -228,9 +233,7 @@ export const createApp = (parts: Parts) => {
   const http = createServer({
     routes: createRoutes(services, instances),
     authenticate: authentication.authenticate,
-    freshen: async (names) => {
-      await readModels.reached(await store.head(), CATCH_UP_MS, ...names)
-    },
+    freshen: (names) => freshen(...names),
     infrastructure: {
       ready: async () => {
         if (isReady) await pool.query('select 1')

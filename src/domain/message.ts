@@ -279,11 +279,11 @@ const changeOf = ({ instanceId, conversationId, number }: NonNullable<Message['b
   number,
 })
 
-/** The author gave the message another text; of a message that is not known, or no longer there, nothing. */
+/** The author, and nobody else, gave the message another text; of a message that is not known, or no longer there, nothing. */
 export const edit =
   (text: string, fromMe: boolean, at: string): Decision =>
-  ({ body, deleted, text: present }) =>
-    !body || deleted || text === (present ?? textOf(body.content))
+  ({ body, direction, deleted, text: present }) =>
+    !body || deleted || fromMe !== (direction === 'outgoing') || text === (present ?? textOf(body.content))
       ? []
       : [{ type: 'MessageEdited', data: { ...changeOf(body), text, fromMe, at } }]
 

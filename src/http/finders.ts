@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { notFound } from '../domain/errors.ts'
 import type { ConversationRow } from '../projections/conversations.ts'
 import type { Database } from '../projections/database.ts'
@@ -26,6 +26,24 @@ export const createFinders = (db: Kysely<Database>) => {
     return row
   }
 
+  /** Several at once, by what each was named; those that are not the caller's to see are missing. */
+  const conversationsOf = async (caller: Caller, refs: readonly string[]) => {
+    const rows = await db
+      .selectFrom('conversation')
+      .selectAll()
+      .where('tenant_id', '=', caller.tenantId)
+      .where((or) =>
+        or.or([
+          or('id', '=', sql<string>`any(${refs.filter(isUuid)}::uuid[])`),
+          or('number', '=', sql<number>`any(${refs.filter(isSerial).map(Number)}::bigint[])`),
+        ]),
+      )
+      .execute()
+    const named = new Map<string, ConversationRow>()
+    for (const row of rows) if (isVisible(caller, row)) named.set(row.id, row).set(String(row.number), row)
+    return (ref: string) => named.get(ref.toLowerCase())
+  }
+
   /** By UUID, number or WhatsApp id. */
   const messageOf = async (caller: Caller, ref: string): Promise<MessageRow> => {
     if (!WHATSAPP_ID.test(ref)) throw notFound('Message')
@@ -41,6 +59,6 @@ export const createFinders = (db: Kysely<Database>) => {
     return only
   }
 
-  return { conversationOf, messageOf }
+  return { conversationOf, conversationsOf, messageOf }
 }
 export type Finders = ReturnType<typeof createFinders>

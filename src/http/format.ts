@@ -1,7 +1,12 @@
 import { Type, type Static, type TSchema } from 'typebox'
 
+export const Nullable = Type.Union([Type.String(), Type.Null()])
+
 /** `2025-01-15T10:30:00Z` */
 export const isoSeconds = (time: string | Date) => `${wholeSeconds(time)}Z`
+export const secondsOrNull = (time: string | null) => (time === null ? null : isoSeconds(time))
+/** `2025-12-29T12:00:00.000000Z` */
+export const isoMicros = (time: string) => new Date(time).toISOString().replace('Z', '000Z')
 const wholeSeconds = (time: string | Date) =>
   new Date(time).toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS'.length)
 

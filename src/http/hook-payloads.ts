@@ -3,7 +3,7 @@ import { invalid } from '../domain/errors.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 import { receiptStatuses, type Content } from '../domain/message.ts'
 import { isGroup, literals, numberOf, toJid } from '../domain/values.ts'
-import type { Incoming, IncomingReaction, Receipt } from '../ports/gateway.ts'
+import type { Incoming, IncomingChange, IncomingReaction, Receipt } from '../ports/gateway.ts'
 import { timeOf } from './times.ts'
 
 /** The payloads of the incoming hooks, as the reference has them, and what they say in our own words. */
@@ -42,6 +42,20 @@ const WhatsAppContent = Type.Object({
   audioMessage: orNull(Media),
   documentMessage: orNull(Media),
   stickerMessage: orNull(Media),
+  protocolMessage: orNull(
+    Type.Object({
+      type: Type.Union([Type.String(), Type.Integer()], {
+        description: 'REVOKE or 0: taken back; MESSAGE_EDIT or 14: edited',
+      }),
+      key: Type.Object({ id: Id, fromMe: Type.Optional(Type.Boolean()) }),
+      editedMessage: orNull(
+        Type.Object({
+          conversation: Type.Optional(Nullable),
+          extendedTextMessage: orNull(Type.Object({ text: Type.String() })),
+        }),
+      ),
+    }),
+  ),
 })
 
 export const IncomingPayload = Type.Object({
@@ -157,6 +171,24 @@ export const incomingOf = (payload: Static<typeof IncomingPayload>, own: string 
     content: contentOf(payload.message),
     at: whatsappTime(payload.messageTimestamp),
   }
+}
+
+/** Such a message is about another one, which its author edits or takes back; undefined for every other. */
+export const changeOf = (payload: Static<typeof IncomingPayload>): IncomingChange | undefined => {
+  const protocol = payload.message.protocolMessage
+  if (!protocol) return undefined
+  const target = {
+    targetWhatsappId: protocol.key.id,
+    fromMe: payload.key.fromMe ?? false,
+    at: whatsappTime(payload.messageTimestamp),
+  }
+  if (protocol.type === 'REVOKE' || protocol.type === 0) return target
+  if (protocol.type !== 'MESSAGE_EDIT' && protocol.type !== 14) return undefined
+  const { conversation, extendedTextMessage } = protocol.editedMessage ?? {}
+  const text = conversation ?? extendedTextMessage?.text
+  if (text === undefined)
+    throw invalid('message.protocolMessage.editedMessage', 'must have the text as conversation')
+  return { ...target, text }
 }
 
 const PENDING = 1

@@ -119,6 +119,14 @@ export const route = <
   definition: Description<A, P, Q, B, R> & { handle(input: Input<A, P, Q, B>): Promise<ReplyOf<R>> },
 ): Route => definition
 
+/** The same call once more, under /chat. */
+export const inChat = (original: Route): Route => ({
+  ...original,
+  path: `/chat${original.path}`,
+  operationId: `${original.operationId}InChat`,
+  tag: 'Chat',
+})
+
 /** What a handler answers with. */
 export const reply = <const S extends number, const B>(status: S, body: B, headers?: Headers): Reply<S, B> =>
   headers ? { status, body, headers } : { status, body }

@@ -23,6 +23,10 @@ export type Services = {
   readonly deliveries: Deliveries
   readonly sandbox: SandboxPhone | undefined
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
+  /** Whether an automation of the instance is enabled. */
+  readonly hasAutomation: (instanceId: string) => Promise<boolean>
+  /** Waits, within bounds, until read models know everything written so far. */
+  readonly freshen: (...names: (keyof typeof projections)[]) => Promise<void>
   /** Waits, within bounds, until read models know a position: for settings, that the next call relies on. */
   readonly caughtUp: (position: Position, ...names: (keyof typeof projections)[]) => Promise<void>
   /** Why a URL given by a user may not be called, in plain words; undefined if it may. */

@@ -37,6 +37,15 @@ export type SandboxIncoming = SandboxWritten & {
 /** An empty emoji takes the reaction back. */
 export type SandboxReaction = SandboxWritten & { readonly targetWhatsappId: string; readonly emoji: string }
 
+/** The author of a message gives it another text, or takes it back (without `text`). */
+export type SandboxChange = {
+  readonly whatsappId: string
+  /** The message was written on the phone, or sent through this API. */
+  readonly fromMe?: boolean
+  readonly text?: string
+  readonly at?: string
+}
+
 export type SandboxReceipt = {
   readonly whatsappId: string
   readonly status: ReceiptStatus
@@ -76,6 +85,7 @@ export interface SandboxPhone {
   /** The other side got or read a message; NOT_FOUND if the outbox does not have it. */
   receipt(instanceId: string, receipt: SandboxReceipt): Promise<void>
   reaction(instanceId: string, reaction: SandboxReaction): Promise<void>
+  change(instanceId: string, change: SandboxChange): Promise<void>
   /** What was sent, in the order of arrival, from just after the message with the id `after`. */
   outbox(
     instanceId: string,

@@ -106,3 +106,17 @@ export const listInstances = (
 /** All instances of all tenants that shall have a session. */
 export const wantedInstances = (db: Kysely<Database>) =>
   db.selectFrom('instance').select(['id', 'tenant_id', 'provider']).where('wanted', '=', true).execute()
+
+/** How some instances are shown beside what belongs to them; one that is gone by its id alone. */
+export const instancesAmong = async (db: Kysely<Database>, ids: readonly string[]) => {
+  const rows =
+    ids.length === 0
+      ? []
+      : await db
+          .selectFrom('instance')
+          .select(['id as uuid', 'phone_number', 'status'])
+          .where('id', 'in', [...new Set(ids)])
+          .execute()
+  const known = new Map(rows.map((row) => [row.uuid, row]))
+  return (id: string) => known.get(id) ?? { uuid: id, phone_number: null, status: 'disconnected' as const }
+}

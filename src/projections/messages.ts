@@ -1,5 +1,12 @@
 import type { Kysely } from 'kysely'
-import { isMedia, isSignal, textOf, type MessageStatus, type WhatsAppMessage } from '../domain/message.ts'
+import {
+  isMedia,
+  isSignal,
+  textOf,
+  type Content,
+  type MessageStatus,
+  type WhatsAppMessage,
+} from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { numberOf } from '../domain/values.ts'
 import type { Database } from './database.ts'
@@ -72,6 +79,17 @@ const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): Messa
   updated_at: meta.at,
 })
 
+const mediaOf = (content: Content) => {
+  const media = isMedia(content) ? content : undefined
+  return {
+    media_url: media?.url ?? null,
+    media_id: media?.mediaId ?? null,
+    media_size: media?.size ?? null,
+    mime_type: media?.mimeType ?? null,
+    filename: media?.filename ?? null,
+  }
+}
+
 const firstRow = (
   { data, stream, meta, revision }: Body,
   direction: MessageRow['direction'],
@@ -93,11 +111,7 @@ const firstRow = (
     sender_name: from?.senderName ?? null,
     kind: content.kind,
     body: textOf(content),
-    media_url: isMedia(content) ? (content.url ?? null) : null,
-    media_id: isMedia(content) ? (content.mediaId ?? null) : null,
-    media_size: isMedia(content) ? (content.size ?? null) : null,
-    mime_type: isMedia(content) ? (content.mimeType ?? null) : null,
-    filename: isMedia(content) ? (content.filename ?? null) : null,
+    ...mediaOf(content),
     reply_to: 'replyTo' in content ? (content.replyTo ?? null) : null,
     mentions: 'mentions' in content ? (content.mentions ?? []) : [],
     reactions: [],

@@ -59,9 +59,11 @@ export const tags = projection<TagRow>({
   },
 })
 
-/** The tags of a tenant by name, each with the number of conversations that carry it. */
-export const listTags = (db: Kysely<Database>, tenantId: string) =>
-  db
+export type ListedTag = TagRow & { conversations_count: number }
+
+/** The tags of a tenant by name, or the one with an id, each with the number of conversations that carry it. */
+export const listTags = (db: Kysely<Database>, tenantId: string, id?: string): Promise<ListedTag[]> => {
+  const query = db
     .selectFrom('tag')
     .selectAll()
     .select(({ selectFrom, fn }) =>
@@ -73,8 +75,8 @@ export const listTags = (db: Kysely<Database>, tenantId: string) =>
         .as('conversations_count'),
     )
     .where('tenant_id', '=', tenantId)
-    .orderBy('folded_name')
-    .execute()
+  return (id === undefined ? query.orderBy('folded_name') : query.where('id', '=', id)).execute()
+}
 
 /** Those of some ids that are tags of the tenant. */
 export const tagsAmong = (db: Kysely<Database>, tenantId: string, ids: readonly string[]) =>

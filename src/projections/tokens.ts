@@ -94,3 +94,6 @@ export const instanceTokens = (db: Kysely<Database>, instanceId: string) =>
     .where('revoked_at', 'is', null)
     .orderBy('number')
     .execute()
+
+export const findTokenName = async (db: Kysely<Database>, id: string) =>
+  (await db.selectFrom('token').select('name').where('id', '=', id).executeTakeFirst())?.name

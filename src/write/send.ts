@@ -2,7 +2,14 @@ import { Conversation, mustBeManual } from '../domain/conversation.ts'
 import { notFound, Refusal } from '../domain/errors.ts'
 import { conversationId, messageId, outgoingWhatsappId } from '../domain/ids.ts'
 import { Instance, mustBeConnected } from '../domain/instance.ts'
-import { Message, mustBeFreeFor, queue, type Content, type MessageStatus } from '../domain/message.ts'
+import {
+  isSignal,
+  Message,
+  mustBeFreeFor,
+  queue,
+  type Content,
+  type MessageStatus,
+} from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { StartConversation } from './conversations.ts'
@@ -58,9 +65,9 @@ export const createSend = (parts: Parts) => {
       : (await load(Instance, instanceId)).state
   }
 
-  /** Nobody but automation itself sends while it answers in the conversation. */
-  const mustNotBeAutomated = async ({ instanceId, chat, context }: SendCommand) => {
-    if (context.actor.kind === 'automation' || !(await hasAutomation(instanceId))) return
+  /** Nobody but automation itself says anything while it answers in the conversation. */
+  const mustNotBeAutomated = async ({ instanceId, chat, content, context }: SendCommand) => {
+    if (context.actor.kind === 'automation' || isSignal(content) || !(await hasAutomation(instanceId))) return
     mustBeManual((await load(Conversation, conversationId(instanceId, chat))).state)
   }
 

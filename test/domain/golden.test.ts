@@ -102,7 +102,9 @@ describe('personal fields', () => {
     'MessageReceived: chat text mentions url filename caption emoji chatName sender senderName',
     'MessageSentFromPhone: chat text mentions url filename caption emoji chatName sender senderName',
     'MessageReacted: by byName emoji',
+    'MessageEdited: text',
     'ConversationStarted: chat',
+    'AutomationPaused: reason',
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
   ]
@@ -117,6 +119,8 @@ describe('personal fields', () => {
     'InstanceCreated: name hookSecret',
     'InstanceQrIssued: qr',
     'InstanceDisconnected: reason',
+    'TagCreated: name color',
+    'TagChanged: name color',
     'TenantCreated: name timeZone',
     'TokenIssued: name hash',
     'UserCreated: passwordHash',

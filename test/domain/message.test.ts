@@ -4,12 +4,16 @@ import { fold, type Decide } from '../../src/domain/decider.ts'
 import {
   accept,
   acknowledge,
+  edit,
   fail,
   Message,
+  mustBeChangeable,
+  mustBeEditable,
   queue,
   react,
   receiptStatuses,
   receive,
+  takeBack,
   type MessageEvent,
   type Reaction,
 } from '../../src/domain/message.ts'
@@ -209,4 +213,80 @@ describe('any order of decisions', () => {
       }),
       { numRuns: 500 },
     ))
+})
+
+const edited = (text: string, fromMe = false): MessageEvent => ({
+  type: 'MessageEdited',
+  data: { ...place, number: 1, text, fromMe, at: AT },
+})
+const deleted = (fromMe = false): MessageEvent => ({
+  type: 'MessageDeleted',
+  data: { ...place, number: 1, fromMe, at: AT },
+})
+
+describe('a change by the author', () => {
+  test('gives the message another text, once', () =>
+    message
+      .given(received)
+      .when(edit('bye', false, AT))
+      .then(edited('bye')))
+  test('to the text that it has is none', () => {
+    message
+      .given(received)
+      .when(edit('hello', false, AT))
+      .then()
+    message
+      .given(received, edited('bye'))
+      .when(edit('bye', false, AT))
+      .then()
+  })
+  test('can go back to the first text', () =>
+    message
+      .given(received, edited('bye'))
+      .when(edit('hello', false, AT))
+      .then(edited('hello')))
+  test('is not taken from the other side', () => {
+    message
+      .given(received)
+      .when(edit('forged', true, AT))
+      .then()
+    message
+      .given(queued, sent)
+      .when(edit('forged', false, AT))
+      .then()
+  })
+  test('takes the message back, once', () =>
+    message.given(queued, sent).when(takeBack(true, AT)).then(deleted(true)))
+  test('of what was taken back, or is not known, is none', () => {
+    message
+      .given(received, deleted())
+      .when(edit('bye', false, AT))
+      .then()
+    message
+      .given()
+      .when(edit('bye', false, AT))
+      .then()
+    message.given().when(takeBack(false, AT)).then()
+  })
+})
+
+describe('what can be changed through this instance', () => {
+  const stateOf = (...events: MessageEvent[]) => fold(Message, events)
+  test('is a message that WhatsApp has', () => {
+    expect(mustBeChangeable(stateOf(queued, sent)).whatsappId).toBe('hello')
+    for (const past of [[queued], [queued, failed], [received]])
+      expect(() => mustBeChangeable(stateOf(...past))).toThrow(expect.objectContaining({ code: 'CONFLICT' }))
+  })
+  test('is not one that is gone, or never was', () => {
+    for (const past of [[], [queued, sent, deleted(true)]])
+      expect(() => mustBeChangeable(stateOf(...past))).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }))
+  })
+  test('has a text to edit', () => {
+    expect(mustBeEditable(stateOf(queued, sent)).whatsappId).toBe('hello')
+    const image: MessageEvent = {
+      type: 'MessageQueued',
+      data: outgoing('hello', { content: { kind: 'image' } }),
+    }
+    expect(() => mustBeEditable(stateOf(image, sent))).toThrow(expect.objectContaining({ code: 'CONFLICT' }))
+  })
 })

@@ -58,6 +58,7 @@ describe('GET /conversations', () => {
       last_message_at: '2024-01-15T09:50:01Z',
       unread_count: 2,
       is_archived: false,
+      archived_at: null,
     })
     expect(body.meta).toEqual({ pagination: { total: 4, per_page: 20, current_page: 1, last_page: 1 } })
   })
@@ -113,7 +114,17 @@ describe('GET /conversations/{id}', () => {
   it('finds it by UUID and by number', async () => {
     const listed = await find('5511911111111')
     for (const ref of [listed.id, listed.number, listed.id.toUpperCase()])
-      expect((await app.admin.get(`/conversations/${ref}`)).body).toEqual({ success: true, data: listed })
+      expect((await app.admin.get(`/conversations/${ref}`)).body).toEqual({
+        success: true,
+        data: {
+          ...listed,
+          tags: [],
+          instance: { uuid: instance, phone_number: expect.any(String), status: 'connected' },
+          automation_status: 'inactive',
+          can_send_manual_message: true,
+          automation_paused_at: null,
+        },
+      })
     for (const ref of ['0', '99999', 'x'])
       expect((await app.admin.get(`/conversations/${ref}`)).body.error.code).toBe('NOT_FOUND')
   })

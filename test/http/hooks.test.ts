@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createClient, incomingPayload, type Json } from '../support/client.ts'
-import { storingNothing, uuidText, type App } from './world.ts'
+import { isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
 
 let app: App
 let instance: string
@@ -119,6 +119,8 @@ describe('incoming', () => {
         reactions: [],
         status: 'received',
         error: null,
+        edited_at: null,
+        deleted_at: null,
         created_at: '2024-01-15T09:50:00Z',
       },
     ])
@@ -220,5 +222,37 @@ describe('qr and connection', () => {
       expect(status).toBe(422)
       expect(Object.keys(body.error.details)).toEqual(['phone_number'])
     }
+  })
+})
+
+describe('a protocolMessage', () => {
+  const about = (id: string, protocolMessage: object) => ({
+    ...incomingPayload(`about ${id}`),
+    message: { protocolMessage: { key: { id }, ...protocolMessage } },
+  })
+  const shown = async (id: string) => (await messages()).find((one: Json) => one.whatsapp_message_id === id)
+  const tell = (body: object) => app.admin.post(`/webhooks/instance/${instance}/incoming`, body)
+
+  it('edits the message that it names', async () => {
+    await tell(incomingPayload('EDITED'))
+    const edit = { type: 'MESSAGE_EDIT', editedMessage: { conversation: 'what I meant' } }
+    const { status, body } = await tell(about('EDITED', edit))
+    expect(status).toBe(200)
+    expect(body.data.whatsapp_message_id).toBe('EDITED')
+    expect(await shown('EDITED')).toMatchObject({ message_body: 'what I meant', edited_at: isoSecondsText })
+  })
+  it('takes the message back, and nothing of it is left', async () => {
+    await tell(incomingPayload('REVOKED'))
+    await tell(about('REVOKED', { type: 0 }))
+    expect(await shown('REVOKED')).toMatchObject({ message_body: null, deleted_at: isoSecondsText })
+  })
+  it('about a message that is not known changes nothing', async () => {
+    const { status } = await storingNothing(app, () => tell(about('UNKNOWN', { type: 'REVOKE' })))
+    expect(status).toBe(200)
+  })
+  it('that edits without a text is refused', async () => {
+    const { status, body } = await tell(about('EDITED', { type: 14 }))
+    expect(status).toBe(422)
+    expect(Object.keys(body.error.details)).toEqual(['message.protocolMessage.editedMessage'])
   })
 })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { newId } from '../../src/domain/ids.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
@@ -41,6 +42,7 @@ const makeThings = async () => {
     message: 'owned',
   })
   const [{ id, number }] = (await app.admin.get(`/conversations?instance_id=${instance}`)).body.data
+  const { body: tag } = await app.admin.post('/tags', { name: `owned ${newId()}`, color: '#ef4444' })
   const deliveries = `/instances/${instance}/webhook/deliveries`
   const delivered = async (): Promise<Json[]> =>
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
@@ -52,6 +54,8 @@ const makeThings = async () => {
     conversation: [id, String(number)],
     delivery: [String(delivery.id)],
     token: [String(token.data.id)],
+    message: [sent.message_uuid, sent.message_id],
+    tag: [tag.data.tag.id],
     messageUuid: received.data.message_id,
     sentId: sent.message_id,
     attempts: async () => (await delivered()).map(({ attempts }) => attempts.length),
@@ -59,9 +63,13 @@ const makeThings = async () => {
 }
 type Things = Awaited<ReturnType<typeof makeThings>>
 
-const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' => {
+type Kind = 'instance' | 'conversation' | 'delivery' | 'message' | 'tag'
+
+const kindOf = (path: string): Kind => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
-  if (path.startsWith('/conversations/{id}')) return 'conversation'
+  if (/^(\/chat)?\/conversations\/\{id\}/.test(path)) return 'conversation'
+  if (/^(\/chat)?\/messages\/\{id\}/.test(path)) return 'message'
+  if (path.startsWith('/tags/{id}')) return 'tag'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)
 }
@@ -80,14 +88,32 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
       return { key, status: 3 }
     case 'configureWebhook':
       return { webhook_url: receiver.url }
+    case 'setConversationTags':
+      return { tag_ids: things.tag }
+    case 'changeTag':
+      return { color: '#dc2626' }
     default:
       return example ?? (method === 'GET' ? undefined : {})
   }
 }
 
 /** What ends something comes last, so that the other calls still find it. */
-const endings = ['disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
+const endings = [
+  'deleteMessage',
+  'scriptSandboxFailure',
+  'deleteTag',
+  'deleteConversation',
+  'disconnectInstance',
+  'revokeInstanceToken',
+  'deleteInstance',
+]
 const endOf = ({ operationId }: ServedRoute) => endings.indexOf(operationId)
+
+/** What has to be done before its owner can make a call. */
+const prepare = async ({ operationId }: ServedRoute, things: Things) => {
+  if (/^(restoreConversation|resume)/.test(operationId))
+    await app.admin.post(`/conversations/${things.conversation[0]}/archive`)
+}
 
 const isHidden = (status: number) => status === 404 || status === 403
 
@@ -113,8 +139,10 @@ describe('a thing of one tenant', () => {
     const withIds = routes.filter(({ path }) => path.includes('{'))
     for (const route of withIds.toSorted((one, other) => endOf(one) - endOf(other))) {
       const [address = ''] = addressesOf(route, things)
-      const { status } = await app.admin.call(route.method, address, bodyFor(route, things))
-      expect([200, 201, 202, 409], `${route.method} ${address} answered ${status}`).toContain(status)
+      await prepare(route, things)
+      const { status, body } = await app.admin.call(route.method, address, bodyFor(route, things))
+      const answered = `${route.method} ${address} answered ${status} ${JSON.stringify(body)}`
+      expect([200, 201, 202, 409], answered).toContain(status)
     }
   })
   it('cannot be named as instance_id by others, in query or body', async () => {
@@ -151,7 +179,7 @@ describe('a thing of one tenant', () => {
   it('is in no list of others', async () => {
     await makeThings()
     for (const [who, stranger] of Object.entries(strangers))
-      for (const path of ['/instances', '/conversations']) {
+      for (const path of ['/instances', '/conversations', '/conversations/archived', '/chat/conversations']) {
         const { status, body } = await stranger.get(path)
         expect(status).toBe(200)
         expect(JSON.stringify(body), `${who}: ${path}`).not.toContain('owned')

@@ -3,12 +3,13 @@ import { createPool } from '../../src/adapters/postgres/pool.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { conversationId, defaultWebhookId, messageId, userId } from '../../src/domain/ids.ts'
 import { projections } from '../../src/projections/index.ts'
+import type { AnyProjection } from '../../src/projections/projection.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
 import type { EventStore, Position } from '../../src/ports/event-store.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { INSTANCE, JOHN, later, placeIn, TEAM, TENANT } from '../support/facts.ts'
 import { allRows, inBatchesOf, tables } from '../support/rows.ts'
-import { REVOKED_TOKEN, story, tellStory, TOKEN } from '../support/story.ts'
+import { ERASED, REVOKED_TOKEN, story, tellStory, TOKEN, VIP } from '../support/story.ts'
 
 const errors: unknown[] = []
 const open = async () => {
@@ -132,8 +133,17 @@ describe('after a day of a small business', () => {
       contact_number: '120363001234567890',
       name: 'Marketing Team',
       is_group: true,
-      last_message: 'typed',
+      last_message: null,
       unread_count: 1,
+      archived_at: later(38),
+      automation: 'active',
+    })
+    expect(await row('conversation', conversationId(INSTANCE, JOHN))).toMatchObject({
+      archived_at: null,
+      automation: 'paused',
+      paused_at: later(37),
+      paused_by: { kind: 'gateway' },
+      pause_reason: 'VIP client',
     })
   })
 
@@ -182,6 +192,29 @@ describe('after a day of a small business', () => {
     expect(await message('poll')).toMatchObject({ kind: 'other', body: null })
   })
 
+  test('edited messages have their new text, and of those taken back nothing is left but that they were', async () => {
+    expect(await message('all')).toMatchObject({ body: 'all of you', edited_at: later(38), deleted_at: null })
+    expect(await message('typed')).toMatchObject({ body: null, mentions: [], deleted_at: later(38) })
+  })
+
+  test('of a deleted conversation nothing is left: no messages, no tags, nothing to send', async () => {
+    expect(await row('conversation', conversationId(INSTANCE, ERASED))).toBeUndefined()
+    expect(await message('secret')).toBeUndefined()
+    expect(await row('outbox', messageId(INSTANCE, 'unsent'))).toBeUndefined()
+    expect(JSON.stringify(await allRows(log.pool))).not.toContain(ERASED.split('@')[0])
+  })
+
+  test('tags are as they were last changed, and stand on the conversations that carry them', async () => {
+    expect(await idsIn('tag')).toEqual([VIP])
+    expect(await row('tag', VIP)).toMatchObject({
+      name: 'Very important',
+      folded_name: 'very important',
+      color: '#dc2626',
+      created_at: later(37),
+    })
+    expect(await idsIn('conversation_tag')).toEqual([`${conversationId(INSTANCE, JOHN)} ${VIP}`])
+  })
+
   test('reactions stand on the message they are about, but for those taken back', async () => {
     expect((await message('hi'))?.['reactions']).toEqual([
       { by: '5511999999999', name: null, from_me: false, emoji: '❤️', at: later(13) },
@@ -206,7 +239,7 @@ describe('after a day of a small business', () => {
   test('activity counts messages, not reactions', async () => {
     const { rows } = await log.pool.query<Row>('select * from instance_activity')
     expect(rows).toMatchObject([
-      { instance_id: INSTANCE, slot: later(0), sent: 3, received: 5, last_at: later(33) },
+      { instance_id: INSTANCE, slot: later(0), sent: 3, received: 6, last_at: later(37) },
     ])
   })
 })
@@ -234,7 +267,8 @@ describe('rows depend on the events alone', () => {
 
   test('every event that a projection knows is in the story', () => {
     const told = new Set<string>(story.map(([, { type }]) => type))
-    const known = Object.values(projections).flatMap(({ on }) => Object.keys(on))
+    const all: AnyProjection[] = Object.values(projections)
+    const known = all.flatMap(({ on, sweeps = {} }) => [...Object.keys(on), ...Object.keys(sweeps)])
     expect(known.filter((type) => !told.has(type))).toEqual([])
   })
 })

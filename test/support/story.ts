@@ -17,6 +17,9 @@ import {
 
 const OTHER_INSTANCE = '550e8400-e29b-41d4-a716-446655440099'
 export const TOKEN = '550e8400-e29b-41d4-a716-446655440011'
+export const VIP = '550e8400-e29b-41d4-a716-446655440001'
+export const GONE_TAG = '550e8400-e29b-41d4-a716-446655440002'
+export const ERASED = '5511666666666@s.whatsapp.net'
 export const REVOKED_TOKEN = '550e8400-e29b-41d4-a716-446655440012'
 
 type Told = readonly [stream: string, event: ZapiniEvent]
@@ -72,6 +75,22 @@ const issued = (id: string, number: number): Told => [
     },
   },
 ]
+const aboutTag = (
+  type: 'TagCreated' | 'TagChanged',
+  id: string,
+  name: string,
+  color: string,
+  seconds: number,
+): Told => [`tag-${id}`, { type, data: { name, color, at: later(seconds) } }]
+const tagged = (chat: string, added: string[], removed: string[], seconds: number): Told => [
+  `conversation-${conversationId(INSTANCE, chat)}`,
+  { type: 'ConversationTagged', data: { added, removed, at: later(seconds) } },
+]
+const changed = (
+  type: 'ConversationArchived' | 'ConversationRestored' | 'AutomationResumed',
+  chat: string,
+  seconds: number,
+): Told => [`conversation-${conversationId(INSTANCE, chat)}`, { type, data: { at: later(seconds) } }]
 const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
 const group = { ...placeIn(TEAM), chat: TEAM, chatName: 'Marketing Team', conversationNumber: 2 }
 
@@ -213,6 +232,65 @@ export const story: readonly Told[] = [
       type: 'WebhookConfigured',
       data: { ...endpoint, events: ['message.incoming'], active: false, at: later(38) },
     },
+  ],
+  started(3, ERASED, 37),
+  [
+    messageStream('secret'),
+    {
+      type: 'MessageReceived',
+      data: incoming('secret', {
+        ...placeIn(ERASED),
+        chat: ERASED,
+        sender: ERASED,
+        conversationNumber: 3,
+        number: 12,
+        at: later(37),
+      }),
+    },
+  ],
+  [
+    messageStream('unsent'),
+    {
+      type: 'MessageQueued',
+      data: outgoing('unsent', {
+        ...placeIn(ERASED),
+        chat: ERASED,
+        conversationNumber: 3,
+        number: 13,
+        at: later(37),
+      }),
+    },
+  ],
+  aboutTag('TagCreated', VIP, 'VIP', '#f59e0b', 37),
+  aboutTag('TagChanged', VIP, 'Very important', '#dc2626', 37),
+  aboutTag('TagCreated', GONE_TAG, 'Old', '#000000', 37),
+  tagged(JOHN, [VIP, GONE_TAG], [], 37),
+  tagged(TEAM, [VIP], [], 37),
+  tagged(TEAM, [], [VIP], 37),
+  tagged(ERASED, [VIP], [], 37),
+  [`tag-${GONE_TAG}`, { type: 'TagDeleted', data: { at: later(37) } }],
+  [
+    `conversation-${conversationId(INSTANCE, ERASED)}`,
+    { type: 'ConversationDeleted', data: { instanceId: INSTANCE, at: later(37) } },
+  ],
+  [
+    `conversation-${conversationId(INSTANCE, JOHN)}`,
+    { type: 'AutomationPaused', data: { reason: 'VIP client', at: later(37) } },
+  ],
+  changed('ConversationArchived', TEAM, 37),
+  changed('AutomationResumed', TEAM, 37),
+  changed('ConversationRestored', TEAM, 37),
+  changed('ConversationArchived', TEAM, 38),
+  [
+    messageStream('all'),
+    {
+      type: 'MessageEdited',
+      data: { ...placeIn(TEAM), number: 5, text: 'all of you', fromMe: false, at: later(38) },
+    },
+  ],
+  [
+    messageStream('typed'),
+    { type: 'MessageDeleted', data: { ...placeIn(TEAM), number: 6, fromMe: true, at: later(38) } },
   ],
   [
     `instance-${INSTANCE}`,

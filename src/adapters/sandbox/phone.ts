@@ -66,6 +66,11 @@ export const sandboxPhone = ({ sessions, store, inTurn }: Parts): SandboxPhone =
       await listener.reaction({ chat: place.chat, ...author, targetWhatsappId, emoji, at })
     },
 
+    change: async (instanceId, { whatsappId: targetWhatsappId, fromMe = false, text, at = now() }) => {
+      const { listener } = await connected(instanceId)
+      await listener.change({ targetWhatsappId, fromMe, ...(text !== undefined && { text }), at })
+    },
+
     outbox: async (instanceId, { limit, after }) => {
       await sessions.awaitOpen(instanceId)
       const place = after === undefined ? 0 : await store.placeOf(instanceId, after)

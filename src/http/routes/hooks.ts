@@ -1,10 +1,12 @@
 import { Type } from 'typebox'
 import { notFound } from '../../domain/errors.ts'
+import { messageId } from '../../domain/ids.ts'
 import { Instance } from '../../domain/instance.ts'
 import { toJid, Uuid } from '../../domain/values.ts'
 import { contextOf } from '../context.ts'
 import { Done, done, envelope, ok } from '../format.ts'
 import {
+  changeOf,
   connectionOf,
   ConnectionPayload,
   incomingOf,
@@ -61,6 +63,13 @@ export const hookRoutes = ({ receive, load }: Services, instances: Instances) =>
       },
       async handle({ caller, params, body, request }) {
         const { id } = await instances.ofCaller(caller, params.id)
+        const change = changeOf(body)
+        if (change) {
+          await receive.change(id, change, contextOf(caller, request))
+          const { targetWhatsappId } = change
+          const data = { message_id: messageId(id, targetWhatsappId), whatsapp_message_id: targetWhatsappId }
+          return reply(200, ok(data, 'Change received'))
+        }
         const incoming = incomingOf(body, await ownJid(id, body.key.fromMe))
         const stored = await receive.message(id, incoming, contextOf(caller, request))
         const data = { message_id: stored.id, whatsapp_message_id: incoming.whatsappId }

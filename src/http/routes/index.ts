@@ -1,27 +1,43 @@
+import { createFinders } from '../finders.ts'
 import type { Instances } from '../instances.ts'
 import type { Route } from '../route.ts'
 import type { Services } from '../services.ts'
 import { authRoutes } from './auth.ts'
+import { automationBulkRoutes } from './automation-bulk.ts'
+import { automationControlRoutes } from './automation-control.ts'
+import { chatRoutes } from './chat.ts'
+import { conversationLists } from './conversation-lists.ts'
+import { conversationMessages } from './conversation-messages.ts'
 import { conversationRoutes } from './conversations.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
 import { sandboxRoutes } from './sandbox.ts'
+import { tagRoutes } from './tags.ts'
 import { tenantRoutes } from './tenants.ts'
 import { tokenRoutes } from './tokens.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 /** Every route of the API. */
-export const createRoutes = (services: Services, instances: Instances): readonly Route[] => [
-  ...authRoutes(services),
-  ...instanceRoutes(services, instances),
-  ...tokenRoutes(services, instances),
-  ...messageRoutes(services, instances),
-  ...conversationRoutes(services, instances),
-  ...webhookRoutes(services, instances),
-  ...hookRoutes(services, instances),
-  ...tenantRoutes(services),
-  ...(services.sandbox
-    ? sandboxRoutes({ sandbox: services.sandbox, resolveInstance: instances.ofCaller })
-    : []),
-]
+export const createRoutes = (services: Services, instances: Instances): readonly Route[] => {
+  const finders = createFinders(services.db)
+  return [
+    ...authRoutes(services),
+    ...instanceRoutes(services, instances),
+    ...tokenRoutes(services, instances),
+    ...messageRoutes(services, instances),
+    ...conversationLists(services, instances),
+    ...conversationRoutes(services, finders),
+    ...conversationMessages(services, finders),
+    ...automationControlRoutes(services, finders),
+    ...automationBulkRoutes(services, finders),
+    ...tagRoutes(services, finders),
+    ...chatRoutes(services, instances, finders),
+    ...webhookRoutes(services, instances),
+    ...hookRoutes(services, instances),
+    ...tenantRoutes(services),
+    ...(services.sandbox
+      ? sandboxRoutes({ sandbox: services.sandbox, resolveInstance: instances.ofCaller })
+      : []),
+  ]
+}

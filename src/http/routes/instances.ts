@@ -24,7 +24,7 @@ import { Done, done, envelope, ok } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
-import { InstanceView, instanceView, qrView, QrView, Quota } from '../views.ts'
+import { InstanceView, instanceView, qrView, QrView, Quota } from '../instance-view.ts'
 
 const tag = 'Instances'
 const HOOK_SECRET_BYTES = 24

@@ -1,9 +1,18 @@
 import { Type, type Static } from 'typebox'
 import { invalid } from '../../domain/errors.ts'
-import { isMedia, mediaKinds, receiptStatuses, textOf, type Content } from '../../domain/message.ts'
+import {
+  isMedia,
+  isSignal,
+  mediaKinds,
+  receiptStatuses,
+  textOf,
+  type Content,
+  type Signal,
+} from '../../domain/message.ts'
 import { isGroup, literals, numberOf, Time, toJid } from '../../domain/values.ts'
 import {
   failureOutcomes,
+  type SandboxChange,
   type SandboxIncoming,
   type SandboxMessage,
   type SandboxReaction,
@@ -69,6 +78,17 @@ export const ReactionBody = Type.Object({
   emoji: Type.String({ maxLength: 32, description: 'Empty: takes the reaction back' }),
 })
 
+const change = {
+  message_id: MessageId('WhatsApp id of the message'),
+  from_me: Type.Optional(Type.Boolean({ description: 'The message was sent by the instance' })),
+  at: At,
+}
+export const DeletionBody = Type.Object(change)
+export const EditBody = Type.Object({
+  ...change,
+  text: Type.String({ minLength: 1, maxLength: 65_536, description: 'The text from now on' }),
+})
+
 export const FailureBody = Type.Object({
   on: Type.Optional(literals(['send'])),
   outcome: literals(failureOutcomes, {
@@ -89,7 +109,9 @@ const Nullable = Type.Union([Type.String(), Type.Null()])
 export const OutboxMessage = Type.Object({
   message_id: Type.String({ description: 'WhatsApp id' }),
   to: Type.String({ description: 'Number of the person, or JID of the group' }),
-  kind: Type.String({ description: 'text, image, video, audio, document, sticker or reaction' }),
+  kind: Type.String({
+    description: 'text, image, video, audio, document, sticker, reaction, edit or delete',
+  }),
   text: Type.Union([Type.String(), Type.Null()], { description: 'Of a reaction, the emoji' }),
   caption: Nullable,
   filename: Nullable,
@@ -99,6 +121,9 @@ export const OutboxMessage = Type.Object({
   mentions: Type.Array(Type.String()),
   reacted_to: Type.Union([Type.String(), Type.Null()], {
     description: 'Of a reaction, the WhatsApp id of the message it is about',
+  }),
+  changes: Type.Union([Type.String(), Type.Null()], {
+    description: 'Of an edit or a deletion, the WhatsApp id of the message it is about',
   }),
   at: Time,
   times_received: Type.Integer({ description: 'More than 1: it was sent again under the same id' }),
@@ -125,6 +150,13 @@ export const reactionOf = (body: Static<typeof ReactionBody>): SandboxReaction =
   emoji: body.emoji,
 })
 
+export const changeOf = (body: Static<typeof DeletionBody>, text?: string): SandboxChange => ({
+  whatsappId: body.message_id,
+  ...(body.from_me !== undefined && { fromMe: body.from_me }),
+  ...(text !== undefined && { text }),
+  ...(body.at !== undefined && { at: timeOf(body.at, 'at') }),
+})
+
 const contentOf = (body: Static<typeof IncomingBody>): Content => {
   const { text, media_type: kind, media_url: url, mime_type: mimeType, filename, mentions } = body
   const caption = body.caption ?? text
@@ -146,6 +178,10 @@ const contentOf = (body: Static<typeof IncomingBody>): Content => {
   return { kind: 'text', text, ...quoting }
 }
 
+/** The message that a signal of some kinds is about. */
+const targetOf = (content: Content, ...kinds: Signal['kind'][]) =>
+  isSignal(content) && kinds.includes(content.kind) ? content.targetWhatsappId : null
+
 export const outboxView = ({ whatsappId, chat, content, at, timesReceived }: SandboxMessage) => {
   const media = isMedia(content) ? content : undefined
   const quoting = content.kind === 'text' ? content : media
@@ -160,7 +196,8 @@ export const outboxView = ({ whatsappId, chat, content, at, timesReceived }: San
     mime_type: media?.mimeType ?? null,
     reply_to: quoting?.replyTo ?? null,
     mentions: quoting?.mentions ?? [],
-    reacted_to: content.kind === 'reaction' ? content.targetWhatsappId : null,
+    reacted_to: targetOf(content, 'reaction'),
+    changes: targetOf(content, 'edit', 'delete'),
     at,
     times_received: timesReceived,
   }

@@ -6,6 +6,9 @@ import { envelope, ok } from '../format.ts'
 import { reply, route, type Caller, type Route } from '../route.ts'
 import { timeOf } from '../times.ts'
 import {
+  changeOf,
+  DeletionBody,
+  EditBody,
   FailureBody,
   IncomingBody,
   incomingOf,
@@ -133,6 +136,40 @@ export const sandboxRoutes = ({ sandbox, resolveInstance }: Parts): readonly Rou
       const { id } = await resolveInstance(caller, params.id)
       await sandbox.reaction(id, reactionOf(body))
       return reply(200, ok({ message_id: body.message_id, emoji: body.emoji }))
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: path('edits'),
+    operationId: 'receiveSandboxEdit',
+    summary: 'Let the author edit a message',
+    body: EditBody,
+    successDescription: 'The new text is stored; nothing, if the message is not known.',
+    responses: { 200: envelope(MessageId) },
+    refusals: ['INSTANCE_NOT_CONNECTED'],
+    examples: { body: { message_id: '3EB0B430A8B7F23C1D12F0', text: 'Hello, again' } },
+    async handle({ caller, params, body }) {
+      const { id } = await resolveInstance(caller, params.id)
+      await sandbox.change(id, changeOf(body, body.text))
+      return reply(200, ok({ message_id: body.message_id }))
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: path('deletions'),
+    operationId: 'receiveSandboxDeletion',
+    summary: 'Let the author take a message back',
+    body: DeletionBody,
+    successDescription: 'It is stored; nothing, if the message is not known.',
+    responses: { 200: envelope(MessageId) },
+    refusals: ['INSTANCE_NOT_CONNECTED'],
+    examples: { body: { message_id: '3EB0B430A8B7F23C1D12F0' } },
+    async handle({ caller, params, body }) {
+      const { id } = await resolveInstance(caller, params.id)
+      await sandbox.change(id, changeOf(body))
+      return reply(200, ok({ message_id: body.message_id }))
     },
   }),
   route({

@@ -1,0 +1,67 @@
+import QRCode from 'qrcode'
+import { Type, type Static } from 'typebox'
+import { instanceStatuses, providers } from '../domain/instance.ts'
+import { literals, Uuid } from '../domain/values.ts'
+import type { Activity } from '../projections/instance-activity.ts'
+import type { InstanceRow } from '../projections/instances.ts'
+import { isoSeconds } from './format.ts'
+
+const Nullable = Type.Union([Type.String(), Type.Null()])
+
+export const Quota = Type.Union([Type.Integer(), Type.Null()], { description: 'null: no limit' })
+
+export const InstanceView = Type.Object({
+  id: Type.Integer(),
+  uuid: Uuid,
+  name: Type.String(),
+  provider: literals(providers),
+  phone_number: Nullable,
+  status: literals(instanceStatuses),
+  connected: Type.Boolean(),
+  messages_sent_today: Type.Integer(),
+  remaining_quota: Quota,
+  can_send_messages: Type.Boolean(),
+  last_activity_at: Nullable,
+  created_at: Type.String(),
+})
+export const instanceView = (row: InstanceRow, activity: Activity) => ({
+  id: row.number,
+  uuid: row.id,
+  name: row.name,
+  provider: row.provider,
+  phone_number: row.phone_number,
+  status: row.status,
+  connected: row.status === 'connected',
+  messages_sent_today: activity.sentToday,
+  remaining_quota: null,
+  can_send_messages: row.status === 'connected',
+  last_activity_at: activity.lastAt === null ? null : isoSeconds(activity.lastAt),
+  created_at: isoSeconds(row.created_at),
+})
+
+export const QrView = Type.Object({
+  status: literals(instanceStatuses),
+  qr_code: Nullable,
+  qr_code_text: Nullable,
+  qr_generated_at: Nullable,
+  qr_expired: Type.Boolean(),
+  message: Type.String(),
+})
+
+const qrMessage = (row: InstanceRow, expired: boolean) => {
+  if (row.status === 'connected') return 'The instance is already connected'
+  if (row.qr === null) return 'No QR code yet; reconnect the instance or try again in a few seconds'
+  return expired ? 'QR code expired; a new one follows' : 'QR code ready to scan'
+}
+
+export const qrView = async (row: InstanceRow): Promise<Static<typeof QrView>> => {
+  const expired = row.qr_expires_at !== null && row.qr_expires_at < new Date().toISOString()
+  return {
+    status: row.status,
+    qr_code: row.qr === null ? null : await QRCode.toDataURL(row.qr),
+    qr_code_text: row.qr,
+    qr_generated_at: row.qr_at === null ? null : isoSeconds(row.qr_at),
+    qr_expired: expired,
+    message: qrMessage(row, expired),
+  }
+}

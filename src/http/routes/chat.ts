@@ -1,0 +1,155 @@
+import { Type } from 'typebox'
+import { notFound, Refusal } from '../../domain/errors.ts'
+import { Message, mustBeChangeable, mustBeEditable, type Content } from '../../domain/message.ts'
+import { toJid } from '../../domain/values.ts'
+import type { MessageRow } from '../../projections/messages.ts'
+import type { Finders } from '../finders.ts'
+import { envelope, ok } from '../format.ts'
+import type { Instances } from '../instances.ts'
+import { ChatMessageView, chatMessageViews } from '../message-view.ts'
+import { reply, route, type Caller, type RouteRequest } from '../route.ts'
+import { createSending, Recipient, ReplyTo, sendRefusals, TEXT_MAX } from '../sending.ts'
+import type { Services } from '../services.ts'
+
+const common = {
+  tag: 'Chat',
+  reads: ['messages'],
+  access: 'messages:send',
+  limit: 'standard',
+  refusals: ['CONFLICT', ...sendRefusals],
+} as const
+const params = Type.Object({ id: Type.String({ description: 'UUID, number or WhatsApp id of the message' }) })
+const successDescription = 'The message as it is now; 202: WhatsApp has not taken it yet.'
+const Shown = envelope(ChatMessageView)
+const responses = { 200: Shown, 202: Shown }
+const InstanceId = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  description: 'UUID or number of the instance',
+})
+
+/** Sending and changing messages, each answered as a chat on a screen shows it. */
+export const chatRoutes = (services: Services, instances: Instances, { messageOf }: Finders) => {
+  const { db, load, freshen } = services
+  const { sendContent, replyTo } = createSending(services)
+
+  const shown = async (caller: Caller, id: string) => {
+    await freshen('messages')
+    const [view] = await chatMessageViews(db, [await messageOf(caller, id)])
+    if (!view) throw notFound('Message')
+    return view
+  }
+
+  /** Sends what changes a message, and answers that message. */
+  const signal = async (caller: Caller, request: RouteRequest, row: MessageRow, content: Content) => {
+    const { body } = (await load(Message, row.id)).state
+    if (!body) throw notFound('Message')
+    const to = { instanceId: row.instance_id, chat: body.chat, queue: false }
+    const { status } = await sendContent(caller, request, to, content)
+    return { status: status === 'queued' ? 202 : 200, view: await shown(caller, row.id) } as const
+  }
+
+  return [
+    route({
+      ...common,
+      method: 'POST',
+      path: '/chat/send',
+      operationId: 'sendChatMessage',
+      summary: 'Send a text message',
+      body: Type.Object({
+        instance_id: InstanceId,
+        recipient: Recipient,
+        message: Type.String({ minLength: 1, maxLength: TEXT_MAX }),
+        reply_to: Type.Optional(ReplyTo),
+      }),
+      successDescription,
+      responses,
+      examples: { body: { instance_id: '18', recipient: '5521999999999', message: 'Hello from Chat API!' } },
+      async handle({ caller, body, request }) {
+        const chat = toJid(body.recipient, 'recipient')
+        const { id: instanceId } = await instances.ofCaller(caller, body.instance_id)
+        const content = {
+          kind: 'text',
+          text: body.message,
+          ...(await replyTo(instanceId, body.reply_to)),
+        } as const
+        const sent = await sendContent(caller, request, { instanceId, chat, queue: false }, content)
+        const view = await shown(caller, sent.id)
+        return reply(sent.status === 'queued' ? 202 : 200, ok(view, 'Message sent successfully'))
+      },
+    }),
+    route({
+      ...common,
+      method: 'PATCH',
+      path: '/chat/messages/:id',
+      operationId: 'editMessage',
+      summary: 'Edit a text that was sent',
+      description: 'WhatsApp takes edits for about 15 minutes after sending.',
+      params,
+      body: Type.Object({ message: Type.String({ minLength: 1, maxLength: TEXT_MAX }) }),
+      successDescription,
+      responses,
+      examples: { body: { message: 'Updated message content' } },
+      async handle({ caller, params, body, request }) {
+        const row = await messageOf(caller, params.id)
+        const { whatsappId: targetWhatsappId } = mustBeEditable((await load(Message, row.id)).state)
+        const content = { kind: 'edit', targetWhatsappId, text: body.message } as const
+        const { status, view } = await signal(caller, request, row, content)
+        return reply(status, ok(view, 'Message edited successfully'))
+      },
+    }),
+    route({
+      ...common,
+      method: 'DELETE',
+      path: '/chat/messages/:id',
+      operationId: 'deleteMessage',
+      summary: 'Take back a message that was sent',
+      description: 'For everybody in the chat. It stays in lists, without its content.',
+      params,
+      successDescription,
+      responses,
+      async handle({ caller, params, request }) {
+        const row = await messageOf(caller, params.id)
+        const { whatsappId: targetWhatsappId } = mustBeChangeable((await load(Message, row.id)).state)
+        const { status, view } = await signal(caller, request, row, { kind: 'delete', targetWhatsappId })
+        return reply(status, ok(view, 'Message deleted successfully'))
+      },
+    }),
+    route({
+      ...common,
+      method: 'POST',
+      path: '/chat/messages/:id/reaction',
+      operationId: 'addReaction',
+      summary: 'React to a message',
+      description: 'In place of the reaction that was there.',
+      params,
+      body: Type.Object({ emoji: Type.String({ minLength: 1, maxLength: 32, description: 'Such as 👍' }) }),
+      successDescription,
+      responses,
+      examples: { body: { emoji: '👍' } },
+      async handle({ caller, params, body, request }) {
+        const row = await messageOf(caller, params.id)
+        if (row.deleted_at !== null) throw new Refusal('CONFLICT', 'This message was taken back.')
+        const content = { kind: 'reaction', targetWhatsappId: row.whatsapp_id, emoji: body.emoji } as const
+        const { status, view } = await signal(caller, request, row, content)
+        return reply(status, ok(view, 'Reaction added successfully'))
+      },
+    }),
+    route({
+      ...common,
+      method: 'DELETE',
+      path: '/chat/messages/:id/reaction',
+      operationId: 'removeReaction',
+      summary: 'Take a reaction back',
+      params,
+      successDescription,
+      responses,
+      async handle({ caller, params, request }) {
+        const row = await messageOf(caller, params.id)
+        const content = { kind: 'reaction', targetWhatsappId: row.whatsapp_id, emoji: '' } as const
+        const { status, view } = await signal(caller, request, row, content)
+        return reply(status, ok(view, 'Reaction removed successfully'))
+      },
+    }),
+  ]
+}
