@@ -1,4 +1,5 @@
 import { Migrator, sql, type Kysely, type Migration } from 'kysely'
+import { sandboxGroupTables } from '../sandbox/groups.sql.ts'
 import { sandboxTables } from '../sandbox/tables.sql.ts'
 import { eventLog } from './event-log.sql.ts'
 import { numberSequences } from './numbers.ts'
@@ -34,6 +35,7 @@ const migrations: Record<string, Migration> = {
   '0005-sandbox': statements(sandboxTables),
   '0006-search': statements(searching),
   '0007-numbers': statements(numberSequences('contact', 'automation')),
+  '0008-sandbox-groups': statements(sandboxGroupTables),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

@@ -3,6 +3,8 @@ import type { Route } from '../route.ts'
 import type { Services } from '../services.ts'
 import { authRoutes } from './auth.ts'
 import { conversationRoutes } from './conversations.ts'
+import { groupParticipantRoutes } from './group-participants.ts'
+import { groupRoutes } from './groups.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
@@ -18,6 +20,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   ...tokenRoutes(services, instances),
   ...messageRoutes(services, instances),
   ...conversationRoutes(services, instances),
+  ...groupRoutes(services, instances),
+  ...groupParticipantRoutes(services, instances),
   ...webhookRoutes(services, instances),
   ...hookRoutes(services, instances),
   ...tenantRoutes(services),
