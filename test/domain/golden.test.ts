@@ -103,6 +103,11 @@ describe('personal fields', () => {
     'MessageSentFromPhone: chat text mentions url filename caption emoji chatName sender senderName',
     'MessageReacted: by byName emoji',
     'ConversationStarted: chat',
+    'GroupCreated: chat subject jid',
+    'GroupChanged: chat subject description',
+    'GroupParticipantsChanged: chat jid',
+    'GroupLeft: chat',
+    'GroupInviteRevoked: chat',
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
   ]

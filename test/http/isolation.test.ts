@@ -46,12 +46,17 @@ const makeThings = async () => {
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
   await vi.waitFor(async () => expect((await delivered()).length).toBeGreaterThan(1))
   const [delivery] = await delivered()
+  const { body: grouped } = await app.admin.post(`/instances/${instance}/groups`, {
+    subject: 'owned',
+    participants: ['5511988887777'],
+  })
   const shown = (await app.admin.get(`/instances/${instance}`)).body.data
   return {
     instance: [instance, String(shown.id)],
     conversation: [id, String(number)],
     delivery: [String(delivery.id)],
     token: [String(token.data.id)],
+    group: [grouped.data.group.jid],
     messageUuid: received.data.message_id,
     sentId: sent.message_id,
     attempts: async () => (await delivered()).map(({ attempts }) => attempts.length),
@@ -68,7 +73,12 @@ const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' => {
 
 /** The addresses of a thing: by each of the ids that it goes by. */
 const addressesOf = ({ path }: ServedRoute, things: Things) =>
-  things[kindOf(path)].map((id) => path.replace('{id}', id).replace('{tokenId}', things.token[0] ?? ''))
+  things[kindOf(path)].map((id) =>
+    path
+      .replace('{id}', id)
+      .replace('{tokenId}', things.token[0] ?? '')
+      .replace('{jid}', things.group[0] ?? ''),
+  )
 
 /** A body that its owner may send. */
 const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things): Json => {
@@ -86,7 +96,13 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
 }
 
 /** What ends something comes last, so that the other calls still find it. */
-const endings = ['disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
+const endings = [
+  'removeGroupParticipants',
+  'leaveGroup',
+  'disconnectInstance',
+  'revokeInstanceToken',
+  'deleteInstance',
+]
 const endOf = ({ operationId }: ServedRoute) => endings.indexOf(operationId)
 
 const isHidden = (status: number) => status === 404 || status === 403

@@ -39,18 +39,12 @@ export const ResultView = Type.Object({
   error: NullableText,
 })
 
-export const groupItem = ({
+export const groupItem = ({ jid, subject, owner, description, participants }: GroupMetadata) => ({
   jid,
   subject,
-  owner = null,
-  description = null,
-  participants,
-}: GroupMetadata) => ({
-  jid,
-  subject,
-  owner,
+  owner: owner ?? null,
   size: participants.length,
-  description,
+  description: description ?? null,
 })
 
 export const groupView = (group: GroupMetadata) => ({

@@ -23,8 +23,9 @@ import {
 
 const id = Type.String({ description: 'UUID or number of the instance' })
 const jid = Type.String({ description: 'JID of the group, such as 120363001234567890@g.us, or its digits' })
-const ofInstance = { tag: 'Groups', limit: 'standard', params: Type.Object({ id }) } as const
-export const ofGroup = { tag: 'Groups', limit: 'standard', params: Type.Object({ id, jid }) } as const
+const common = { tag: 'Groups', limit: 'standard', refusals: ['INSTANCE_NOT_CONNECTED'] } as const
+const ofInstance = { ...common, params: Type.Object({ id }) }
+export const ofGroup = { ...common, params: Type.Object({ id, jid }) }
 const linkOf = (code: string) => `https://chat.whatsapp.com/${code}`
 
 /** Finds the group that a path names, for a call in the caller's name. */
@@ -50,7 +51,6 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
       responses: {
         200: envelope(Type.Object({ groups: Type.Array(GroupItem), total: Type.Integer() })),
       },
-      refusals: ['INSTANCE_NOT_CONNECTED'],
       async handle({ caller, params }) {
         const instance = await instances.ofCaller(caller, params.id)
         const list = await groups.list(instance.id)
@@ -77,7 +77,6 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
           }),
         ),
       },
-      refusals: ['INSTANCE_NOT_CONNECTED'],
       examples: { body: { subject: 'My New Group', participants: ['5511987654321', '5511976543210'] } },
       async handle({ caller, params, body, request }) {
         const instance = await instances.ofCaller(caller, params.id)
@@ -107,7 +106,6 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
       access: 'groups:read',
       successDescription: 'The group, as WhatsApp has it at this moment.',
       responses: { 200: envelope(GroupView) },
-      refusals: ['INSTANCE_NOT_CONNECTED'],
       async handle({ caller, params, request }) {
         const { instanceId, chat } = await find(caller, params, request)
         return reply(200, ok(groupView(await groups.metadata(instanceId, chat))))
@@ -124,7 +122,6 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
       body: Type.Object({ subject: Type.Optional(Subject), description: Type.Optional(Description) }),
       successDescription: 'The group as it is now.',
       responses: { 200: envelope(GroupView) },
-      refusals: ['INSTANCE_NOT_CONNECTED'],
       examples: { body: { subject: 'New Group Name', description: 'Updated description' } },
       async handle({ caller, params, body, request }) {
         const command = await find(caller, params, request)
@@ -146,7 +143,6 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
       access: 'groups:write',
       successDescription: 'The instance is no longer in the group.',
       responses: { 200: envelope(Type.Object({ jid: Type.String() })) },
-      refusals: ['INSTANCE_NOT_CONNECTED'],
       async handle({ caller, params, request }) {
         const command = await find(caller, params, request)
         await groups.leave(command)
@@ -162,7 +158,6 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
       access: 'groups:read',
       successDescription: 'Whoever has the link can join.',
       responses: { 200: envelope(Type.Object({ code: Type.String(), invite_link: Type.String() })) },
-      refusals: ['INSTANCE_NOT_CONNECTED'],
       async handle({ caller, params, request }) {
         const { instanceId, chat } = await find(caller, params, request)
         const code = await groups.inviteCode(instanceId, chat)
@@ -180,7 +175,6 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
       responses: {
         200: envelope(Type.Object({ new_code: Type.String(), new_invite_link: Type.String() })),
       },
-      refusals: ['INSTANCE_NOT_CONNECTED'],
       async handle({ caller, params, request }) {
         const code = await groups.revokeInvite(await find(caller, params, request))
         return reply(200, ok({ new_code: code, new_invite_link: linkOf(code) }, 'Invite link revoked'))
