@@ -16,7 +16,7 @@ export type GroupCommand = { readonly instanceId: string; readonly chat: string;
 
 /**
  * WhatsApp is the truth about groups: it is asked for them, and what it confirmed is then written down. If that fails
- * the caller is told so, although WhatsApp has done it; to ask again does no harm.
+ * the caller is told so, although WhatsApp has done it. To ask again does no harm, only `create` makes another group.
  */
 export const createGroups = ({ transact, gatewayOf }: Parts) => {
   const groupsOf = (instanceId: string): GroupGateway => {

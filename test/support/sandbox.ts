@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../src/adapters/postgres/embedded.ts'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
-import { sandboxGroupTables } from '../../src/adapters/sandbox/groups.sql.ts'
-import { sandboxTables } from '../../src/adapters/sandbox/tables.sql.ts'
+import { sandboxGroupTables, sandboxTables } from '../../src/adapters/sandbox/tables.sql.ts'
 
 /** A database with the tables of the sandbox, reached through a wire that can be cut. */
 export const startSandboxDatabase = async () => {

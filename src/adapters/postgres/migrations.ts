@@ -1,6 +1,5 @@
 import { Migrator, sql, type Kysely, type Migration } from 'kysely'
-import { sandboxGroupTables } from '../sandbox/groups.sql.ts'
-import { sandboxTables } from '../sandbox/tables.sql.ts'
+import { sandboxGroupTables, sandboxTables } from '../sandbox/tables.sql.ts'
 import { eventLog } from './event-log.sql.ts'
 import { numberSequences } from './numbers.ts'
 import { webhookQueue } from './webhook-queue.sql.ts'
