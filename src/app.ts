@@ -35,6 +35,7 @@ import { createFanOut } from './webhooks/fan-out.ts'
 import { webhookQueue } from './webhooks/queue.ts'
 import { createAccounts } from './write/accounts.ts'
 import { createStartConversation } from './write/conversations.ts'
+import { createGroups } from './write/groups.ts'
 import { createOutcomes } from './write/outcomes.ts'
 import { createReceive, listenerOf } from './write/receive.ts'
 import { createSend } from './write/send.ts'
@@ -219,6 +220,7 @@ export const createApp = (parts: Parts) => {
     accounts,
     send,
     receive,
+    groups: createGroups({ transact, gatewayOf: instanceRunner.gatewayOf }),
     deliveries,
     sandbox: parts.sandbox,
     gatewayOf: instanceRunner.gatewayOf,

@@ -1,5 +1,6 @@
 import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
+import { groupEvents, type GroupEvent } from './group.ts'
 import { instanceEvents, type InstanceEvent } from './instance.ts'
 import { messageEvents, type MessageEvent } from './message.ts'
 import { tagEvents, type TagEvent } from './tag.ts'
@@ -11,6 +12,7 @@ import { webhookEvents, type WebhookEvent } from './webhook.ts'
 /** Every event of this program: the one place that knows them all. */
 export const catalogue: EventSchemas = {
   ...conversationEvents,
+  ...groupEvents,
   ...instanceEvents,
   ...messageEvents,
   ...tagEvents,
@@ -22,6 +24,7 @@ export const catalogue: EventSchemas = {
 
 export type ZapiniEvent =
   | ConversationEvent
+  | GroupEvent
   | InstanceEvent
   | MessageEvent
   | TagEvent

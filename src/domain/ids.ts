@@ -24,6 +24,8 @@ export const messageId = (instanceId: string, whatsappId: string) =>
 export const conversationId = (instanceId: string, chat: string) => derived('conversation', instanceId, chat)
 /** One contact for each person that an instance knows. */
 export const contactId = (instanceId: string, jid: string) => derived('contact', instanceId, jid)
+/** What was done to a group through one instance. */
+export const groupId = (instanceId: string, chat: string) => derived('group', instanceId, chat)
 /** One account per address, whatever its letter case. */
 export const userId = (email: string) => derived('user', email.trim().toLowerCase())
 /** The tenant that a new deployment starts with. */

@@ -6,6 +6,7 @@ import type { SandboxPhone } from '../ports/sandbox.ts'
 import type { Database } from '../projections/database.ts'
 import type { projections } from '../projections/index.ts'
 import type { Accounts } from '../write/accounts.ts'
+import type { Groups } from '../write/groups.ts'
 import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
@@ -20,6 +21,7 @@ export type Services = {
   readonly accounts: Accounts
   readonly send: Send
   readonly receive: Receive
+  readonly groups: Groups
   readonly deliveries: Deliveries
   readonly sandbox: SandboxPhone | undefined
   readonly gatewayOf: (instanceId: string) => Gateway | undefined

@@ -1,5 +1,6 @@
 import type { ConnectionReport } from '../domain/instance.ts'
 import type { Content, ReceiptStatus } from '../domain/message.ts'
+import type { GroupGateway } from './groups.ts'
 
 /** A WhatsApp message on its way out. Sending it again under the same id shows it once. */
 export type Outgoing = {
@@ -73,4 +74,5 @@ export interface Gateway {
   connected(instanceId: string): boolean
   /** Hands a message to WhatsApp; answers within a bounded time and does not throw. */
   send(message: Outgoing): Promise<SendOutcome>
+  readonly groups: GroupGateway
 }

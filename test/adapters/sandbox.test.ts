@@ -24,6 +24,15 @@ gatewayContract('sandbox', async () => {
         untilTaken(() => sandbox.incoming(instanceId, { ...written, content: { kind: 'text', text } })),
       receipt: sandbox.receipt,
       react: sandbox.reaction,
+      groups: {
+        unwilling: '5511900000000@s.whatsapp.net',
+        addedTo: async (instanceId, { subject, by }) => {
+          const content = { kind: 'text', text: 'Welcome' } as const
+          await sandbox.incoming(instanceId, { from: by, group: subject, content })
+          const groups = await sandbox.groups.list(instanceId)
+          return groups.find((group) => group.subject === subject)?.jid ?? ''
+        },
+      },
     },
     stop: database.stop,
   }
@@ -361,5 +370,116 @@ describe('scripted failures', () => {
     await sandbox.close(instanceId, { forget: false })
     await sandbox.open(instanceId, listener)
     expect(await sendTexts(instanceId, 'c')).toMatchObject([{ kind: 'sent' }])
+  })
+})
+
+describe('the groups of the simulated phone', () => {
+  const jid = '120363041234567890@g.us'
+  const maria = '5511988887777@s.whatsapp.net'
+  const john = '5511999999999@s.whatsapp.net'
+  const own = '5511912345678@s.whatsapp.net'
+  const write = (instanceId: string, written: object) =>
+    sandbox.incoming(instanceId, { ...hello, group: jid, ...written })
+  const group = (instanceId: string, of = sandbox) => of.groups.metadata(instanceId, jid)
+
+  it('who writes first in a group has made it, and whoever writes is in it', async () => {
+    const { instanceId } = await connected()
+    await write(instanceId, {})
+    await write(instanceId, { from: john })
+    await write(instanceId, { from: john, fromMe: true })
+    expect(await group(instanceId)).toEqual({
+      jid,
+      subject: '120363041234567890',
+      owner: maria,
+      participants: [
+        { jid: maria, admin: 'superadmin' },
+        { jid: own, admin: null },
+        { jid: john, admin: null },
+      ],
+    })
+  })
+  it('a group that the phone itself writes in first is its own', async () => {
+    const { instanceId } = await connected()
+    await write(instanceId, { fromMe: true })
+    expect(await group(instanceId)).toMatchObject({
+      owner: own,
+      participants: [{ jid: own, admin: 'superadmin' }],
+    })
+  })
+  it('a reaction in a group makes it known as a message does', async () => {
+    const { instanceId } = await connected()
+    await sandbox.reaction(instanceId, { from: maria, group: jid, targetWhatsappId: '3A01', emoji: '👍' })
+    expect(await group(instanceId)).toMatchObject({ owner: maria })
+  })
+  it('a group has the name it was given last, and tells it with every message', async () => {
+    const { instanceId, messages } = await connected()
+    for (const name of ['Family', 'Clan']) await write(instanceId, { group: { id: jid, name } })
+    await write(instanceId, {})
+    expect(messages.map(({ chatName }) => chatName)).toEqual(['Family', 'Clan', 'Clan'])
+    expect(await group(instanceId)).toMatchObject({ subject: 'Clan' })
+  })
+  it('the name that it is called by does not undo another one', async () => {
+    const { instanceId, messages } = await connected()
+    await write(instanceId, { group: 'Friends', fromMe: true })
+    const { chat = '' } = messages[0] ?? {}
+    await sandbox.groups.setSubject(instanceId, chat, 'Old friends')
+    await write(instanceId, { group: 'Friends' })
+    expect(messages[1]).toMatchObject({ chat, chatName: 'Old friends' })
+    expect(await sandbox.groups.metadata(instanceId, chat)).toMatchObject({ subject: 'Old friends' })
+  })
+  it('survive a restart as they are', async () => {
+    const { instanceId } = await connected()
+    await write(instanceId, { fromMe: true })
+    await sandbox.groups.setDescription(instanceId, jid, 'All of us')
+    const before = [await group(instanceId), await sandbox.groups.inviteCode(instanceId, jid)]
+    const restarted = sandboxGateway(database.pool, quiet)
+    await opened(restarted, instanceId)
+    expect([await group(instanceId, restarted), await restarted.groups.inviteCode(instanceId, jid)]).toEqual(
+      before,
+    )
+  })
+  it('one that was left is there again when somebody writes in it', async () => {
+    const { instanceId } = await connected()
+    await write(instanceId, {})
+    await sandbox.groups.leave(instanceId, jid)
+    const message = { ...textMessage(instanceId, 'To the group'), chat: jid }
+    expect(await sandbox.send(message)).toEqual({
+      kind: 'refused',
+      reason: 'The instance is not in this group.',
+    })
+    await write(instanceId, {})
+    expect(await group(instanceId)).toMatchObject({ owner: maria })
+    expect((await sandbox.send(message)).kind).toBe('sent')
+  })
+  it('who made a group can be neither removed nor demoted, and is still superadmin when promoted', async () => {
+    const { instanceId } = await connected()
+    await write(instanceId, { fromMe: true })
+    for (const [action, status] of [
+      ['remove', 406],
+      ['demote', 406],
+      ['promote', 200],
+    ] as const)
+      expect(await sandbox.groups.changeParticipants(instanceId, jid, action, [own])).toEqual([
+        { jid: own, status },
+      ])
+    expect(await group(instanceId)).toMatchObject({ participants: [{ jid: own, admin: 'superadmin' }] })
+  })
+  it('go with the phone that is forgotten, and with no other', async () => {
+    const [instance, other] = [await connected(), await connected()]
+    for (const { instanceId } of [instance, other]) await write(instanceId, {})
+    await sandbox.close(instance.instanceId, { forget: true })
+    await sandbox.open(instance.instanceId, instance.listener)
+    await sandbox.scan(instance.instanceId, {})
+    expect(await sandbox.groups.list(instance.instanceId)).toEqual([])
+    expect(await sandbox.groups.list(other.instanceId)).toHaveLength(1)
+  })
+  it('while the database is away a call fails, and nothing of it is done', async () => {
+    const wired = sandboxGateway(database.wiredPool, quiet)
+    const { instanceId } = await connected(wired)
+    await wired.incoming(instanceId, { ...hello, group: jid })
+    database.wire.cut()
+    await expect(wired.groups.leave(instanceId, jid)).rejects.toThrow()
+    database.wire.mend()
+    await vi.waitFor(async () => expect(await wired.groups.list(instanceId)).toHaveLength(1))
   })
 })

@@ -11,6 +11,7 @@ import type {
   Outgoing,
   Receipt,
 } from '../../src/ports/gateway.ts'
+import { groupsContract, type GroupsSide } from './groups.ts'
 
 /** The other side of a gateway: WhatsApp, the phone, and the people who write to it. */
 export type WhatsAppSide = {
@@ -25,6 +26,7 @@ export type WhatsAppSide = {
     instanceId: string,
     reaction: { from: string; targetWhatsappId: string; emoji: string },
   ): Promise<unknown>
+  readonly groups: GroupsSide
 }
 export type TextFrom = { from: string; name: string; text: string; whatsappId: string }
 
@@ -253,4 +255,14 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
         expect(other.messages).toEqual([])
       })
     })
+
+    describe('groups', () =>
+      groupsContract(() => ({
+        gateway: subject.gateway,
+        side: subject.whatsapp.groups,
+        connected: async () => {
+          const { instanceId } = await connected()
+          return { instanceId, own: `${phoneNumber}@s.whatsapp.net` }
+        },
+      })))
   })

@@ -105,6 +105,11 @@ describe('personal fields', () => {
     'MessageEdited: text',
     'ConversationStarted: chat',
     'AutomationPaused: reason',
+    'GroupCreated: chat subject jid',
+    'GroupChanged: chat subject description',
+    'GroupParticipantsChanged: chat jid',
+    'GroupLeft: chat',
+    'GroupInviteRevoked: chat',
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
   ]

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { v5 } from 'uuid'
 import { expect, test } from 'vitest'
-import { conversationId, messageId, outgoingWhatsappId, userId } from '../../src/domain/ids.ts'
+import { conversationId, groupId, messageId, outgoingWhatsappId, userId } from '../../src/domain/ids.ts'
 
 const NAMESPACE = '6f0e4d53-6d8b-5c6e-9d0c-2b1f0a7c9e41'
 
@@ -13,6 +13,7 @@ test('derived ids are UUIDs of version 5, as the library makes them, and never c
     fc.property(fc.uuid(), fc.string(), (instance, text) => {
       expect(messageId(instance, text)).toBe(v5(`message\n${instance}\n${text}`, NAMESPACE))
       expect(conversationId(instance, text)).toBe(v5(`conversation\n${instance}\n${text}`, NAMESPACE))
+      expect(groupId(instance, text)).toBe(v5(`group\n${instance}\n${text}`, NAMESPACE))
     }),
   )
 })

@@ -64,6 +64,17 @@ describe('the OpenAPI document of the whole API', () => {
         'POST /webhooks/instance/{id}/connection',
         'POST /webhooks/instance/{id}/reaction',
         'PUT /instances/{id}/webhook',
+        'GET /instances/{id}/groups',
+        'POST /instances/{id}/groups',
+        'GET /instances/{id}/groups/{jid}',
+        'PATCH /instances/{id}/groups/{jid}',
+        'POST /instances/{id}/groups/{jid}/participants',
+        'DELETE /instances/{id}/groups/{jid}/participants',
+        'POST /instances/{id}/groups/{jid}/admins',
+        'DELETE /instances/{id}/groups/{jid}/admins',
+        'POST /instances/{id}/groups/{jid}/leave',
+        'GET /instances/{id}/groups/{jid}/invite',
+        'DELETE /instances/{id}/groups/{jid}/invite',
       ]),
     )
   })

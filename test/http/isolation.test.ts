@@ -48,6 +48,10 @@ const makeThings = async () => {
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
   await vi.waitFor(async () => expect((await delivered()).length).toBeGreaterThan(1))
   const [delivery] = await delivered()
+  const { body: grouped } = await app.admin.post(`/instances/${instance}/groups`, {
+    subject: 'owned',
+    participants: ['5511988887777'],
+  })
   const shown = (await app.admin.get(`/instances/${instance}`)).body.data
   return {
     instance: [instance, String(shown.id)],
@@ -56,6 +60,7 @@ const makeThings = async () => {
     token: [String(token.data.id)],
     message: [sent.message_uuid, sent.message_id],
     tag: [tag.data.tag.id],
+    group: [grouped.data.group.jid],
     messageUuid: received.data.message_id,
     sentId: sent.message_id,
     attempts: async () => (await delivered()).map(({ attempts }) => attempts.length),
@@ -76,7 +81,12 @@ const kindOf = (path: string): Kind => {
 
 /** The addresses of a thing: by each of the ids that it goes by. */
 const addressesOf = ({ path }: ServedRoute, things: Things) =>
-  things[kindOf(path)].map((id) => path.replace('{id}', id).replace('{tokenId}', things.token[0] ?? ''))
+  things[kindOf(path)].map((id) =>
+    path
+      .replace('{id}', id)
+      .replace('{tokenId}', things.token[0] ?? '')
+      .replace('{jid}', things.group[0] ?? ''),
+  )
 
 /** A body that its owner may send. */
 const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things): Json => {
@@ -103,6 +113,8 @@ const endings = [
   'scriptSandboxFailure',
   'deleteTag',
   'deleteConversation',
+  'removeGroupParticipants',
+  'leaveGroup',
   'disconnectInstance',
   'revokeInstanceToken',
   'deleteInstance',

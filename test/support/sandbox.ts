@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../src/adapters/postgres/embedded.ts'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
-import { sandboxTables } from '../../src/adapters/sandbox/tables.sql.ts'
+import { sandboxGroupTables, sandboxTables } from '../../src/adapters/sandbox/tables.sql.ts'
 
 /** A database with the tables of the sandbox, reached through a wire that can be cut. */
 export const startSandboxDatabase = async () => {
@@ -15,7 +15,7 @@ export const startSandboxDatabase = async () => {
     settings: { fsync: 'off' },
   })
   const pool = createPool(postgres.connectionString, { max: 4, onError: () => undefined })
-  await pool.query(sandboxTables)
+  await pool.query(sandboxTables + sandboxGroupTables)
   const address = new URL(postgres.connectionString.replace('@/', '@host/'))
   const socket = join(address.searchParams.get('host') ?? '', `.s.PGSQL.${address.searchParams.get('port')}`)
   const wire = await stretchWire(socket)

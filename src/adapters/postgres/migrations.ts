@@ -1,5 +1,5 @@
 import { Migrator, sql, type Kysely, type Migration } from 'kysely'
-import { sandboxTables } from '../sandbox/tables.sql.ts'
+import { sandboxGroupTables, sandboxTables } from '../sandbox/tables.sql.ts'
 import { eventLog } from './event-log.sql.ts'
 import { numberSequences } from './numbers.ts'
 import { webhookQueue } from './webhook-queue.sql.ts'
@@ -34,6 +34,7 @@ const migrations: Record<string, Migration> = {
   '0005-sandbox': statements(sandboxTables),
   '0006-search': statements(searching),
   '0007-numbers': statements(numberSequences('contact', 'automation')),
+  '0008-sandbox-groups': statements(sandboxGroupTables),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool } from 'pg'
+import { isGroup } from '../../domain/values.ts'
 import type { Gateway, Outgoing, SendOutcome } from '../../ports/gateway.ts'
 import type { SandboxPhone } from '../../ports/sandbox.ts'
 import { isDataError } from '../postgres/errors.ts'
+import { createGroupStore } from './group-store.ts'
+import { createGroupSightings, isIn, ownJid, sandboxGroups } from './groups.ts'
 import { createPhoneStore } from './phone-store.ts'
 import { sandboxPhone } from './phone.ts'
 import {
@@ -13,22 +16,25 @@ import {
   newSession,
   now,
   takeFailure,
+  underway,
   type Session,
 } from './sessions.ts'
+import { within } from './within.ts'
 
 const STORE_TIMEOUT_MS = 10_000
 const SLOW_MAX_MS = 30_000
 const REPORT_PAUSE_MS = 200
 
 /**
- * Simulated phones: a WhatsApp that nobody needs a phone for. Phones and outboxes are in PostgreSQL (`sandboxTables`)
- * and survive a restart; sessions, scripted failures and lost networks do not.
+ * Simulated phones: a WhatsApp that nobody needs a phone for. Phones, outboxes and groups are in PostgreSQL and survive a
+ * restart; sessions, scripted failures and lost networks do not.
  *
  * `onError` hears of what is tried again. A listener must not wait for `open` or `close` of its own instance.
  */
 export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): Gateway & SandboxPhone => {
   const sessions = createSessions()
   const store = createPhoneStore(pool)
+  const groups = createGroupStore(pool)
   const inTurn = inTurns()
 
   const begin: Gateway['open'] = async (instanceId, listener) => {
@@ -78,14 +84,21 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
     }
   }
 
-  const arrive = async ({ arriving }: Session, message: Outgoing): Promise<SendOutcome> => {
+  /** Whether a message got into the outbox: not if it goes to a group that the instance has left. */
+  const take = async ({ link }: Session, message: Outgoing, at: string): Promise<boolean> => {
+    if (isGroup(message.chat)) {
+      const group = await groups.find(message.instanceId, message.chat)
+      if (group && link.state !== 'unpaired' && !isIn(group, ownJid(link.profile))) return false
+    }
+    await store.receive({ ...message, at })
+    return true
+  }
+
+  const arrive = async (session: Session, message: Outgoing): Promise<SendOutcome> => {
     const at = now()
-    const stored = store.receive({ ...message, at })
-    const settled: Promise<unknown> = stored.catch(() => undefined).finally(() => arriving.delete(settled))
-    arriving.add(settled)
     try {
-      await within(STORE_TIMEOUT_MS, stored)
-      return { kind: 'sent', at }
+      const taken = await within(STORE_TIMEOUT_MS, underway(session, take(session, message, at)))
+      return taken ? { kind: 'sent', at } : { kind: 'refused', reason: 'The instance is not in this group.' }
     } catch (error) {
       onError(error)
       return isDataError(error)
@@ -129,17 +142,9 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
     close: (instanceId, options) => inTurn(instanceId, () => end(instanceId, options)),
     connected: (instanceId) => sessions.find(instanceId)?.link.state === 'connected',
     send,
-    ...sandboxPhone({ sessions, store, inTurn }),
+    groups: sandboxGroups({ sessions, store: groups, inTurn }),
+    ...sandboxPhone({ sessions, store, inTurn, seeGroup: createGroupSightings(groups, inTurn) }),
   }
 }
 
 const retry = (reason: string): SendOutcome => ({ kind: 'retry', reason })
-
-/** Rejects if the promise takes longer; what it does goes on. */
-const within = async <T>(timeoutMs: number, promise: Promise<T>): Promise<T> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`The database did not answer in ${timeoutMs} ms`)), timeoutMs)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
-}

@@ -32,7 +32,8 @@ const groupOf = (instanceId: string, group: SandboxGroup) => {
     ? { chat: groupJid(group), name: undefined }
     : { chat: namedGroup(instanceId, group), name: group }
 }
-const namedGroup = (instanceId: string, name: string) => `120363${digitsOf(12, instanceId, name)}@g.us`
+/** The group that goes by a name. */
+export const namedGroup = (instanceId: string, name: string) => `120363${digitsOf(12, instanceId, name)}@g.us`
 const groupJid = (id: string): string => {
   const jid = toJid(id.includes('@') ? id : `${id}@g.us`, 'group')
   if (!isGroup(jid)) throw invalid('group', 'must be a group, such as 120363041234567890@g.us')

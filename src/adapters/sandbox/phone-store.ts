@@ -36,7 +36,8 @@ export const createPhoneStore = (pool: Pool) => {
 
   const forget = async (instanceId: string): Promise<void> => {
     await pool.query(
-      `with phone as (delete from sandbox_phone where instance_id = $1)
+      `with phone as (delete from sandbox_phone where instance_id = $1),
+            groups as (delete from sandbox_group where instance_id = $1)
        delete from sandbox_outbox where instance_id = $1`,
       [instanceId],
     )

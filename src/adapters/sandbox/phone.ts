@@ -1,6 +1,7 @@
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
-import { numberOf } from '../../domain/values.ts'
-import type { SandboxPhone } from '../../ports/sandbox.ts'
+import { isGroup, numberOf } from '../../domain/values.ts'
+import type { SandboxPhone, SandboxWritten } from '../../ports/sandbox.ts'
+import { ownJid, type GroupSightings } from './groups.ts'
 import { newWhatsappId, ownNumber, personOf, placeAndAuthor } from './people.ts'
 import type { PhoneStore } from './phone-store.ts'
 import {
@@ -14,15 +15,28 @@ import {
   type Sessions,
 } from './sessions.ts'
 
-type Parts = { readonly sessions: Sessions; readonly store: PhoneStore; readonly inTurn: InTurn }
+type Parts = {
+  readonly sessions: Sessions
+  readonly store: PhoneStore
+  readonly inTurn: InTurn
+  readonly seeGroup: GroupSightings
+}
 
 /** What can be done with the simulated phone of an open session. */
-export const sandboxPhone = ({ sessions, store, inTurn }: Parts): SandboxPhone => {
+export const sandboxPhone = ({ sessions, store, inTurn, seeGroup }: Parts): SandboxPhone => {
   const connected = async (instanceId: string) => {
-    const { listener, link } = await sessions.awaitOpen(instanceId)
-    const { state, profile } = paired(link)
+    const session = await sessions.awaitOpen(instanceId)
+    const { state, profile } = paired(session.link)
     if (state !== 'connected') throw notConnected('The simulated phone has no connection. Connect it first.')
-    return { listener, profile }
+    return { session, listener: session.listener, profile }
+  }
+  /** Where somebody writes: a group is from then on one of the phone's groups. */
+  const placed = async (instanceId: string, written: SandboxWritten) => {
+    const { session, listener, profile } = await connected(instanceId)
+    const { place, author } = placeAndAuthor(instanceId, profile, written)
+    if (!isGroup(place.chat)) return { listener, place, author }
+    const chatName = await seeGroup(session, ownJid(profile), { ...place, sender: author.sender })
+    return { listener, place: { chat: place.chat, ...(chatName !== undefined && { chatName }) }, author }
   }
   /** Changes the connection, one change at a time. */
   const changing = async <T>(instanceId: string, task: (session: Session) => Promise<T>): Promise<T> => {
@@ -47,8 +61,7 @@ export const sandboxPhone = ({ sessions, store, inTurn }: Parts): SandboxPhone =
       }),
 
     incoming: async (instanceId, { content, whatsappId = newWhatsappId(), at = now(), ...written }) => {
-      const { listener, profile } = await connected(instanceId)
-      const { place, author } = placeAndAuthor(instanceId, profile, written)
+      const { listener, place, author } = await placed(instanceId, written)
       await listener.message({ ...place, ...author, whatsappId, content, at })
       return { whatsappId }
     },
@@ -61,8 +74,7 @@ export const sandboxPhone = ({ sessions, store, inTurn }: Parts): SandboxPhone =
     },
 
     reaction: async (instanceId, { targetWhatsappId, emoji, at = now(), ...written }) => {
-      const { listener, profile } = await connected(instanceId)
-      const { place, author } = placeAndAuthor(instanceId, profile, written)
+      const { listener, place, author } = await placed(instanceId, written)
       await listener.reaction({ chat: place.chat, ...author, targetWhatsappId, emoji, at })
     },
 

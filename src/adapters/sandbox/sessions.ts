@@ -15,7 +15,7 @@ export type Session = {
   link: Link
   /** What is still to go wrong, in order. */
   failures: readonly SandboxFailure[]
-  /** Messages on their way into the outbox; none of these promises rejects. */
+  /** What is on its way into the tables of the phone; none of these promises rejects. */
   readonly arriving: Set<Promise<unknown>>
   readonly ending: AbortController
 }
@@ -59,6 +59,13 @@ export const newSession = (instanceId: string, listener: GatewayListener): Sessi
   // Every slow send listens.
   setMaxListeners(0, ending.signal)
   return { instanceId, listener, link: { state: 'unpaired' }, failures: [], arriving: new Set(), ending }
+}
+
+/** Keeps what is being stored for the phone in view, so that forgetting the phone comes after it. */
+export const underway = <T>({ arriving }: Session, storing: Promise<T>): Promise<T> => {
+  const settled: Promise<unknown> = storing.catch(() => undefined).finally(() => arriving.delete(settled))
+  arriving.add(settled)
+  return storing
 }
 
 export const now = () => new Date().toISOString()

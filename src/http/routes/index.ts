@@ -9,6 +9,8 @@ import { chatRoutes } from './chat.ts'
 import { conversationLists } from './conversation-lists.ts'
 import { conversationMessages } from './conversation-messages.ts'
 import { conversationRoutes } from './conversations.ts'
+import { groupParticipantRoutes } from './group-participants.ts'
+import { groupRoutes } from './groups.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
@@ -33,6 +35,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...automationBulkRoutes(services, finders),
     ...tagRoutes(services, finders),
     ...chatRoutes(services, instances, finders),
+    ...groupRoutes(services, instances),
+    ...groupParticipantRoutes(services, instances),
     ...webhookRoutes(services, instances),
     ...hookRoutes(services, instances),
     ...tenantRoutes(services),

@@ -44,7 +44,10 @@ const written = {
         Address('Digits or JID of the group, or its name'),
         Type.Object({ id: Type.Optional(Address('Digits or JID')), name: optionalText(100, 'Its name') }),
       ],
-      { description: 'The group it is written in. The same name is always the same group.' },
+      {
+        description:
+          'The group it is written in. The same name is always the same group. The instance is in it from then on; who writes first has made it.',
+      },
     ),
   ),
   from_me: Type.Optional(Type.Boolean({ description: 'Written on the phone itself, not by the other side' })),
