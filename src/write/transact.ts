@@ -4,6 +4,7 @@ import { fold, streamOf, type Decide, type Decider, type DomainEvent } from '../
 import { newId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
 import { NO_STREAM, START, WrongRevision, type EventStore, type Position } from '../ports/event-store.ts'
+import { createTurns } from './turns.ts'
 import { validateEvent } from './validate-event.ts'
 
 /** Every conflict is a write of another program, which needs one round trip where the loser needs two. */
@@ -73,17 +74,8 @@ export const createTransact = (
     return known
   }
 
-  /** The last write to each stream: the next one waits for it, since only one can build on a revision. */
-  const turns = new Map<string, Promise<unknown>>()
-  const inTurn = async <T>(stream: string, write: () => Promise<T>): Promise<T> => {
-    const own = turns.get(stream)?.then(write, write) ?? write()
-    turns.set(stream, own)
-    try {
-      return await own
-    } finally {
-      if (turns.get(stream) === own) turns.delete(stream)
-    }
-  }
+  /** A write to a stream waits for the one before it, since only one can build on a revision. */
+  const inTurn = createTurns()
 
   const transact: Transact = (decider, id, ...rest) =>
     inTurn(streamOf(decider, id), () => write(decider, id, ...rest))
