@@ -49,7 +49,9 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
     const params = checkParams(withoutNul(ctx, ctx.params))
     const query = checkQuery(ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring)))
     const takeBack =
-      route.limit === 'login' ? await parts.limits.login(ctx.ip, String(body['email'])) : undefined
+      route.limit === 'login'
+        ? await parts.limits.login(ctx.ip, String(body['email'] ?? caller?.userId))
+        : undefined
     if (route.reads) await parts.freshen(route.reads)
     answer(ctx, await route.handle({ caller, params, query, body, request }))
     takeBack?.()

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { newId } from '../../src/domain/ids.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
@@ -47,7 +48,10 @@ const makeThings = async () => {
   await vi.waitFor(async () => expect((await delivered()).length).toBeGreaterThan(1))
   const [delivery] = await delivered()
   const shown = (await app.admin.get(`/instances/${instance}`)).body.data
+  const person = { name: 'owned', email: `owned-${newId()}@example.com`, role: 'viewer' }
+  const { user } = (await app.admin.post('/users', person)).body.data
   return {
+    user: [user.uuid, String(user.id)],
     instance: [instance, String(shown.id)],
     conversation: [id, String(number)],
     delivery: [String(delivery.id)],
@@ -59,8 +63,9 @@ const makeThings = async () => {
 }
 type Things = Awaited<ReturnType<typeof makeThings>>
 
-const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' => {
+const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' | 'user' => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
+  if (path.startsWith('/users/{id}')) return 'user'
   if (path.startsWith('/conversations/{id}')) return 'conversation'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)

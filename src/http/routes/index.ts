@@ -7,15 +7,19 @@ import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
 import { sandboxRoutes } from './sandbox.ts'
+import { statsRoutes } from './stats.ts'
 import { tenantRoutes } from './tenants.ts'
 import { tokenRoutes } from './tokens.ts'
+import { userRoutes } from './users.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 /** Every route of the API. */
 export const createRoutes = (services: Services, instances: Instances): readonly Route[] => [
   ...authRoutes(services),
+  ...userRoutes(services),
   ...instanceRoutes(services, instances),
   ...tokenRoutes(services, instances),
+  ...statsRoutes(services, instances),
   ...messageRoutes(services, instances),
   ...conversationRoutes(services, instances),
   ...webhookRoutes(services, instances),

@@ -22,7 +22,13 @@ const common = {
   tag,
   access: 'messages:send',
   limit: 'standard',
-  refusals: ['INSTANCE_REQUIRED', 'INSTANCE_NOT_CONNECTED', 'IDEMPOTENCY_KEY_REUSED', 'SEND_FAILED'],
+  refusals: [
+    'INSTANCE_REQUIRED',
+    'INSTANCE_NOT_CONNECTED',
+    'IDEMPOTENCY_KEY_REUSED',
+    'SEND_FAILED',
+    'QUOTA_EXCEEDED',
+  ],
 } as const
 const instanceField = {
   instance_id: Type.Optional(
