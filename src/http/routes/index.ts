@@ -7,6 +7,7 @@ import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
 import { sandboxRoutes } from './sandbox.ts'
+import { searchRoutes } from './search.ts'
 import { tenantRoutes } from './tenants.ts'
 import { tokenRoutes } from './tokens.ts'
 import { webhookRoutes } from './webhooks.ts'
@@ -18,6 +19,7 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   ...tokenRoutes(services, instances),
   ...messageRoutes(services, instances),
   ...conversationRoutes(services, instances),
+  ...searchRoutes(services, instances),
   ...webhookRoutes(services, instances),
   ...hookRoutes(services, instances),
   ...tenantRoutes(services),
