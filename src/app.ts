@@ -8,6 +8,7 @@ import { upcast } from './domain/catalogue.ts'
 import type { Provider } from './domain/instance.ts'
 import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
+import { createEventStreams, type StreamTimes } from './http/event-streams.ts'
 import { createInstanceFinder } from './http/instances.ts'
 import { createRoutes } from './http/routes/index.ts'
 import { createServer } from './http/server.ts'
@@ -24,6 +25,7 @@ import { wantedInstances } from './projections/instances.ts'
 import { outboxRow, waitingMessages } from './projections/outbox.ts'
 import { isOf } from './projections/projection.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
+import { shareTranslation } from './public-events/share.ts'
 import { follow } from './reactions/follow.ts'
 import { relay } from './reactions/relay.ts'
 import { createInstanceRunner } from './reactions/run-instances.ts'
@@ -67,6 +69,10 @@ export type Parts = {
   readonly sandbox?: SandboxPhone
   readonly post: Post
   readonly refusedUrl: (url: string) => string | undefined
+  /** Aborts when the server stops: answers that have no end of their own end then. */
+  readonly stopping: AbortSignal
+  /** For tests, which do not want to wait for long. */
+  readonly streamTimes?: StreamTimes
   /** Nothing else works on this database: what an earlier process left under a lease is free. */
   readonly alone: boolean
   readonly log: Log
@@ -208,6 +214,13 @@ export const createApp = (parts: Parts) => {
 
   // HTTP
   let isReady = false
+  const openEventStream = createEventStreams({
+    store,
+    translate: shareTranslation(store),
+    stopping: parts.stopping,
+    onError: reporter('event stream'),
+    ...parts.streamTimes,
+  })
   const services = {
     db,
     transact,
@@ -217,6 +230,8 @@ export const createApp = (parts: Parts) => {
     send,
     receive,
     deliveries,
+    openEventStream,
+    isStillAllowed: authentication.isStillAllowed,
     sandbox: parts.sandbox,
     gatewayOf: instanceRunner.gatewayOf,
     caughtUp: async (position: Position, ...names: ReadModel[]) => {

@@ -10,6 +10,8 @@ import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
 import type { Deliveries } from '../webhooks/deliveries.ts'
+import type { IsStillAllowed } from './auth.ts'
+import type { OpenEventStream } from './event-streams.ts'
 
 /** What the routes are given to work with. */
 export type Services = {
@@ -21,6 +23,8 @@ export type Services = {
   readonly send: Send
   readonly receive: Receive
   readonly deliveries: Deliveries
+  readonly openEventStream: OpenEventStream
+  readonly isStillAllowed: IsStillAllowed
   readonly sandbox: SandboxPhone | undefined
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
   /** Waits, within bounds, until read models know a position: for settings, that the next call relies on. */

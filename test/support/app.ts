@@ -45,6 +45,7 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     timeoutMs: settings.webhookTimeoutSeconds * 1000,
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
+  const stopping = new AbortController()
   const app = createApp({
     settings: { ...settings, version: 'test', validateResponses: true },
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
@@ -58,6 +59,7 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     post: outbound.post,
     refusedUrl: guard.checkUrl,
     alone: true,
+    stopping: stopping.signal,
     firstAccount: ADMIN,
     log,
     metrics: createMetrics(),
@@ -73,6 +75,7 @@ export const startApp = async (environment: Record<string, string> = {}, replace
   const admin = await login(url, ADMIN.email, ADMIN.password)
 
   const stop = async () => {
+    stopping.abort()
     server.closeAllConnections()
     await new Promise((done) => server.close(done))
     running.abort()

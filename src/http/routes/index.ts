@@ -3,6 +3,7 @@ import type { Route } from '../route.ts'
 import type { Services } from '../services.ts'
 import { authRoutes } from './auth.ts'
 import { conversationRoutes } from './conversations.ts'
+import { eventRoutes } from './events.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
@@ -20,6 +21,7 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   ...messageRoutes(services, instances),
   ...conversationRoutes(services, instances),
   ...searchRoutes(services, instances),
+  ...eventRoutes(services, instances),
   ...webhookRoutes(services, instances),
   ...hookRoutes(services, instances),
   ...tenantRoutes(services),
