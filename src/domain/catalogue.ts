@@ -1,3 +1,4 @@
+import { contactEvents, type ContactEvent } from './contact.ts'
 import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
 import { instanceEvents, type InstanceEvent } from './instance.ts'
@@ -10,6 +11,7 @@ import { webhookEvents, type WebhookEvent } from './webhook.ts'
 
 /** Every event of this program: the one place that knows them all. */
 export const catalogue: EventSchemas = {
+  ...contactEvents,
   ...conversationEvents,
   ...instanceEvents,
   ...messageEvents,
@@ -21,6 +23,7 @@ export const catalogue: EventSchemas = {
 }
 
 export type ZapiniEvent =
+  | ContactEvent
   | ConversationEvent
   | InstanceEvent
   | MessageEvent

@@ -6,6 +6,7 @@ import type { SandboxPhone } from '../ports/sandbox.ts'
 import type { Database } from '../projections/database.ts'
 import type { projections } from '../projections/index.ts'
 import type { Accounts } from '../write/accounts.ts'
+import type { Contacts } from '../write/contacts.ts'
 import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
@@ -18,6 +19,7 @@ export type Services = {
   readonly load: Load
   readonly numbers: Numbers
   readonly accounts: Accounts
+  readonly contacts: Contacts
   readonly send: Send
   readonly receive: Receive
   readonly deliveries: Deliveries

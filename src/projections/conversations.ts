@@ -8,6 +8,7 @@ import type { Actor } from '../domain/metadata.ts'
 import { isGroup, numberOf } from '../domain/values.ts'
 import type { Database } from './database.ts'
 import { projection, remove, update, type Change, type RecordedOf } from './projection.ts'
+import { likePattern, searched } from './search-text.ts'
 
 export type ConversationRow = {
   id: string
@@ -202,13 +203,6 @@ export type ConversationFilter = {
   readonly page: number
   readonly perPage: number
 }
-
-/** What the text has to match for `like`, its wildcards taken as themselves. */
-export const likePattern = (text: string) => `%${foldText(text).replace(/[\\%_]/g, '\\$&')}%`
-
-/** Numbers are written in many ways; where nothing but such signs is given, the digits count. */
-const searched = (text: string) =>
-  /^[+\d\s().-]+$/.test(text) && /\d/.test(text) ? text.replace(/\D/g, '') : text.trim()
 
 const matching = (db: Kysely<Database>, filter: ConversationFilter) => {
   let query = db

@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { upcast } from '../domain/catalogue.ts'
+import { Contact } from '../domain/contact.ts'
 import { fold, type Decider, type DomainEvent } from '../domain/decider.ts'
 import { Instance } from '../domain/instance.ts'
 import { Message } from '../domain/message.ts'
-import { tellOfInstance, tellOfMessage, type PublicEvent } from '../domain/public-events.ts'
+import { tellOfContact, tellOfInstance, tellOfMessage, type PublicEvent } from '../domain/public-events.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
 import type { Reaction } from './runner.ts'
@@ -20,22 +21,26 @@ type Options = {
 
 /** Tells the outside: makes public events of stored ones and publishes them, in the order of the log. */
 export const relay = ({ store, bus, ready }: Options): Reaction => {
-  const ofMessages = translator(store, Message, tellOfMessage)
-  const ofInstances = translator(store, Instance, tellOfInstance)
+  const translators = [
+    translator(store, Message, tellOfMessage),
+    translator(store, Instance, tellOfInstance),
+    translator(store, Contact, tellOfContact),
+  ]
 
   return {
     name: 'relay',
     restMs: REST_MS,
     handle: async (batch, signal) => {
-      const [messages, instances] = await Promise.all([ofMessages(batch), ofInstances(batch)])
-      const events = batch.flatMap(({ id }) => messages.told.get(id) ?? instances.told.get(id) ?? [])
+      const translated = await Promise.all(translators.map((translate) => translate(batch)))
+      const events = batch.flatMap(
+        ({ id }) => translated.find(({ told }) => told.has(id))?.told.get(id) ?? [],
+      )
       const last = batch.at(-1)
       if (events.length > 0 && last) {
         await ready(last.position, signal)
         await bus.publish(events)
       }
-      messages.remember()
-      instances.remember()
+      for (const { remember } of translated) remember()
     },
   }
 }

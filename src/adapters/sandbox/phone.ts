@@ -1,7 +1,7 @@
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
-import { numberOf } from '../../domain/values.ts'
+import { numberOf, toPerson } from '../../domain/values.ts'
 import type { SandboxPhone } from '../../ports/sandbox.ts'
-import { newWhatsappId, ownNumber, personOf, placeAndAuthor } from './people.ts'
+import { newWhatsappId, ownNumber, placeAndAuthor } from './people.ts'
 import type { PhoneStore } from './phone-store.ts'
 import {
   change,
@@ -38,7 +38,7 @@ export const sandboxPhone = ({ sessions, store, inTurn }: Parts): SandboxPhone =
           phoneNumber:
             phoneNumber === undefined
               ? ownNumber(instanceId)
-              : numberOf(personOf(phoneNumber, 'phone_number')),
+              : numberOf(toPerson(phoneNumber, 'phone_number')),
           ...(name !== undefined && { profileName: name }),
         }
         await store.pair(instanceId, profile)

@@ -2,6 +2,7 @@ import type { Instances } from '../instances.ts'
 import type { Route } from '../route.ts'
 import type { Services } from '../services.ts'
 import { authRoutes } from './auth.ts'
+import { contactRoutes } from './contacts.ts'
 import { conversationRoutes } from './conversations.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
@@ -18,6 +19,7 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   ...tokenRoutes(services, instances),
   ...messageRoutes(services, instances),
   ...conversationRoutes(services, instances),
+  ...contactRoutes(services, instances),
   ...webhookRoutes(services, instances),
   ...hookRoutes(services, instances),
   ...tenantRoutes(services),
