@@ -103,6 +103,9 @@ describe('personal fields', () => {
     'MessageSentFromPhone: chat text mentions url filename caption emoji chatName sender senderName',
     'MessageReacted: by byName emoji',
     'ConversationStarted: chat',
+    'ContactCreated: jid name email company notes',
+    'ContactLearned: jid pushName',
+    'ContactChanged: name email company notes',
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
   ]

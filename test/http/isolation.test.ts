@@ -40,16 +40,20 @@ const makeThings = async () => {
     recipient: '5511999999999',
     message: 'owned',
   })
+  const contact = { instance_id: instance, phone_number: '5511900000000', name: 'owned' }
+  const { body: saved } = await app.admin.post('/contacts', contact)
   const [{ id, number }] = (await app.admin.get(`/conversations?instance_id=${instance}`)).body.data
   const deliveries = `/instances/${instance}/webhook/deliveries`
   const delivered = async (): Promise<Json[]> =>
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
-  await vi.waitFor(async () => expect((await delivered()).length).toBeGreaterThan(1))
+  // A message in, the one who wrote it, a contact, a message out.
+  await vi.waitFor(async () => expect(await delivered()).toHaveLength(4))
   const [delivery] = await delivered()
   const shown = (await app.admin.get(`/instances/${instance}`)).body.data
   return {
     instance: [instance, String(shown.id)],
     conversation: [id, String(number)],
+    contact: [saved.data.uuid, String(saved.data.id)],
     delivery: [String(delivery.id)],
     token: [String(token.data.id)],
     messageUuid: received.data.message_id,
@@ -59,9 +63,10 @@ const makeThings = async () => {
 }
 type Things = Awaited<ReturnType<typeof makeThings>>
 
-const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' => {
+const kindOf = (path: string): 'instance' | 'conversation' | 'contact' | 'delivery' => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
   if (path.startsWith('/conversations/{id}')) return 'conversation'
+  if (path.startsWith('/contacts/{id}')) return 'contact'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)
 }
@@ -86,7 +91,7 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
 }
 
 /** What ends something comes last, so that the other calls still find it. */
-const endings = ['disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
+const endings = ['deleteContact', 'disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
 const endOf = ({ operationId }: ServedRoute) => endings.indexOf(operationId)
 
 const isHidden = (status: number) => status === 404 || status === 403
@@ -151,7 +156,7 @@ describe('a thing of one tenant', () => {
   it('is in no list of others', async () => {
     await makeThings()
     for (const [who, stranger] of Object.entries(strangers))
-      for (const path of ['/instances', '/conversations']) {
+      for (const path of ['/instances', '/conversations', '/contacts', '/contacts/export']) {
         const { status, body } = await stranger.get(path)
         expect(status).toBe(200)
         expect(JSON.stringify(body), `${who}: ${path}`).not.toContain('owned')
