@@ -38,7 +38,8 @@ async function* asJson(pages: Pages) {
 }
 
 async function* asCsv(pages: Pages) {
-  const options = { columns, escape_formulas: true, record_delimiter: 'windows' }
+  const cast = { boolean: String }
+  const options = { columns, cast, escape_formulas: true, record_delimiter: 'windows' }
   yield stringify([], { ...options, header: true, bom: true })
   for await (const page of pages) yield stringify([...page], options)
 }
