@@ -1,7 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { Type, type Static } from 'typebox'
 import type { GivenDetails } from '../domain/contact.ts'
-import { Refusal } from '../domain/errors.ts'
+import { invalid, Refusal } from '../domain/errors.ts'
 import type { Context } from '../domain/metadata.ts'
 import { toPerson } from '../domain/values.ts'
 import type { Contacts } from '../write/contacts.ts'
@@ -25,18 +25,25 @@ export const Imported = Type.Object({
   ),
 })
 type Imported = Static<typeof Imported>
-type Row = GivenDetails & { readonly phone_number: string }
 
 const rowCheck = bodyCheck(Type.Object({ phone_number: PhoneNumber, ...DetailFields }))
 
+const isObject = (row: unknown): row is Readonly<Record<string, unknown>> =>
+  typeof row === 'object' && row !== null && !Array.isArray(row)
+const trimmed = (value: unknown) => (typeof value === 'string' ? value.trim() : value)
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined)
+
 /** A row in our own words. Fields that hold nothing but blanks are as good as left out. */
 const readRow = (row: unknown): { readonly jid: string; readonly given: GivenDetails } => {
-  if (typeof row !== 'object' || row === null || Array.isArray(row))
-    throw new Refusal('VALIDATION_FAILED', 'The row is not valid.', { row: ['must be an object'] })
-  const filled = Object.entries(row).filter(([, value]) => typeof value !== 'string' || value.trim() !== '')
-  const trimmed = filled.map(([name, value]) => [name, typeof value === 'string' ? value.trim() : value])
-  const { phone_number, ...given } = rowCheck(Object.fromEntries(trimmed)) as Row
-  return { jid: toPerson(phone_number, 'phone_number'), given }
+  if (!isObject(row)) throw invalid('row', 'must be an object')
+  const filled = Object.entries(row).filter(([, value]) => trimmed(value) !== '')
+  const { phone_number, name, email, company, notes } = rowCheck(
+    Object.fromEntries(filled.map(([field, value]) => [field, trimmed(value)])),
+  )
+  return {
+    jid: toPerson(String(phone_number), 'phone_number'),
+    given: { name: textOf(name), email: textOf(email), company: textOf(company), notes: textOf(notes) },
+  }
 }
 
 /** `email must be an e-mail address`, from the details of a refusal. */
@@ -45,10 +52,8 @@ const reasonOf = ({ details, message }: Refusal): string =>
     .map(([field, complaints]) => `${field} ${[complaints].flat().join(', ')}`)
     .join('; ') || message
 
-const numberIn = (row: unknown): string | null => {
-  const number: unknown = typeof row === 'object' && row !== null && Reflect.get(row, 'phone_number')
-  return typeof number === 'string' ? number.slice(0, SHOWN_MAX) : null
-}
+const numberIn = (row: unknown): string | null =>
+  (isObject(row) && textOf(row['phone_number'])?.slice(0, SHOWN_MAX)) || null
 
 /** Saves the contacts of many rows, each judged by itself: a bad one becomes an error, and the others are saved. */
 export const importContacts = async (

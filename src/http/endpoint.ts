@@ -172,7 +172,9 @@ const documentedBy = (route: Route) => {
 const replyCheck = (schema: TSchema): ((reply: Reply) => Details | undefined) => {
   if (hasForms(schema))
     return ({ headers }) =>
-      (headers?.['Content-Type'] ?? '') in schema.forms ? undefined : { 'Content-Type': ['is not documented'] }
+      (headers?.['Content-Type'] ?? '') in schema.forms
+        ? undefined
+        : { 'Content-Type': ['is not documented'] }
   if (contentTypeOf(schema) !== undefined) return () => undefined
   const check = responseCheck(schema)
   return ({ body }) => check(onTheWire(body))

@@ -31,7 +31,12 @@ export type ContactRow = {
 /** Characters; an index cannot hold names of any length. */
 const SORTED_MAX = 100
 
-type Place = { readonly number: number; readonly instanceId: string; readonly jid: string; readonly at: string }
+type Place = {
+  readonly number: number
+  readonly instanceId: string
+  readonly jid: string
+  readonly at: string
+}
 type Stored = { readonly stream: string; readonly meta: { readonly tenant: string } }
 const firstRow = ({ stream, meta }: Stored, data: Place): ContactRow => ({
   id: idOfStream(stream),
@@ -56,7 +61,7 @@ const named = (row: ContactRow): ContactRow => {
   const sorted = foldText(name ?? push_name ?? phone_number)
   return {
     ...row,
-    sort_name: [...sorted].slice(0, SORTED_MAX).join(''),
+    sort_name: Array.from(sorted).slice(0, SORTED_MAX).join(''),
     search: foldText([name, push_name, phone_number].filter(Boolean).join(' ')),
   }
 }
@@ -155,7 +160,7 @@ export const listContacts = async (
 /** All contacts, the oldest first, page by page; whatever changes meanwhile, none comes twice. */
 export async function* contactPages(db: Kysely<Database>, filter: ContactFilter, perPage: number) {
   const query = matching(db, filter).selectAll().orderBy('number').limit(perPage)
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = await query.where('number', '>', after).execute()
     const last = page.at(-1)
     if (!last) return

@@ -57,9 +57,17 @@ export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
 
 const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {
   const { instanceId, sender: jid, senderName } = data
-  const pushName = [...(senderName ?? '')].slice(0, NAME_MAX).join('').trim()
+  const pushName = Array.from(senderName ?? '')
+    .slice(0, NAME_MAX)
+    .join('')
+    .trim()
   return {
     heard: { instanceId, jid, ...(pushName !== '' && { pushName }), at: meta.at },
-    context: { tenant: meta.tenant, actor: { kind: 'gateway' }, correlation: meta.correlation, causation: id },
+    context: {
+      tenant: meta.tenant,
+      actor: { kind: 'gateway' },
+      correlation: meta.correlation,
+      causation: id,
+    },
   }
 }

@@ -30,7 +30,8 @@ export const contactRoutes = ({ db, transact, contacts }: Services, instances: I
       operationId: 'listContacts',
       reads: ['contacts'],
       summary: 'Contacts',
-      description: 'By name. Those that a user saved, and those who only wrote (`is_saved` tells them apart).',
+      description:
+        'By name. Those that a user saved, and those who only wrote (`is_saved` tells them apart).',
       access: 'contacts:read',
       query: Type.Object({
         ...pageQuery,
@@ -53,7 +54,8 @@ export const contactRoutes = ({ db, transact, contacts }: Services, instances: I
       path: '/contacts',
       operationId: 'createContact',
       summary: 'Create a contact',
-      description: 'One for each person and instance. Somebody who only wrote so far is saved, under the same id.',
+      description:
+        'One for each person and instance. Somebody who only wrote so far is saved, under the same id.',
       access: 'contacts:write',
       body: Type.Object({
         instance_id: instanceField,
