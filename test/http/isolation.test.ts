@@ -47,7 +47,7 @@ const makeThings = async () => {
   const delivered = async (): Promise<Json[]> =>
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
   // A message in, the one who wrote it, a contact, a message out.
-  await vi.waitFor(async () => expect(await delivered()).toHaveLength(4))
+  await vi.waitFor(async () => expect(await delivered()).toHaveLength(4), 10_000)
   const [delivery] = await delivered()
   const shown = (await app.admin.get(`/instances/${instance}`)).body.data
   return {
