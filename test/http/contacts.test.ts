@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { firstTenantId, newId } from '../../src/domain/ids.ts'
+import { contactNames, contactsLike } from '../../src/projections/contacts.ts'
+import { likePattern } from '../../src/projections/search-text.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
 import { eventually } from '../support/subscriber.ts'
@@ -177,6 +180,36 @@ describe('GET /contacts', () => {
     const { status, body } = await app.admin.get(`/contacts?${query}`)
     expect(status).toBe(422)
     expect(Object.keys(body.error.details)).toEqual([query.split('=')[0]])
+  })
+})
+
+describe('what other lists make of contacts', () => {
+  it('the names of a page, the one that was given before the push name', async () => {
+    const [both, pushed, none] = [newNumber(), newNumber(), newNumber()]
+    const { uuid: named } = await saved({ phone_number: both, name: 'Given' })
+    for (const number of [both, pushed]) await write(`N${number}`, number, 'Pushed')
+    await learned(both, 'Pushed')
+    const { uuid: learnedOnly } = await learned(pushed, 'Pushed')
+    const { uuid: nameless } = await saved({ phone_number: none })
+    await list()
+    const nameOf = await contactNames(app.db, [named, learnedOnly, nameless])
+    expect([named, learnedOnly, nameless, newId()].map(nameOf)).toEqual([
+      'Given',
+      'Pushed',
+      undefined,
+      undefined,
+    ])
+    expect((await contactNames(app.db, []))(named)).toBeUndefined()
+  })
+  it('the ids of a tenant’s contacts that a search finds', async () => {
+    const { uuid } = await saved({ name: 'Ångström & Söhne' })
+    const idsFor = async (tenantId: string) => {
+      const found = contactsLike(app.db, tenantId, likePattern('angstrom'))
+      return (await found.execute()).map(({ id }) => id)
+    }
+    await list()
+    expect(await idsFor(firstTenantId)).toEqual([uuid])
+    expect(await idsFor(newId())).toEqual([])
   })
 })
 
