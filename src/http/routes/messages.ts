@@ -1,19 +1,17 @@
 import { Type } from 'typebox'
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
-import { mediaKinds, Message, type Content } from '../../domain/message.ts'
+import { mediaKinds } from '../../domain/message.ts'
 import { instanceStatuses } from '../../domain/instance.ts'
 import { literals, toJid, Uuid } from '../../domain/values.ts'
 import type { SentMessage } from '../../write/send.ts'
-import { contextOf } from '../context.ts'
-import { isUuid, type Instances } from '../instances.ts'
+import type { Instances } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
+import { createSending, Recipient, ReplyTo, sendRefusals, TEXT_MAX } from '../sending.ts'
 import type { Services } from '../services.ts'
 
 const tag = 'Instance API'
-const TEXT_MAX = 65_536
 const URL_MAX = 2048
 const CAPTION_MAX = 1024
-const KEY_MAX = 255
 
 const sendableMedia = mediaKinds.filter((kind) => kind !== 'sticker')
 
@@ -22,7 +20,7 @@ const common = {
   tag,
   access: 'messages:send',
   limit: 'standard',
-  refusals: ['INSTANCE_REQUIRED', 'INSTANCE_NOT_CONNECTED', 'IDEMPOTENCY_KEY_REUSED', 'SEND_FAILED'],
+  refusals: sendRefusals,
 } as const
 const instanceField = {
   instance_id: Type.Optional(
@@ -35,12 +33,6 @@ const queueField = {
   ),
 }
 const recipientAliases = { recipient: ['number', 'to'] } as const
-const Recipient = Type.String({
-  minLength: 1,
-  maxLength: 100,
-  description: 'WhatsApp number with country code (5511999999999), or a JID',
-})
-
 const sentFields = {
   success: Type.Literal(true),
   message: Type.String(),
@@ -55,35 +47,8 @@ const sendResponses = {
 
 /** Direct sending, with the token of an instance or of a user. */
 export const messageRoutes = (services: Services, instances: Instances) => {
-  const { db, load, send, refusedUrl } = services
-
-  /** A WhatsApp id, whichever of our ids the caller gave. */
-  const whatsappIdOf = async (instanceId: string, ref: string, field: string): Promise<string> => {
-    if (!isUuid(ref)) return ref
-    const { body } = (await load(Message, ref.toLowerCase())).state
-    if (body?.instanceId !== instanceId) throw invalid(field, 'is not a message of this instance')
-    return body.whatsappId
-  }
-
-  const sendContent = async (
-    caller: Caller,
-    request: RouteRequest,
-    to: { instanceId: string; chat: string; queue: boolean | undefined },
-    content: Content,
-  ) => {
-    const idempotencyKey = request.header('idempotency-key')
-    if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > KEY_MAX))
-      throw invalid('Idempotency-Key', `must have 1 to ${KEY_MAX} characters`)
-    const sent = await send({
-      instanceId: to.instanceId,
-      chat: to.chat,
-      content,
-      queueIfOffline: to.queue ?? false,
-      idempotencyKey,
-      context: contextOf(caller, request),
-    })
-    return sent
-  }
+  const { db, refusedUrl } = services
+  const { whatsappIdOf, replyTo, sendContent } = createSending(services)
 
   const answer = (what: string, { whatsappId, id, at, status }: SentMessage) => {
     const fields = { success: true as const, message_id: whatsappId, message_uuid: id, timestamp: at }
@@ -113,9 +78,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       body: Type.Object({
         recipient: Recipient,
         message: Type.String({ minLength: 1, maxLength: TEXT_MAX, description: 'Text' }),
-        reply_to: Type.Optional(
-          Type.String({ minLength: 1, maxLength: 100, description: 'Message to reply to' }),
-        ),
+        reply_to: Type.Optional(ReplyTo),
         ...instanceField,
         ...queueField,
       }),
@@ -125,12 +88,10 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       async handle({ caller, body, request }) {
         const chat = toJid(body.recipient, 'recipient')
         const instance = await instances.meant(caller, body.instance_id, request.host)
-        const replyTo =
-          body.reply_to === undefined ? undefined : await whatsappIdOf(instance.id, body.reply_to, 'reply_to')
         const content = {
           kind: 'text',
           text: body.message,
-          ...(replyTo !== undefined && { replyTo }),
+          ...(await replyTo(instance.id, body.reply_to)),
         } as const
         const to = { instanceId: instance.id, chat, queue: body.queue }
         return answer('Message', await sendContent(caller, request, to, content))
@@ -153,7 +114,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
         media_type: literals(sendableMedia),
         caption: Type.Optional(Type.String({ maxLength: CAPTION_MAX })),
         filename: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-        reply_to: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+        reply_to: Type.Optional(ReplyTo),
         ...instanceField,
         ...queueField,
       }),
@@ -172,14 +133,12 @@ export const messageRoutes = (services: Services, instances: Instances) => {
         const refused = refusedUrl(body.media_url)
         if (refused !== undefined) throw invalid('media_url', refused)
         const instance = await instances.meant(caller, body.instance_id, request.host)
-        const replyTo =
-          body.reply_to === undefined ? undefined : await whatsappIdOf(instance.id, body.reply_to, 'reply_to')
         const content = {
           kind: body.media_type,
           url: body.media_url,
           ...(body.caption !== undefined && { caption: body.caption }),
           ...(body.filename !== undefined && { filename: body.filename }),
-          ...(replyTo !== undefined && { replyTo }),
+          ...(await replyTo(instance.id, body.reply_to)),
         }
         const to = { instanceId: instance.id, chat, queue: body.queue }
         return answer('Media', await sendContent(caller, request, to, content))

@@ -1,0 +1,67 @@
+import { Type } from 'typebox'
+import { invalid } from '../domain/errors.ts'
+import { Message, type Content } from '../domain/message.ts'
+import { contextOf } from './context.ts'
+import { isUuid } from './instances.ts'
+import type { Caller, RouteRequest } from './route.ts'
+import type { Services } from './services.ts'
+
+/** What all calls that send have in common. */
+
+export const TEXT_MAX = 65_536
+const KEY_MAX = 255
+
+export const sendRefusals = [
+  'INSTANCE_REQUIRED',
+  'INSTANCE_NOT_CONNECTED',
+  'IDEMPOTENCY_KEY_REUSED',
+  'AUTOMATION_ACTIVE',
+  'SEND_FAILED',
+] as const
+
+export const Recipient = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  description: 'WhatsApp number with country code (5511999999999), or a JID',
+})
+export const ReplyTo = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  description: 'Message to reply to: its UUID or WhatsApp id',
+})
+
+export const createSending = ({ load, send }: Services) => {
+  /** A WhatsApp id, whichever of our ids the caller gave. */
+  const whatsappIdOf = async (instanceId: string, ref: string, field: string): Promise<string> => {
+    if (!isUuid(ref)) return ref
+    const { body } = (await load(Message, ref.toLowerCase())).state
+    if (body?.instanceId !== instanceId) throw invalid(field, 'is not a message of this instance')
+    return body.whatsappId
+  }
+
+  /** The part of a content that says what it replies to. */
+  const replyTo = async (instanceId: string, ref: string | undefined) =>
+    ref === undefined ? {} : { replyTo: await whatsappIdOf(instanceId, ref, 'reply_to') }
+
+  /** Sends for a caller, once for each Idempotency-Key. */
+  const sendContent = (
+    caller: Caller,
+    request: RouteRequest,
+    to: { instanceId: string; chat: string; queue: boolean | undefined },
+    content: Content,
+  ) => {
+    const idempotencyKey = request.header('idempotency-key')
+    if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > KEY_MAX))
+      throw invalid('Idempotency-Key', `must have 1 to ${KEY_MAX} characters`)
+    return send({
+      instanceId: to.instanceId,
+      chat: to.chat,
+      content,
+      queueIfOffline: to.queue ?? false,
+      idempotencyKey,
+      context: contextOf(caller, request),
+    })
+  }
+
+  return { whatsappIdOf, replyTo, sendContent }
+}
