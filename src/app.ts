@@ -6,6 +6,7 @@ import type { Pool } from 'pg'
 import type { Settings } from './config.ts'
 import { upcast } from './domain/catalogue.ts'
 import type { Provider } from './domain/instance.ts'
+import { mediaRules, type MediaRules } from './domain/media-rules.ts'
 import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createInstanceFinder } from './http/instances.ts'
@@ -15,7 +16,9 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Bus } from './ports/bus.ts'
 import type { EventStore, Position } from './ports/event-store.ts'
+import type { FetchFile } from './ports/fetch-file.ts'
 import type { Gateway, GatewayListener } from './ports/gateway.ts'
+import type { MediaStore } from './ports/media-store.ts'
 import type { Numbers } from './ports/numbers.ts'
 import type { Post } from './ports/post.ts'
 import type { SandboxPhone } from './ports/sandbox.ts'
@@ -24,8 +27,10 @@ import { wantedInstances } from './projections/instances.ts'
 import { outboxRow, waitingMessages } from './projections/outbox.ts'
 import { isOf } from './projections/projection.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
+import { createMediaExpiry } from './reactions/expire-media.ts'
 import { follow } from './reactions/follow.ts'
 import { relay } from './reactions/relay.ts'
+import { removeMedia } from './reactions/remove-media.ts'
 import { createInstanceRunner } from './reactions/run-instances.ts'
 import { createReactionRunner } from './reactions/runner.ts'
 import { createSender } from './reactions/send-messages.ts'
@@ -35,6 +40,7 @@ import { createFanOut } from './webhooks/fan-out.ts'
 import { webhookQueue } from './webhooks/queue.ts'
 import { createAccounts } from './write/accounts.ts'
 import { createStartConversation } from './write/conversations.ts'
+import { createMedia } from './write/media.ts'
 import { createOutcomes } from './write/outcomes.ts'
 import { createReceive, listenerOf } from './write/receive.ts'
 import { createSend } from './write/send.ts'
@@ -66,6 +72,12 @@ export type Parts = {
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone
   readonly post: Post
+  readonly fetchFile: FetchFile
+  readonly mediaStore: MediaStore
+  /** Folder for files that are coming in. */
+  readonly spoolFolder: string
+  /** Other limits and formats than those of WhatsApp, for tests. */
+  readonly mediaRules?: MediaRules
   readonly refusedUrl: (url: string) => string | undefined
   /** Nothing else works on this database: what an earlier process left under a lease is free. */
   readonly alone: boolean
@@ -100,6 +112,10 @@ export const createApp = (parts: Parts) => {
     timeoutMs,
     hasAutomation,
   })
+
+  const { mediaStore, spoolFolder, fetchFile } = parts
+  const rules = parts.mediaRules ?? mediaRules
+  const media = createMedia({ transact, load, store: mediaStore, fetchFile, spoolFolder, rules })
 
   // Reading
   const instances = createInstanceFinder(db)
@@ -156,6 +172,20 @@ export const createApp = (parts: Parts) => {
     }),
     onError: reporter('relay'),
   })
+
+  // Files: away with what was deleted, expired, or belonged to a conversation that is gone
+  const mediaRunner = createReactionRunner({
+    pool: workPool,
+    store,
+    reaction: removeMedia({
+      db,
+      transact,
+      mediaStore,
+      ready: (position, signal) => mustReach(position, signal, 'media'),
+    }),
+    onError: reporter('media removal'),
+  })
+  const expireMedia = createMediaExpiry({ db, transact })
 
   // WhatsApp: sessions as wanted, messages in, messages out
   const instanceRunner = createInstanceRunner({
@@ -216,6 +246,8 @@ export const createApp = (parts: Parts) => {
     accounts,
     send,
     receive,
+    media,
+    mediaStore,
     deliveries,
     sandbox: parts.sandbox,
     gatewayOf: instanceRunner.gatewayOf,
@@ -252,10 +284,13 @@ export const createApp = (parts: Parts) => {
     const projections = readModels
       .status()
       .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
-    const { position, ...rest } = relayRunner.status()
-    const stopped = projections.some(({ state }) => state === 'stopped') || rest.error !== undefined
+    const reactions = [relayRunner, mediaRunner]
+      .map((runner) => runner.status())
+      .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
+    const stopped =
+      projections.some(({ state }) => state === 'stopped') || reactions.some(({ error }) => error !== undefined)
     const status = !isReady ? 'starting' : stopped ? 'degraded' : 'ok'
-    return { status, projections, reactions: [{ ...rest, position: String(position) }] }
+    return { status, projections, reactions }
   }
 
   const measure = async () => {
@@ -263,7 +298,8 @@ export const createApp = (parts: Parts) => {
       metrics.projectionState(name, state)
       metrics.projectionPosition(name, position)
     }
-    metrics.projectionPosition('relay', relayRunner.status().position)
+    for (const { name, position } of [relayRunner.status(), mediaRunner.status()])
+      metrics.projectionPosition(name, position)
     metrics.projectionPosition('log', await store.head())
     metrics.pendingDeliveries(await deliveries.pending())
   }
@@ -271,6 +307,7 @@ export const createApp = (parts: Parts) => {
   const purge = async (signal: AbortSignal) => {
     while (!signal.aborted) {
       await queue.purge(settings.deliveryRetentionDays, PURGE_MAX).catch(reporter('purge'))
+      await expireMedia(new Date().toISOString()).catch(reporter('media expiry'))
       await sleep(PURGE_EVERY_MS, undefined, { signal }).catch(() => {})
     }
   }
@@ -303,6 +340,7 @@ export const createApp = (parts: Parts) => {
         readModels.run(signal),
         outcomes.run(signal),
         relayRunner.run(signal),
+        mediaRunner.run(signal),
         deliverer.run(signal),
         runGateways(signal),
         purge(signal),

@@ -1,6 +1,7 @@
 import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
 import { instanceEvents, type InstanceEvent } from './instance.ts'
+import { mediaEvents, type MediaEvent } from './media.ts'
 import { messageEvents, type MessageEvent } from './message.ts'
 import { tagEvents, type TagEvent } from './tag.ts'
 import { tenantEvents, type TenantEvent } from './tenant.ts'
@@ -12,6 +13,7 @@ import { webhookEvents, type WebhookEvent } from './webhook.ts'
 export const catalogue: EventSchemas = {
   ...conversationEvents,
   ...instanceEvents,
+  ...mediaEvents,
   ...messageEvents,
   ...tagEvents,
   ...tenantEvents,
@@ -23,6 +25,7 @@ export const catalogue: EventSchemas = {
 export type ZapiniEvent =
   | ConversationEvent
   | InstanceEvent
+  | MediaEvent
   | MessageEvent
   | TagEvent
   | TenantEvent

@@ -24,6 +24,8 @@ export const messageId = (instanceId: string, whatsappId: string) =>
 export const conversationId = (instanceId: string, chat: string) => derived('conversation', instanceId, chat)
 /** One contact for each person that an instance knows. */
 export const contactId = (instanceId: string, jid: string) => derived('contact', instanceId, jid)
+/** The file of a message, so that it is fetched and kept once. */
+export const messageMediaId = (message: string, url: string) => derived('media', message, url)
 /** One account per address, whatever its letter case. */
 export const userId = (email: string) => derived('user', email.trim().toLowerCase())
 /** The tenant that a new deployment starts with. */

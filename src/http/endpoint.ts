@@ -61,6 +61,7 @@ const requestOf = (ctx: ParameterizedContext<State>) => {
   return {
     id: ctx.state.requestId,
     host: ctx.host,
+    origin: () => ctx.origin,
     ip: ctx.ip,
     rawBody: noBody,
     incoming: ctx.req,

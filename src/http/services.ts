@@ -1,11 +1,13 @@
 import type { Kysely } from 'kysely'
 import type { Position } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'
+import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { SandboxPhone } from '../ports/sandbox.ts'
 import type { Database } from '../projections/database.ts'
 import type { projections } from '../projections/index.ts'
 import type { Accounts } from '../write/accounts.ts'
+import type { MediaKeeper } from '../write/media.ts'
 import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
@@ -20,6 +22,8 @@ export type Services = {
   readonly accounts: Accounts
   readonly send: Send
   readonly receive: Receive
+  readonly media: MediaKeeper
+  readonly mediaStore: MediaStore
   readonly deliveries: Deliveries
   readonly sandbox: SandboxPhone | undefined
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
@@ -27,5 +31,9 @@ export type Services = {
   readonly caughtUp: (position: Position, ...names: (keyof typeof projections)[]) => Promise<void>
   /** Why a URL given by a user may not be called, in plain words; undefined if it may. */
   readonly refusedUrl: (url: string) => string | undefined
-  readonly settings: { readonly userTokenDays: number }
+  readonly settings: {
+    readonly userTokenDays: number
+    readonly mediaRetentionDays: number
+    readonly publicUrl?: string
+  }
 }

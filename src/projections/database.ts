@@ -3,6 +3,7 @@ import type { ConversationTagRow } from './conversation-tags.ts'
 import type { ConversationRow } from './conversations.ts'
 import type { InstanceActivityRow } from './instance-activity.ts'
 import type { InstanceRow } from './instances.ts'
+import type { MediaRow } from './media.ts'
 import type { MessageRow } from './messages.ts'
 import type { OutboxRow } from './outbox.ts'
 import type { TagRow } from './tags.ts'
@@ -16,6 +17,7 @@ export type Database = {
   conversation_tag: ConversationTagRow
   instance: InstanceRow
   instance_activity: InstanceActivityRow
+  media: MediaRow
   message: MessageRow
   outbox: OutboxRow
   tag: TagRow

@@ -22,11 +22,21 @@ type Parts = {
   readonly timeoutMs: number
 }
 
+/**
+ * Makes the content once it is clear that the message may be sent. `queued` is what was queued before under the same
+ * Idempotency-Key: content that comes out equal is the same message again.
+ */
+export type PrepareContent = (message: {
+  readonly id: string
+  readonly conversationId: string
+  readonly queued: Content | undefined
+}) => Promise<Content>
+
 export type SendCommand = {
   readonly instanceId: string
   /** JID of the chat. */
   readonly chat: string
-  readonly content: Content
+  readonly content: Content | PrepareContent
   /** Take the message even if the instance is not connected, and send it when it is. */
   readonly queueIfOffline: boolean
   /** Do not wait for WhatsApp: answer as soon as it is queued. */
@@ -65,7 +75,7 @@ export const createSend = (parts: Parts) => {
   }
 
   return async (command: SendCommand): Promise<SentMessage> => {
-    const { instanceId, chat, content, context, idempotencyKey } = command
+    const { instanceId, chat, context, idempotencyKey } = command
     const whatsappId = outgoingWhatsappId(instanceId, idempotencyKey)
     const id = messageId(instanceId, whatsappId)
     const [instance, known, number] = await Promise.all([
@@ -75,11 +85,13 @@ export const createSend = (parts: Parts) => {
     ])
     // Before the conversation starts: a refused request leaves nothing behind.
     if (!instance.exists) throw notFound('Instance')
-    if (known) mustBeFreeFor(command, known.state)
-    if (!known?.state.body) {
+    const queuedBefore = known?.state.body
+    if (!queuedBefore) {
       await mustNotBeAutomated(command)
       if (!command.queueIfOffline) mustBeConnected(instance)
     }
+    const content = await contentOf(command, id, queuedBefore?.content)
+    if (known) mustBeFreeFor({ chat, content }, known.state)
     const conversation = await startConversation(instanceId, chat, context)
     const message = {
       instanceId,
@@ -111,6 +123,11 @@ export const createSend = (parts: Parts) => {
   }
 }
 export type Send = ReturnType<typeof createSend>
+
+const contentOf = ({ content, instanceId, chat }: SendCommand, id: string, queued: Content | undefined) =>
+  typeof content === 'function'
+    ? content({ id, conversationId: conversationId(instanceId, chat), queued })
+    : content
 
 const sendFailed = (reason = 'unknown reason') =>
   new Refusal('SEND_FAILED', `WhatsApp did not take the message: ${reason}. Send it again under a new key.`, {

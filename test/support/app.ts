@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inProcessBus } from '../../src/adapters/in-process/bus.ts'
+import { folderMediaStore } from '../../src/adapters/media/folder.ts'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
+import { guardedFetch } from '../../src/adapters/outbound/fetch-file.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
@@ -45,6 +50,9 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     timeoutMs: settings.webhookTimeoutSeconds * 1000,
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
+  const files = guardedFetch(guard)
+  const dataFolder = await mkdtemp(join(tmpdir(), 'zapini-media-'))
+  const [mediaFolder, spoolFolder] = [join(dataFolder, 'media'), join(dataFolder, 'incoming')]
   const app = createApp({
     settings: { ...settings, version: 'test', validateResponses: true },
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
@@ -56,6 +64,9 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     gateways: { sandbox },
     sandbox,
     post: outbound.post,
+    fetchFile: files.fetchFile,
+    mediaStore: folderMediaStore(mediaFolder),
+    spoolFolder,
     refusedUrl: guard.checkUrl,
     alone: true,
     firstAccount: ADMIN,
@@ -77,10 +88,11 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     await new Promise((done) => server.close(done))
     running.abort()
     await stopped
-    await outbound.close()
+    await Promise.all([outbound.close(), files.close()])
     await store.close()
     await Promise.all([pool.end(), logPool.end(), workPool.end()])
     await database.drop()
+    await rm(dataFolder, { recursive: true, force: true })
   }
-  return { ...app, url, admin, pool, database, faults, stop }
+  return { ...app, url, admin, pool, database, faults, dataFolder, stop }
 }

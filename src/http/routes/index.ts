@@ -5,6 +5,7 @@ import { authRoutes } from './auth.ts'
 import { conversationRoutes } from './conversations.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
+import { mediaRoutes } from './media.ts'
 import { messageRoutes } from './messages.ts'
 import { sandboxRoutes } from './sandbox.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -17,6 +18,7 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   ...instanceRoutes(services, instances),
   ...tokenRoutes(services, instances),
   ...messageRoutes(services, instances),
+  ...mediaRoutes(services),
   ...conversationRoutes(services, instances),
   ...webhookRoutes(services, instances),
   ...hookRoutes(services, instances),
