@@ -88,7 +88,8 @@ export type Format = { readonly type: MediaType; readonly mimeType: string }
 /** The format that an extension stands for, by the type that takes it. */
 export const formatOf = (rules: MediaRules, extension: string): Format | undefined => {
   for (const type of mediaTypes) {
-    const mimeType = rules[type].formats[extension]
+    const { formats } = rules[type]
+    const mimeType = Object.hasOwn(formats, extension) ? formats[extension] : undefined
     if (mimeType !== undefined) return { type, mimeType }
   }
   return undefined

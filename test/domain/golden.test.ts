@@ -103,6 +103,7 @@ describe('personal fields', () => {
     'MessageSentFromPhone: chat text mentions url filename caption emoji chatName sender senderName',
     'MessageReacted: by byName emoji',
     'ConversationStarted: chat',
+    'MediaStored: filename sha256',
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
   ]
@@ -111,6 +112,7 @@ describe('personal fields', () => {
     'MessageQueued: replyTo mimeType targetWhatsappId description whatsappId',
     'MessageReceived: replyTo mimeType targetWhatsappId description whatsappId',
     'MessageSentFromPhone: replyTo mimeType targetWhatsappId description whatsappId',
+    'MediaStored: mimeType key',
     'MessageSent: kind',
     'MessageFailed: reason',
     'MessageReacted: targetWhatsappId',

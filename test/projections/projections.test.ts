@@ -8,7 +8,7 @@ import type { EventStore, Position } from '../../src/ports/event-store.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { INSTANCE, JOHN, later, placeIn, TEAM, TENANT } from '../support/facts.ts'
 import { allRows, inBatchesOf, tables } from '../support/rows.ts'
-import { REVOKED_TOKEN, story, tellStory, TOKEN } from '../support/story.ts'
+import { REVOKED_TOKEN, story, tellStory, TOKEN, UPLOAD } from '../support/story.ts'
 
 const errors: unknown[] = []
 const open = async () => {
@@ -134,6 +134,21 @@ describe('after a day of a small business', () => {
       is_group: true,
       last_message: 'typed',
       unread_count: 1,
+    })
+  })
+
+  test('files are known by what they are, and deleted ones are gone', async () => {
+    expect(await idsIn('media')).toEqual([UPLOAD])
+    expect(await row('media', UPLOAD)).toMatchObject({
+      tenant_id: TENANT,
+      instance_id: INSTANCE,
+      conversation_id: null,
+      type: 'image',
+      size: 70,
+      filename: 'logo.png',
+      key: `key of ${UPLOAD}`,
+      created_at: later(34),
+      expires_at: later(7 * 86_400),
     })
   })
 

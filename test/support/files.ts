@@ -18,7 +18,7 @@ export const zip = (name: string, content: string) => {
   sizes.writeUInt32LE(data.length, 8)
   const lengths = Buffer.alloc(4)
   lengths.writeUInt16LE(nameBytes.length)
-  const common = [[20, 0, 0, 0, 0, 0, 0, 0, 0, 0], sizes, lengths] as const
+  const common = [bytes([20, 0], zeros(8)), sizes, lengths]
   const entry = bytes('PK\x03\x04', ...common, nameBytes, data)
   const directory = bytes('PK\x01\x02', [20, 0], ...common, zeros(14), nameBytes)
   const end = Buffer.alloc(18)
