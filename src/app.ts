@@ -288,7 +288,8 @@ export const createApp = (parts: Parts) => {
       .map((runner) => runner.status())
       .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
     const stopped =
-      projections.some(({ state }) => state === 'stopped') || reactions.some(({ error }) => error !== undefined)
+      projections.some(({ state }) => state === 'stopped') ||
+      reactions.some(({ error }) => error !== undefined)
     const status = !isReady ? 'starting' : stopped ? 'degraded' : 'ok'
     return { status, projections, reactions }
   }

@@ -113,12 +113,8 @@ const Secrets = Type.Object({
       maxLength: 1000,
     }),
   ),
-  s3AccessKeyId: Type.Optional(
-    Type.String({ description: 'Access key of the S3-compatible store.' }),
-  ),
-  s3SecretAccessKey: Type.Optional(
-    Type.String({ description: 'Secret key of the S3-compatible store.' }),
-  ),
+  s3AccessKeyId: Type.Optional(Type.String({ description: 'Access key of the S3-compatible store.' })),
+  s3SecretAccessKey: Type.Optional(Type.String({ description: 'Secret key of the S3-compatible store.' })),
   operatorToken: Type.Optional(
     Type.String({
       description: 'Bearer token for calls on tenants, at least 16 characters; without it they do not exist.',

@@ -107,7 +107,12 @@ const wrongFormat = (rules: MediaRules, found: string, wanted: MediaType | undef
     wanted === undefined
       ? `Files such as this one (${found}) are not taken. Allowed: ${describeRules(rules)}.`
       : `This file (${found}) cannot be sent as ${wanted}. Allowed: ${formatsText(rules[wanted])}.`,
-    { found, allowed: (wanted === undefined ? mediaTypes : [wanted]).flatMap((type) => Object.keys(rules[type].formats)) },
+    {
+      found,
+      allowed: (wanted === undefined ? mediaTypes : [wanted]).flatMap((type) =>
+        Object.keys(rules[type].formats),
+      ),
+    },
   )
 
 /** Refuses a file that is not what it was to be, is nothing that is taken, or is too large for what it is. */
@@ -117,7 +122,8 @@ export const mustFit = (
   wanted: MediaType | undefined,
 ): Format => {
   const { format } = file
-  if (!format || (wanted !== undefined && format.type !== wanted)) throw wrongFormat(rules, file.found, wanted)
+  if (!format || (wanted !== undefined && format.type !== wanted))
+    throw wrongFormat(rules, file.found, wanted)
   if (file.size > rules[format.type].maxBytes) throw tooLarge(rules, format.type)
   return format
 }

@@ -65,7 +65,11 @@ export const createMediaContent = ({ db, media, refusedUrl, settings }: Services
   }
 }
 
-const isSameFile = (queued: Content, url: string | undefined, ref: string | undefined): queued is MediaMessage =>
+const isSameFile = (
+  queued: Content,
+  url: string | undefined,
+  ref: string | undefined,
+): queued is MediaMessage =>
   isMedia(queued) && (ref === undefined ? queued.url === url : queued.mediaId === mediaIdOf(ref))
 
 const factsOf = ({ url, mediaId, mimeType, size, filename }: MediaMessage): FileFacts => ({
@@ -76,7 +80,10 @@ const factsOf = ({ url, mediaId, mimeType, size, filename }: MediaMessage): File
   ...(filename !== undefined && { filename }),
 })
 
-const contentOf = ({ media_type: kind, caption, filename, replyTo }: MediaFields, file: FileFacts): Content => ({
+const contentOf = (
+  { media_type: kind, caption, filename, replyTo }: MediaFields,
+  file: FileFacts,
+): Content => ({
   kind,
   ...file,
   ...(filename !== undefined && { filename }),

@@ -57,14 +57,17 @@ const contentOf = async (
 const rangeOf = (request: RouteRequest, size: number, etag: string): ByteRange | undefined => {
   const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(request.header('range') ?? '') ?? []
   const condition = request.header('if-range')
-  if (first === undefined || last === undefined || (condition !== undefined && condition !== etag)) return undefined
+  if (first === undefined || last === undefined || (condition !== undefined && condition !== etag))
+    return undefined
   if (first === '' && last === '') return undefined
   const isSuffix = first === ''
   const start = isSuffix ? Math.max(0, size - Number(last)) : Number(first)
   const end = isSuffix || last === '' ? size - 1 : Math.min(Number(last), size - 1)
   if (!isSuffix && last !== '' && Number(last) < start) return undefined
   if (start > end)
-    throw new Refusal('RANGE_NOT_SATISFIABLE', `The file has ${size} bytes; the range lies outside.`, { size })
+    throw new Refusal('RANGE_NOT_SATISFIABLE', `The file has ${size} bytes; the range lies outside.`, {
+      size,
+    })
   return { start, end }
 }
 

@@ -22,6 +22,7 @@ export const readUpload = async (incoming: IncomingMessage, { wantedOf, spool }:
   const busboy = busboyFor(incoming)
   let type: string | undefined
   let filename: string | undefined
+  let arriving: Readable | undefined
   let taken: Promise<Spooled> | undefined
 
   const complete = new Promise<void>((resolve, reject) => {
@@ -35,15 +36,17 @@ export const readUpload = async (incoming: IncomingMessage, { wantedOf, spool }:
       if (name !== 'file') return file.resume()
       if (taken) return reject(invalid('file', 'must be one file'))
       filename = given
+      arriving = file
       taken = take(file)
       taken.catch(reject)
-      incoming.once('close', () => file.destroy())
       return undefined
     })
     busboy.once('finish', resolve)
     busboy.once('error', () => reject(malformed('The multipart body ended early or cannot be read.')))
     incoming.once('error', reject)
-    incoming.once('close', () => reject(malformed('The upload broke off.')))
+    incoming.once('close', () => {
+      if (!incoming.complete) reject(malformed('The upload broke off.'))
+    })
     incoming.pipe(busboy)
   })
 
@@ -53,6 +56,7 @@ export const readUpload = async (incoming: IncomingMessage, { wantedOf, spool }:
     return { wanted: { ...wantedOf(type), filename }, spooled: await taken }
   } catch (error) {
     incoming.unpipe(busboy)
+    arriving?.destroy()
     busboy.destroy()
     // What the client still sends is read and forgotten, so that it gets to see the answer.
     incoming.resume()
@@ -65,7 +69,10 @@ export const readUpload = async (incoming: IncomingMessage, { wantedOf, spool }:
 const busboyFor = ({ headers }: IncomingMessage): Busboy => {
   const contentType = headers['content-type'] ?? ''
   if (!/^multipart\/form-data\s*(;|$)/i.test(contentType))
-    throw new Refusal('UNSUPPORTED_MEDIA_TYPE', 'Send multipart/form-data, with the file in the field "file".')
+    throw new Refusal(
+      'UNSUPPORTED_MEDIA_TYPE',
+      'Send multipart/form-data, with the file in the field "file".',
+    )
   try {
     return new Busboy({ headers: { ...headers, 'content-type': contentType }, limits })
   } catch {

@@ -27,7 +27,11 @@ export const removeMedia = ({ db, transact, mediaStore, ready }: Options): React
     await ready(event.position, signal)
     const { at } = event.meta
     const decide = discard('conversation_deleted', new Date().toISOString())
-    const context = { actor: { kind: 'system' }, correlation: event.meta.correlation, causation: event.id } as const
+    const context = {
+      actor: { kind: 'system' },
+      correlation: event.meta.correlation,
+      causation: event.id,
+    } as const
     // What was stored later belongs to a conversation that began anew under the same id.
     const page = (after: string | undefined) =>
       mediaOfConversation(db, idOfStream(event.stream), { until: at, after, limit: PAGE })

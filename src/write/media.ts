@@ -3,7 +3,14 @@ import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { invalid, notFound, Refusal } from '../domain/errors.ts'
 import { newId } from '../domain/ids.ts'
-import { largestOf, mustFit, tooLarge, type Format, type MediaRules, type MediaType } from '../domain/media-rules.ts'
+import {
+  largestOf,
+  mustFit,
+  tooLarge,
+  type Format,
+  type MediaRules,
+  type MediaType,
+} from '../domain/media-rules.ts'
 import { Media, store as storeDecision, type StoredMedia } from '../domain/media.ts'
 import type { Context } from '../domain/metadata.ts'
 import { FileUnavailable, type FetchFile } from '../ports/fetch-file.ts'
@@ -64,7 +71,8 @@ export const createMedia = ({ transact, load, store, fetchFile, spoolFolder, rul
   const formatOf = async ({ path, size }: Spooled, { type, filename, foreign }: Wanted): Promise<Format> => {
     const { format, mimeType } = await sniff(rules, path, filename)
     const told = foreign?.mimeType ?? ''
-    if (foreign) return { type: type ?? 'document', mimeType: mimeType ?? (isMimeType.test(told) ? told : UNKNOWN) }
+    if (foreign)
+      return { type: type ?? 'document', mimeType: mimeType ?? (isMimeType.test(told) ? told : UNKNOWN) }
     return mustFit(rules, { format, found: mimeType ?? 'of no known format', size }, type)
   }
 
@@ -127,8 +135,7 @@ export const createMedia = ({ transact, load, store, fetchFile, spoolFolder, rul
     const { id } = place
     if (id === undefined) return fetchAndKeep(url, wanted, place, context)
     const fetching =
-      underWay.get(id) ??
-      fetchOnce(url, wanted, { ...place, id }, context).finally(() => underWay.delete(id))
+      underWay.get(id) ?? fetchOnce(url, wanted, { ...place, id }, context).finally(() => underWay.delete(id))
     underWay.set(id, fetching)
     return fetching
   }

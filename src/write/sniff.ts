@@ -26,7 +26,8 @@ export const sniff = async (rules: MediaRules, path: string, name: string | unde
   // Content that was made to confuse the reader is content without a known format.
   const found = await fileTypeFromFile(path).catch(() => undefined)
   const named = extensionOf(name)
-  const extension = found && (containers[found.ext]?.includes(named) ? named : (sameAs[found.ext] ?? found.ext))
+  const extension =
+    found && (containers[found.ext]?.includes(named) ? named : (sameAs[found.ext] ?? found.ext))
   const format = extension === undefined ? undefined : formatOf(rules, extension)
   if (format) return { format, mimeType: format.mimeType }
   if (textNames.includes(named) && (await isText(path)))

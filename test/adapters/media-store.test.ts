@@ -43,9 +43,13 @@ describe('a folder', () => {
     const store = folderMediaStore(folder)
     const id = 'abcdef01-2345-4678-89ab-cdef01234567'
     await store.put(id, Readable.from([Buffer.from('x')]), 1)
-    await expect(store.put(randomUUID(), Readable.from([Buffer.from('x')]), 2)).rejects.toThrow('1 bytes, not 2')
+    await expect(store.put(randomUUID(), Readable.from([Buffer.from('x')]), 2)).rejects.toThrow(
+      '1 bytes, not 2',
+    )
     const files = await filesIn(folder)
-    expect(files.map(({ parentPath, name }) => join(parentPath, name))).toEqual([join(folder, 'ab', 'cd', id)])
+    expect(files.map(({ parentPath, name }) => join(parentPath, name))).toEqual([
+      join(folder, 'ab', 'cd', id),
+    ])
   })
   it('is rid of temporary files that a crash left a day ago, but not of those in use', async () => {
     const folder = await newFolder()

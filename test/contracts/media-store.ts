@@ -59,13 +59,17 @@ export const mediaStoreContract = (name: string, start: () => Promise<MediaStore
       expect(await under.store.open(id)).toBeUndefined()
       expect((await read(other))?.toString()).toBe('stays')
     })
-    it.each([5, 50])('takes nothing of 10 bytes that were to be %i, and keeps what was there', async (size) => {
-      const [fresh, known] = [randomUUID(), randomUUID()]
-      await put(known, Buffer.from('before'))
-      for (const id of [fresh, known]) await expect(put(id, Buffer.from('abcdefghij'), size)).rejects.toThrow()
-      expect(await under.store.stat(fresh)).toBeUndefined()
-      expect((await read(known))?.toString()).toBe('before')
-    })
+    it.each([5, 50])(
+      'takes nothing of 10 bytes that were to be %i, and keeps what was there',
+      async (size) => {
+        const [fresh, known] = [randomUUID(), randomUUID()]
+        await put(known, Buffer.from('before'))
+        for (const id of [fresh, known])
+          await expect(put(id, Buffer.from('abcdefghij'), size)).rejects.toThrow()
+        expect(await under.store.stat(fresh)).toBeUndefined()
+        expect((await read(known))?.toString()).toBe('before')
+      },
+    )
     it('takes nothing of a stream that fails on the way', async () => {
       const id = randomUUID()
       const failing = Readable.from(

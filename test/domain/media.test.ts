@@ -35,15 +35,30 @@ describe('a file', () => {
       .then()
   })
   test('is deleted once, and the second time not found', () => {
-    given(stored).when(remove(later(1))).then(deleted)
-    given(stored, deleted).when(remove(later(2))).refuses('NOT_FOUND')
-    given().when(remove(later(2))).refuses('NOT_FOUND')
+    given(stored)
+      .when(remove(later(1)))
+      .then(deleted)
+    given(stored, deleted)
+      .when(remove(later(2)))
+      .refuses('NOT_FOUND')
+    given()
+      .when(remove(later(2)))
+      .refuses('NOT_FOUND')
   })
-  test.each(['expired', 'conversation_deleted'] as const)('that is %s is deleted, if it is there', (reason) => {
-    given(stored).when(discard(reason, later(1))).then({ type: 'MediaDeleted', data: { reason, at: later(1) } })
-    given(stored, deleted).when(discard(reason, later(2))).then()
-    given().when(discard(reason, later(2))).then()
-  })
+  test.each(['expired', 'conversation_deleted'] as const)(
+    'that is %s is deleted, if it is there',
+    (reason) => {
+      given(stored)
+        .when(discard(reason, later(1)))
+        .then({ type: 'MediaDeleted', data: { reason, at: later(1) } })
+      given(stored, deleted)
+        .when(discard(reason, later(2)))
+        .then()
+      given()
+        .when(discard(reason, later(2)))
+        .then()
+    },
+  )
   test('that was deleted does not come back', () => given(stored, deleted).when(store(file)).then())
 })
 
@@ -84,9 +99,9 @@ describe('the table of what is taken', () => {
     const format = { type: 'audio', mimeType: 'audio/mpeg' } as const
     const { maxBytes } = mediaRules.audio
     expect(mustFit(mediaRules, { format, found: '', size: maxBytes }, undefined)).toBe(format)
-    expect(refusal(() => mustFit(mediaRules, { format, found: '', size: maxBytes + 1 }, undefined))).toMatchObject(
-      { code: 'PAYLOAD_TOO_LARGE' },
-    )
+    expect(
+      refusal(() => mustFit(mediaRules, { format, found: '', size: maxBytes + 1 }, undefined)),
+    ).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' })
   })
   it('says what a file is and what would be taken', () => {
     const format = { type: 'document', mimeType: 'application/pdf' } as const

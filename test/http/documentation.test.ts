@@ -64,6 +64,11 @@ describe('the OpenAPI document of the whole API', () => {
         'POST /webhooks/instance/{id}/connection',
         'POST /webhooks/instance/{id}/reaction',
         'PUT /instances/{id}/webhook',
+        'POST /media/upload',
+        'GET /media/{id}',
+        'DELETE /media/{id}',
+        'POST /messages/send-media',
+        'GET /messages/{id}/media',
       ]),
     )
   })

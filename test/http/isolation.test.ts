@@ -1,18 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { startFileServer, tinyFiles, upload } from '../support/files.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { servedRoutes, type ServedRoute } from './routes-table.ts'
 import { addTenant, instanceClient, storingNothing, type App } from './world.ts'
 
 let app: App
 let receiver: Awaited<ReturnType<typeof startReceiver>>
+let files: Awaited<ReturnType<typeof startFileServer>>
 let routes: readonly ServedRoute[]
 let strangers: Readonly<Record<string, Client>>
 beforeAll(async () => {
   app = await startApp()
   receiver = await startReceiver()
-  routes = (await servedRoutes(app.admin)).filter(({ isForOperator }) => !isForOperator)
+  files = await startFileServer()
+  // What is open to anybody is found by a secret in its address.
+  routes = (await servedRoutes(app.admin)).filter((route) => !route.isForOperator && !route.isForAnybody)
   const { client } = await addTenant(app, 'stranger')
   await createConnectedInstance(client)
   const neighbour = await createConnectedInstance(app.admin, 'neighbour')
@@ -24,6 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await app.stop()
   await receiver.close()
+  await files.close()
 })
 
 /** One thing of every kind, fresh, each under all the ids that a path takes. */
@@ -41,6 +46,11 @@ const makeThings = async () => {
     message: 'owned',
   })
   const [{ id, number }] = (await app.admin.get(`/conversations?instance_id=${instance}`)).body.data
+  const { body: file } = await upload(app.admin, 'owned.png', tinyFiles['a.png'] ?? Buffer.alloc(0))
+  const { body: picture } = await app.admin.post(`/webhooks/instance/${instance}/incoming`, {
+    ...incomingPayload('PICTURE'),
+    message: { imageMessage: { url: `${files.url}/a.jpg`, mimetype: 'image/jpeg', caption: 'owned' } },
+  })
   const deliveries = `/instances/${instance}/webhook/deliveries`
   const delivered = async (): Promise<Json[]> =>
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
@@ -52,6 +62,8 @@ const makeThings = async () => {
     conversation: [id, String(number)],
     delivery: [String(delivery.id)],
     token: [String(token.data.id)],
+    media: [file.data.id, uuidOfMedia(file.data.id)],
+    message: [picture.data.message_id, 'PICTURE'],
     messageUuid: received.data.message_id,
     sentId: sent.message_id,
     attempts: async () => (await delivered()).map(({ attempts }) => attempts.length),
@@ -59,9 +71,13 @@ const makeThings = async () => {
 }
 type Things = Awaited<ReturnType<typeof makeThings>>
 
-const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' => {
+const uuidOfMedia = (id: string) => id.replace(/^media_(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+
+const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' | 'media' | 'message' => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
   if (path.startsWith('/conversations/{id}')) return 'conversation'
+  if (path.startsWith('/media/{id}')) return 'media'
+  if (path.startsWith('/messages/{id}')) return 'message'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)
 }
@@ -80,13 +96,16 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
       return { key, status: 3 }
     case 'configureWebhook':
       return { webhook_url: receiver.url }
+    case 'sendMedia':
+    case 'sendMediaMessage':
+      return { ...example, media_url: `${files.url}/a.jpg` }
     default:
       return example ?? (method === 'GET' ? undefined : {})
   }
 }
 
 /** What ends something comes last, so that the other calls still find it. */
-const endings = ['disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
+const endings = ['deleteMedia', 'disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
 const endOf = ({ operationId }: ServedRoute) => endings.indexOf(operationId)
 
 const isHidden = (status: number) => status === 404 || status === 403
@@ -128,7 +147,7 @@ describe('a thing of one tenant', () => {
         const call = (client: Client) =>
           route.query.includes('instance_id')
             ? client.call(route.method, `${route.path}?instance_id=${ref}`)
-            : client.call(route.method, route.path, { ...route.example, instance_id: ref })
+            : client.call(route.method, route.path, { ...bodyFor(route, things), instance_id: ref })
         for (const [who, stranger] of Object.entries(strangers)) {
           const { status } = await storingNothing(app, () => call(stranger))
           expect(isHidden(status), `${who}: ${route.operationId} answered ${status}`).toBe(true)

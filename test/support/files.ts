@@ -1,8 +1,11 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Answer, Client, Json } from './client.ts'
 
 const bytes = (...parts: (string | number[] | Buffer)[]) =>
-  Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))))
+  Buffer.concat(
+    parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
+  )
 const zeros = (length: number) => Buffer.alloc(length)
 const ftyp = (brand: string) => bytes([0, 0, 0, 24], `ftyp${brand}`, zeros(12))
 const ogg = (codec: string) => bytes('OggS', [0, 2], zeros(22), codec, zeros(20))
@@ -93,5 +96,38 @@ export const startFileServer = async (
         server.close(() => done())
         server.closeAllConnections()
       }),
+  }
+}
+
+/** Uploads a file as a browser does. `fields` come before it. */
+export const upload = async (
+  { url, authorization }: Client,
+  name: string,
+  content: Buffer,
+  fields: Readonly<Record<string, string>> = {},
+): Promise<Answer<Json>> => {
+  const form = new FormData()
+  for (const [field, value] of Object.entries(fields)) form.append(field, value)
+  form.append('file', new Blob([new Uint8Array(content)]), name)
+  const response = await fetch(`${url}/media/upload`, {
+    method: 'POST',
+    headers: { authorization },
+    body: form,
+  })
+  return { status: response.status, headers: response.headers, body: await response.json() }
+}
+
+/** Gets bytes, as a browser does. */
+export const download = async (
+  { url, authorization }: Client,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+) => {
+  const address = path.startsWith('http') ? path : url + path
+  const response = await fetch(address, { headers: { authorization, ...headers } })
+  return {
+    status: response.status,
+    headers: response.headers,
+    bytes: Buffer.from(await response.arrayBuffer()),
   }
 }

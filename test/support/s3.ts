@@ -12,15 +12,23 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 /** AWS Signature Version 4 worked out anew, from its documentation; undefined where the request is not signed. */
 const expectedSignature = ({ method = '', url = '', headers }: IncomingMessage): string | undefined => {
   const [, credential = '', signed = ''] =
-    /^AWS4-HMAC-SHA256 Credential=([^,]+), SignedHeaders=([^,]+), Signature=/.exec(headers.authorization ?? '') ?? []
+    /^AWS4-HMAC-SHA256 Credential=([^,]+), SignedHeaders=([^,]+), Signature=/.exec(
+      headers.authorization ?? '',
+    ) ?? []
   const [accessKeyId, date = '', region = '', ...rest] = credential.split('/')
   const names = signed.split(';')
   const needed = ['host', 'x-amz-content-sha256', 'x-amz-date']
-  if (accessKeyId !== S3_KEYS.accessKeyId || region !== REGION || rest.join('/') !== 's3/aws4_request') return undefined
+  if (accessKeyId !== S3_KEYS.accessKeyId || region !== REGION || rest.join('/') !== 's3/aws4_request')
+    return undefined
   if (!needed.every((name) => names.includes(name))) return undefined
   const lines = names.map((name) => `${name}:${String(headers[name]).trim()}`)
   const request = [method, url, '', ...lines, '', signed, headers['x-amz-content-sha256']].join('\n')
-  const toSign = ['AWS4-HMAC-SHA256', headers['x-amz-date'], `${date}/${region}/s3/aws4_request`, sha256(request)]
+  const toSign = [
+    'AWS4-HMAC-SHA256',
+    headers['x-amz-date'],
+    `${date}/${region}/s3/aws4_request`,
+    sha256(request),
+  ]
   const key = ['s3', 'aws4_request'].reduce(hmac, hmac(hmac(`AWS4${S3_KEYS.secretAccessKey}`, date), region))
   return hmac(key, toSign.join('\n')).toString('hex')
 }
@@ -45,7 +53,11 @@ export const startS3StandIn = async (bucket = 'media') => {
     return response.writeHead(200).end()
   }
 
-  const get = ({ method, headers }: IncomingMessage, response: ServerResponse, object: Buffer | undefined) => {
+  const get = (
+    { method, headers }: IncomingMessage,
+    response: ServerResponse,
+    object: Buffer | undefined,
+  ) => {
     if (!object) return fault(response, 404, 'NoSuchKey')
     const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []
     const part = start === undefined ? object : object.subarray(Number(start), Number(end) + 1)

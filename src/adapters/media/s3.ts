@@ -47,13 +47,18 @@ export const s3MediaStore = (settings: S3Settings): MediaStore & { close(): Prom
 
   const call = async (
     { method, id }: Call,
-    { headers = {}, ...rest }: { headers?: Record<string, string>; body?: Readable; signal?: AbortSignal } = {},
+    {
+      headers = {},
+      ...rest
+    }: { headers?: Record<string, string>; body?: Readable; signal?: AbortSignal } = {},
   ): Promise<Answer> => {
     const request = await signed({ method, id }, headers)
     const { origin, pathname: path } = request.url
-    return agent.request({ origin, path, method, headers: request.headers, ...rest }).catch((error: unknown) => {
-      throw new StoreUnavailable(`${method} of a file failed: ${reasonOf(error)}`, { cause: error })
-    })
+    return agent
+      .request({ origin, path, method, headers: request.headers, ...rest })
+      .catch((error: unknown) => {
+        throw new StoreUnavailable(`${method} of a file failed: ${reasonOf(error)}`, { cause: error })
+      })
   }
 
   const put: MediaStore['put'] = async (id, content, size) => {
@@ -96,5 +101,7 @@ const reasonOf = (error: unknown) => (error instanceof Error ? error.message : S
 const settled = async (method: string, { statusCode, body }: Answer, expected: readonly number[]) => {
   const text = await body.text()
   if (!expected.includes(statusCode))
-    throw new StoreUnavailable(`${method} of a file was answered ${statusCode}: ${text.slice(0, FAULT_EXCERPT)}`)
+    throw new StoreUnavailable(
+      `${method} of a file was answered ${statusCode}: ${text.slice(0, FAULT_EXCERPT)}`,
+    )
 }

@@ -3,11 +3,12 @@ import { PassThrough, type Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
 import { FileUnavailable, type FetchFile } from '../../ports/fetch-file.ts'
 import type { AddressGuard } from './address-guard.ts'
-import { reasonOf } from './reasons.ts'
+import { closedEarly, reasonOf } from './reasons.ts'
 
 const REDIRECTS_MAX = 3
 const redirects: readonly number[] = [301, 302, 303, 307, 308]
 const CONNECTIONS_PER_ORIGIN = 8
+const brokenOff = 'connection closed before the end of the file'
 
 export type FetchTimeouts = {
   readonly connectMs: number
@@ -89,8 +90,13 @@ const unavailable = (error: unknown) => {
 /** The same bytes; what goes wrong on the way is told as FileUnavailable. */
 const inOurWords = (body: Readable): Readable => {
   const told = new PassThrough()
-  body.on('error', (error) => told.destroy(unavailable(error)))
+  body.on('error', (error) => {
+    const { message } = unavailable(error)
+    told.destroy(new FileUnavailable(message === closedEarly ? brokenOff : message, { cause: error }))
+  })
   told.on('close', () => body.destroy())
+  // It may fail before anybody reads it; without a listener, that would end the process.
+  told.on('error', () => undefined)
   return body.pipe(told)
 }
 

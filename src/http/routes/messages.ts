@@ -116,7 +116,10 @@ export const messageRoutes = (services: Services, instances: Instances) => {
     const instance = await instances.meant(caller, instance_id, request.host)
     const fields = { ...file, ...(await replyTo(instance.id, reply_to)) }
     const content = mediaContent(caller, request, instance.id, fields)
-    return answer('Media', await sendContent(caller, request, { instanceId: instance.id, chat, queue }, content))
+    return answer(
+      'Media',
+      await sendContent(caller, request, { instanceId: instance.id, chat, queue }, content),
+    )
   }
 
   return [
