@@ -11,7 +11,7 @@ const apiId = /^media_([0-9a-f]{32})$/i
 const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 
 /** The id as clients see it: `media_` and the UUID without hyphens. */
-export const apiMediaId = (id: string) => `media_${id.replaceAll('-', '')}`
+const apiMediaId = (id: string) => `media_${id.replaceAll('-', '')}`
 
 /** The UUID that a client means by either form of the id. */
 export const mediaIdOf = (ref: string): string | undefined => {

@@ -43,7 +43,7 @@ export const readUpload = async (incoming: IncomingMessage, { wantedOf, spool }:
     })
     busboy.once('finish', resolve)
     busboy.once('error', () => reject(malformed('The multipart body ended early or cannot be read.')))
-    incoming.once('error', reject)
+    incoming.once('error', () => reject(malformed('The upload broke off.')))
     incoming.once('close', () => {
       if (!incoming.complete) reject(malformed('The upload broke off.'))
     })

@@ -49,7 +49,6 @@ export const createSpool =
       clearTimeout(stalled)
     }
   }
-export type Spool = ReturnType<typeof createSpool>
 
 const tooSlow = (stallMs: number) =>
   new Refusal('MALFORMED_REQUEST', `Nothing of the file arrived for ${stallMs / 1000} seconds.`)

@@ -42,7 +42,6 @@ export const png = Buffer.from(
 )
 export const jpeg = bytes([0xff, 0xd8, 0xff, 0xe0, 0, 16], 'JFIF', zeros(60), [0xff, 0xd9])
 export const mp4 = bytes(ftyp('isom'), zeros(100))
-export const ogm = ogg('OpusHead')
 export const pdf = bytes('%PDF-1.4\n1 0 obj <<>> endobj\ntrailer <<>>\n%%EOF\n')
 
 /** The smallest thing of every format that passes for one, by its name. */
@@ -60,7 +59,7 @@ export const tinyFiles: Readonly<Record<string, Buffer>> = {
   'a.mp3': bytes([0xff, 0xfb, 0x90, 0x64], zeros(500)),
   'a.ogg': ogg('\x01vorbis'),
   'a.wav': bytes(riff('WAVEfmt '), zeros(40)),
-  'a.opus': ogm,
+  'a.opus': ogg('OpusHead'),
   'a.aac': bytes([0xff, 0xf1, 0x50, 0x80, 2, 0x1f, 0xfc], zeros(40)),
   'a.m4a': bytes(ftyp('M4A '), zeros(100)),
   'a.pdf': pdf,

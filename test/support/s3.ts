@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
-export const S3_KEYS = { accessKeyId: 'AKTEST', secretAccessKey: 'a secret for tests' }
+const S3_KEYS = { accessKeyId: 'AKTEST', secretAccessKey: 'a secret for tests' }
 const REGION = 'eu-test-1'
 
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest()

@@ -74,7 +74,7 @@ const issued = (id: string, number: number): Told => [
 ]
 /** An upload of the shop, and the file of a message that was deleted. */
 export const UPLOAD = '550e8400-e29b-41d4-a716-446655440021'
-export const DELETED_MEDIA = '550e8400-e29b-41d4-a716-446655440022'
+const DELETED_MEDIA = '550e8400-e29b-41d4-a716-446655440022'
 const stored = (id: string, seconds: number, fields: object): Told => [
   `media-${id}`,
   {
