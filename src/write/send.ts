@@ -74,6 +74,11 @@ export const createSend = (parts: Parts) => {
     mustBeManual((await load(Conversation, conversationId(instanceId, chat))).state)
   }
 
+  const mustBeAllowed = async (command: SendCommand, instance: Instance) => {
+    await mustNotBeAutomated(command)
+    if (!command.queueIfOffline) mustBeConnected(instance)
+  }
+
   return async (command: SendCommand): Promise<SentMessage> => {
     const { instanceId, chat, context, idempotencyKey } = command
     const whatsappId = outgoingWhatsappId(instanceId, idempotencyKey)
@@ -86,10 +91,7 @@ export const createSend = (parts: Parts) => {
     // Before the conversation starts: a refused request leaves nothing behind.
     if (!instance.exists) throw notFound('Instance')
     const queuedBefore = known?.state.body
-    if (!queuedBefore) {
-      await mustNotBeAutomated(command)
-      if (!command.queueIfOffline) mustBeConnected(instance)
-    }
+    if (!queuedBefore) await mustBeAllowed(command, instance)
     const content = await contentOf(command, id, queuedBefore?.content)
     if (known) mustBeFreeFor({ chat, content }, known.state)
     const conversation = await startConversation(instanceId, chat, context)
