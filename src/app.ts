@@ -7,6 +7,7 @@ import type { Settings } from './config.ts'
 import { upcast } from './domain/catalogue.ts'
 import { Refusal } from './domain/errors.ts'
 import type { Provider } from './domain/instance.ts'
+import { mediaRules, type MediaRules } from './domain/media-rules.ts'
 import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createEventStreams, type StreamTimes } from './http/event-streams.ts'
@@ -17,7 +18,9 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Bus } from './ports/bus.ts'
 import type { EventStore, Position } from './ports/event-store.ts'
+import type { FetchFile } from './ports/fetch-file.ts'
 import type { Gateway, GatewayListener } from './ports/gateway.ts'
+import type { MediaStore } from './ports/media-store.ts'
 import type { Numbers } from './ports/numbers.ts'
 import type { Post } from './ports/post.ts'
 import type { SandboxPhone } from './ports/sandbox.ts'
@@ -29,9 +32,11 @@ import { countWaiting, outboxRow, waitingMessages } from './projections/outbox.t
 import { isOf } from './projections/projection.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
 import { shareTranslation } from './public-events/share.ts'
+import { createMediaExpiry } from './reactions/expire-media.ts'
 import { follow } from './reactions/follow.ts'
 import { learnContacts } from './reactions/learn-contacts.ts'
 import { relay } from './reactions/relay.ts'
+import { removeMedia } from './reactions/remove-media.ts'
 import { createInstanceRunner } from './reactions/run-instances.ts'
 import { createReactionRunner } from './reactions/runner.ts'
 import { createSender } from './reactions/send-messages.ts'
@@ -43,6 +48,7 @@ import { createAccounts } from './write/accounts.ts'
 import { createContacts } from './write/contacts.ts'
 import { createStartConversation } from './write/conversations.ts'
 import { createGroups } from './write/groups.ts'
+import { createMedia } from './write/media.ts'
 import { createOutcomes } from './write/outcomes.ts'
 import { createQuota } from './write/quota.ts'
 import { createReceive, listenerOf } from './write/receive.ts'
@@ -76,6 +82,12 @@ export type Parts = {
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone
   readonly post: Post
+  readonly fetchFile: FetchFile
+  readonly mediaStore: MediaStore
+  /** Folder for files that are coming in. */
+  readonly spoolFolder: string
+  /** Other limits and formats than those of WhatsApp, for tests. */
+  readonly mediaRules?: MediaRules
   readonly refusedUrl: (url: string) => string | undefined
   /** Aborts when the server stops: answers that have no end of their own end then. */
   readonly stopping: AbortSignal
@@ -135,6 +147,10 @@ export const createApp = (parts: Parts) => {
     timeoutMs,
     hasAutomation,
   })
+
+  const { mediaStore, spoolFolder, fetchFile } = parts
+  const rules = parts.mediaRules ?? mediaRules
+  const media = createMedia({ transact, load, store: mediaStore, fetchFile, spoolFolder, rules })
 
   // Reading
   const instances = createInstanceFinder(db)
@@ -207,7 +223,20 @@ export const createApp = (parts: Parts) => {
     reaction: learnContacts(contacts),
     onError: reporter('learning contacts'),
   })
-  const reactions = [relayRunner, contactLearner]
+  // Files: away with what was deleted, expired, or belonged to a conversation that is gone
+  const mediaRunner = createReactionRunner({
+    pool: workPool,
+    store,
+    reaction: removeMedia({
+      db,
+      transact,
+      mediaStore,
+      ready: (position, signal) => mustReach(position, signal, 'media'),
+    }),
+    onError: reporter('media removal'),
+  })
+  const expireMedia = createMediaExpiry({ db, transact })
+  const reactions = [relayRunner, contactLearner, mediaRunner]
 
   // WhatsApp: sessions as wanted, messages in, messages out
   const instanceRunner = createInstanceRunner({
@@ -281,6 +310,8 @@ export const createApp = (parts: Parts) => {
     send,
     receive,
     groups: createGroups({ transact, gatewayOf: instanceRunner.gatewayOf }),
+    media,
+    mediaStore,
     deliveries,
     openEventStream,
     isStillAllowed: authentication.isStillAllowed,
@@ -342,6 +373,7 @@ export const createApp = (parts: Parts) => {
   const purge = async (signal: AbortSignal) => {
     while (!signal.aborted) {
       await queue.purge(settings.deliveryRetentionDays, PURGE_MAX).catch(reporter('purge'))
+      await expireMedia(new Date().toISOString()).catch(reporter('media expiry'))
       await sleep(PURGE_EVERY_MS, undefined, { signal }).catch(() => {})
     }
   }

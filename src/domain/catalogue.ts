@@ -3,6 +3,7 @@ import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
 import { groupEvents, type GroupEvent } from './group.ts'
 import { instanceEvents, type InstanceEvent } from './instance.ts'
+import { mediaEvents, type MediaEvent } from './media.ts'
 import { messageEvents, type MessageEvent } from './message.ts'
 import { tagEvents, type TagEvent } from './tag.ts'
 import { tenantEvents, type TenantEvent } from './tenant.ts'
@@ -16,6 +17,7 @@ export const catalogue: EventSchemas = {
   ...conversationEvents,
   ...groupEvents,
   ...instanceEvents,
+  ...mediaEvents,
   ...messageEvents,
   ...tagEvents,
   ...tenantEvents,
@@ -29,6 +31,7 @@ export type ZapiniEvent =
   | ConversationEvent
   | GroupEvent
   | InstanceEvent
+  | MediaEvent
   | MessageEvent
   | TagEvent
   | TenantEvent

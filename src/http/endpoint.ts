@@ -69,6 +69,7 @@ const requestOf = (ctx: ParameterizedContext<State>) => {
   return {
     id: ctx.state.requestId,
     host: ctx.host,
+    origin: () => `${ctx.protocol}://${ctx.host}`,
     ip: ctx.ip,
     rawBody: noBody,
     incoming: ctx.req,

@@ -23,6 +23,8 @@ export type Caller = {
 export type RouteRequest = {
   readonly id: string
   readonly host: string
+  /** Where the client reached us: `https://api.example.com`. */
+  origin(): string
   readonly ip: string
   /** The body as it came, for signatures; empty for a route without a body. */
   readonly rawBody: Buffer

@@ -5,6 +5,7 @@ import type { ConversationRow } from './conversations.ts'
 import type { InstanceActivityRow } from './instance-activity.ts'
 import type { InstanceRow } from './instances.ts'
 import type { MessageSearchRow } from './message-search.ts'
+import type { MediaRow } from './media.ts'
 import type { MessageRow } from './messages.ts'
 import type { OutboxRow } from './outbox.ts'
 import type { TagRow } from './tags.ts'
@@ -19,6 +20,7 @@ export type Database = {
   conversation_tag: ConversationTagRow
   instance: InstanceRow
   instance_activity: InstanceActivityRow
+  media: MediaRow
   message: MessageRow
   message_search: MessageSearchRow
   outbox: OutboxRow

@@ -5,6 +5,7 @@ import { conversations } from './conversations.ts'
 import { instanceActivity } from './instance-activity.ts'
 import { instances } from './instances.ts'
 import { messageSearch } from './message-search.ts'
+import { media } from './media.ts'
 import { messages } from './messages.ts'
 import { outbox } from './outbox.ts'
 import type { AnyProjection } from './projection.ts'
@@ -21,6 +22,7 @@ export const projections = {
   instanceActivity,
   instances,
   messageSearch,
+  media,
   messages,
   outbox,
   tags,

@@ -82,6 +82,11 @@ describe('the OpenAPI document of the whole API', () => {
         'POST /instances/{id}/groups/{jid}/leave',
         'GET /instances/{id}/groups/{jid}/invite',
         'DELETE /instances/{id}/groups/{jid}/invite',
+        'POST /media/upload',
+        'GET /media/{id}',
+        'DELETE /media/{id}',
+        'POST /messages/send-media',
+        'GET /messages/{id}/media',
       ]),
     )
   })

@@ -9,7 +9,7 @@ import type { EventStore, Position } from '../../src/ports/event-store.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { INSTANCE, JOHN, later, MARY, placeIn, TEAM, TENANT } from '../support/facts.ts'
 import { allRows, inBatchesOf, tables } from '../support/rows.ts'
-import { ERASED, KEPT_TOKEN, REVOKED_TOKEN, story, tellStory, TOKEN, VIP } from '../support/story.ts'
+import { ERASED, KEPT_TOKEN, REVOKED_TOKEN, story, tellStory, TOKEN, UPLOAD, VIP } from '../support/story.ts'
 
 const errors: unknown[] = []
 const open = async () => {
@@ -177,6 +177,21 @@ describe('after a day of a small business', () => {
       created_at: later(23),
     })
     expect(await idsIn('contact'), 'but for the one that was deleted').toHaveLength(2)
+  })
+
+  test('files are known by what they are, and deleted ones are gone', async () => {
+    expect(await idsIn('media')).toEqual([UPLOAD])
+    expect(await row('media', UPLOAD)).toMatchObject({
+      tenant_id: TENANT,
+      instance_id: INSTANCE,
+      conversation_id: null,
+      type: 'image',
+      size: 70,
+      filename: 'logo.png',
+      key: `key of ${UPLOAD}`,
+      created_at: later(34),
+      expires_at: later(7 * 86_400),
+    })
   })
 
   test('messages have their newest status', async () => {

@@ -103,6 +103,25 @@ const changed = (
   chat: string,
   seconds: number,
 ): Told => [`conversation-${conversationId(INSTANCE, chat)}`, { type, data: { at: later(seconds) } }]
+/** An upload of the shop, and the file of a message that was deleted. */
+export const UPLOAD = '550e8400-e29b-41d4-a716-446655440021'
+const DELETED_MEDIA = '550e8400-e29b-41d4-a716-446655440022'
+const stored = (id: string, seconds: number, fields: object): Told => [
+  `media-${id}`,
+  {
+    type: 'MediaStored',
+    data: {
+      type: 'image',
+      mimeType: 'image/png',
+      size: 70,
+      sha256: 'hash of the content',
+      key: `key of ${id}`,
+      instanceId: INSTANCE,
+      at: later(seconds),
+      ...fields,
+    },
+  },
+]
 const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
 const group = { ...placeIn(TEAM), chat: TEAM, chatName: 'Marketing Team', conversationNumber: 2 }
 
@@ -255,6 +274,9 @@ export const story: readonly Told[] = [
     messageStream('early'),
     { type: 'MessageReceived', data: incoming('early', { number: 9, at: later(33) }) },
   ],
+  stored(UPLOAD, 34, { filename: 'logo.png', expiresAt: later(7 * 86_400) }),
+  stored(DELETED_MEDIA, 34, { conversationId: conversationId(INSTANCE, JOHN) }),
+  [`media-${DELETED_MEDIA}`, { type: 'MediaDeleted', data: { reason: 'requested', at: later(35) } }],
   [messageStream('lost'), { type: 'MessageQueued', data: outgoing('lost', { number: 10, at: later(35) }) }],
   [
     messageStream('lost'),

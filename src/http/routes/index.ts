@@ -15,6 +15,7 @@ import { groupRoutes } from './groups.ts'
 import { eventRoutes } from './events.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
+import { mediaRoutes } from './media.ts'
 import { messageRoutes } from './messages.ts'
 import { sandboxRoutes } from './sandbox.ts'
 import { tagRoutes } from './tags.ts'
@@ -40,6 +41,7 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...automationBulkRoutes(services, finders),
     ...tagRoutes(services, finders),
     ...chatRoutes(services, instances, finders),
+    ...mediaRoutes(services),
     ...contactRoutes(services, instances),
     ...searchRoutes(services, instances),
     ...eventRoutes(services, instances),
