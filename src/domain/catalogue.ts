@@ -1,3 +1,5 @@
+import { automationRunEvents, type AutomationRunEvent } from './automation-run.ts'
+import { automationEvents, type AutomationEvent } from './automation.ts'
 import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
 import { instanceEvents, type InstanceEvent } from './instance.ts'
@@ -10,6 +12,8 @@ import { webhookEvents, type WebhookEvent } from './webhook.ts'
 
 /** Every event of this program: the one place that knows them all. */
 export const catalogue: EventSchemas = {
+  ...automationEvents,
+  ...automationRunEvents,
   ...conversationEvents,
   ...instanceEvents,
   ...messageEvents,
@@ -21,6 +25,8 @@ export const catalogue: EventSchemas = {
 }
 
 export type ZapiniEvent =
+  | AutomationEvent
+  | AutomationRunEvent
   | ConversationEvent
   | InstanceEvent
   | MessageEvent
