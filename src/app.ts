@@ -19,13 +19,19 @@ import type { Gateway, GatewayListener } from './ports/gateway.ts'
 import type { Numbers } from './ports/numbers.ts'
 import type { Post } from './ports/post.ts'
 import type { SandboxPhone } from './ports/sandbox.ts'
+import { createEnabledAutomations } from './projections/automations.ts'
 import type { Database } from './projections/database.ts'
 import { wantedInstances } from './projections/instances.ts'
+import { hasEarlierIncoming } from './projections/messages.ts'
 import { outboxRow, waitingMessages } from './projections/outbox.ts'
 import { isOf } from './projections/projection.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
+import { tagsAmong } from './projections/tags.ts'
+import { createAskIntegration } from './reactions/ask-integration.ts'
 import { follow } from './reactions/follow.ts'
+import { createLaneRunner } from './reactions/lanes.ts'
 import { relay } from './reactions/relay.ts'
+import { createAutomationWork } from './reactions/run-automations.ts'
 import { createInstanceRunner } from './reactions/run-instances.ts'
 import { createReactionRunner } from './reactions/runner.ts'
 import { createSender } from './reactions/send-messages.ts'
@@ -46,6 +52,9 @@ const CATCH_UP_MS = 2000
 const MUST_CATCH_UP_MS = 30_000
 /** While starting, read models are looked at this often. */
 const START_LOOK_MS = 200
+/** Messages that automation works on at once, and that may wait for it. */
+const AUTOMATIONS_AT_ONCE = 16
+const AUTOMATIONS_UNFINISHED_MAX = 5000
 const PURGE_EVERY_MS = 60_000
 const PURGE_MAX = 5000
 /** Added to the two posts that a lane may be busy with, before its lease runs out. */
@@ -65,7 +74,10 @@ export type Parts = {
   readonly numbers: Numbers & { align(): Promise<void> }
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone
+  /** For webhooks. */
   readonly post: Post
+  /** For integrations: another one, so that neither waits for a connection of the other. */
+  readonly integrationPost: Post
   readonly refusedUrl: (url: string) => string | undefined
   /** Nothing else works on this database: what an earlier process left under a lease is free. */
   readonly alone: boolean
@@ -84,7 +96,8 @@ export const createApp = (parts: Parts) => {
   const { transact, load, recall } = createTransact(store, (category, events) =>
     metrics.eventsAppended(category, events),
   )
-  const hasAutomation = () => Promise.resolve(false)
+  const automations = createEnabledAutomations(db)
+  const hasAutomation = async (instanceId: string) => (await automations.enabledOf(instanceId)).length > 0
   const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
   const accounts = createAccounts(transact, numbers)
   const receive = createReceive({ transact, numbers, startConversation })
@@ -106,6 +119,7 @@ export const createApp = (parts: Parts) => {
   const authentication = createAuthentication(db, instances.find)
   const onChanged = (name: ReadModel) => {
     if (name === 'instances') instances.forget()
+    if (name === 'automations') automations.forget()
     if (['accounts', 'instances', 'tenants', 'tokens'].includes(name)) authentication.forget()
   }
   const readModels = createReadModels({ pool: workPool, store, onChanged, onError: reporter('read model') })
@@ -157,6 +171,31 @@ export const createApp = (parts: Parts) => {
     onError: reporter('relay'),
   })
 
+  // What answers by itself
+  const askIntegration = createAskIntegration({ post: parts.integrationPost, refusedUrl: parts.refusedUrl })
+  const automationRunner = createLaneRunner({
+    pool: workPool,
+    store,
+    work: createAutomationWork({
+      transact,
+      load,
+      send,
+      ask: askIntegration,
+      enabledOf: async (instanceId, upTo, signal) => {
+        await mustReach(upTo, signal, 'automations')
+        return automations.enabledOf(instanceId)
+      },
+      isFirst: async ({ data, position }, signal) => {
+        await mustReach(position, signal, 'messages')
+        return !(await hasEarlierIncoming(db, data.conversationId, data.number))
+      },
+      knownTags: async (tenantId, ids) => (await tagsAmong(db, tenantId, ids)).map(({ id }) => id),
+    }),
+    atOnce: AUTOMATIONS_AT_ONCE,
+    unfinishedMax: AUTOMATIONS_UNFINISHED_MAX,
+    onError: reporter('automations'),
+  })
+
   // WhatsApp: sessions as wanted, messages in, messages out
   const instanceRunner = createInstanceRunner({
     gateways: parts.gateways,
@@ -190,7 +229,7 @@ export const createApp = (parts: Parts) => {
       {
         store,
         begin: async (head) => {
-          await mustReach(head, signal, 'instances', 'outbox')
+          await mustReach(head, signal, 'instances', 'outbox', 'automations')
           sender.begin(head)
           const wanted = await wantedInstances(db)
           await Promise.all(
@@ -217,6 +256,8 @@ export const createApp = (parts: Parts) => {
     send,
     receive,
     deliveries,
+    askIntegration,
+    readStream: store.readStream,
     sandbox: parts.sandbox,
     gatewayOf: instanceRunner.gatewayOf,
     caughtUp: async (position: Position, ...names: ReadModel[]) => {
@@ -252,10 +293,15 @@ export const createApp = (parts: Parts) => {
     const projections = readModels
       .status()
       .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
-    const { position, ...rest } = relayRunner.status()
-    const stopped = projections.some(({ state }) => state === 'stopped') || rest.error !== undefined
+    const reactions = [relayRunner, automationRunner].map((runner) => {
+      const { position, ...rest } = runner.status()
+      return { ...rest, position: String(position) }
+    })
+    const stopped =
+      projections.some(({ state }) => state === 'stopped') ||
+      reactions.some(({ error }) => error !== undefined)
     const status = !isReady ? 'starting' : stopped ? 'degraded' : 'ok'
-    return { status, projections, reactions: [{ ...rest, position: String(position) }] }
+    return { status, projections, reactions }
   }
 
   const measure = async () => {
@@ -263,7 +309,8 @@ export const createApp = (parts: Parts) => {
       metrics.projectionState(name, state)
       metrics.projectionPosition(name, position)
     }
-    metrics.projectionPosition('relay', relayRunner.status().position)
+    for (const { status } of [relayRunner, automationRunner])
+      metrics.projectionPosition(status().name, status().position)
     metrics.projectionPosition('log', await store.head())
     metrics.pendingDeliveries(await deliveries.pending())
   }
@@ -303,6 +350,7 @@ export const createApp = (parts: Parts) => {
         readModels.run(signal),
         outcomes.run(signal),
         relayRunner.run(signal),
+        automationRunner.run(signal),
         deliverer.run(signal),
         runGateways(signal),
         purge(signal),

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { Position } from '../ports/event-store.ts'
+import type { AskIntegration } from '../domain/integration.ts'
+import type { EventStore, Position } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { SandboxPhone } from '../ports/sandbox.ts'
@@ -21,6 +22,9 @@ export type Services = {
   readonly send: Send
   readonly receive: Receive
   readonly deliveries: Deliveries
+  readonly askIntegration: AskIntegration
+  /** The log itself, for what is told of the past. */
+  readonly readStream: EventStore['readStream']
   readonly sandbox: SandboxPhone | undefined
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
   /** Waits, within bounds, until read models know a position: for settings, that the next call relies on. */

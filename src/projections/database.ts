@@ -1,4 +1,5 @@
 import type { AccountRow, TenantRow } from './accounts.ts'
+import type { AutomationRow } from './automations.ts'
 import type { ConversationTagRow } from './conversation-tags.ts'
 import type { ConversationRow } from './conversations.ts'
 import type { InstanceActivityRow } from './instance-activity.ts'
@@ -12,6 +13,7 @@ import type { WebhookEndpointRow } from './webhook-endpoints.ts'
 /** The read models, as queries see them. */
 export type Database = {
   account: AccountRow
+  automation: AutomationRow
   conversation: ConversationRow
   conversation_tag: ConversationTagRow
   instance: InstanceRow

@@ -1,4 +1,5 @@
 import { accounts, tenants } from './accounts.ts'
+import { automations } from './automations.ts'
 import { conversationTags } from './conversation-tags.ts'
 import { conversations } from './conversations.ts'
 import { instanceActivity } from './instance-activity.ts'
@@ -13,6 +14,7 @@ import { webhookEndpoints } from './webhook-endpoints.ts'
 /** Every read model of this program. */
 export const projections = {
   accounts,
+  automations,
   conversationTags,
   conversations,
   instanceActivity,

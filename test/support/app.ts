@@ -45,6 +45,7 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     timeoutMs: settings.webhookTimeoutSeconds * 1000,
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
+  const integrations = guardedPost({ guard, timeoutMs: 30_000, connectionsPerOrigin: 32 })
   const app = createApp({
     settings: { ...settings, version: 'test', validateResponses: true },
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
@@ -56,6 +57,7 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     gateways: { sandbox },
     sandbox,
     post: outbound.post,
+    integrationPost: integrations.post,
     refusedUrl: guard.checkUrl,
     alone: true,
     firstAccount: ADMIN,
@@ -77,7 +79,7 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     await new Promise((done) => server.close(done))
     running.abort()
     await stopped
-    await outbound.close()
+    await Promise.all([outbound.close(), integrations.close()])
     await store.close()
     await Promise.all([pool.end(), logPool.end(), workPool.end()])
     await database.drop()
