@@ -43,6 +43,8 @@ test('on a database made anew from a log, numbers go on where the log ends', asy
   const id = '550e8400-e29b-41d4-a716-446655440001'
   const holder = { kind: 'instance', instanceId: INSTANCE } as const
   const person = { email: 'a@example.com', name: 'A', role: 'admin', passwordHash: 'x' } as const
+  const definition = { trigger: { type: 'any' as const }, steps: [] }
+  const settings = { name: 'F', enabled: true, definition }
   await Promise.all([
     store.append(`tenant-${TENANT}`, NO_STREAM, [
       toAppend({ type: 'TenantCreated', data: { number: 10, name: 'Acme', timeZone: 'UTC', at } }),
@@ -68,6 +70,12 @@ test('on a database made anew from a log, numbers go on where the log ends', asy
     store.append(messageStream('60'), NO_STREAM, [
       toAppend({ type: 'MessageQueued', data: outgoing('60', { number: 60 }) }),
     ]),
+    store.append(`automation-${id}`, NO_STREAM, [
+      toAppend({
+        type: 'AutomationCreated',
+        data: { ...settings, number: 70, instanceId: INSTANCE, kind: 'flow', at },
+      }),
+    ]),
   ])
   const readModels = createReadModels({ pool, store, onChanged: () => {}, onError: () => {} })
   await readModels.prepare()
@@ -84,6 +92,7 @@ test('on a database made anew from a log, numbers go on where the log ends', asy
     instance: 41,
     conversation: 51,
     message: 61,
+    automation: 71,
   })
   await numbers('message')
   await numbers.align()

@@ -105,6 +105,8 @@ describe('personal fields', () => {
     'ConversationStarted: chat',
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
+    'AutomationRunAdvanced: value',
+    'AutomationRunEnded: reason',
   ]
   /** Of this program, of the operator, or of WhatsApp: each looked at and found to say nothing about a person. */
   const NOT_PERSONAL = [
@@ -121,6 +123,9 @@ describe('personal fields', () => {
     'TokenIssued: name hash',
     'UserCreated: passwordHash',
     'WebhookConfigured: url secret',
+    'AutomationCreated: name words pattern text media_url caption save_as on reason url secret',
+    'AutomationChanged: name words pattern text media_url caption save_as on reason url secret',
+    'AutomationRunAdvanced: name',
   ]
   const fieldsOf = (lines: string[]) =>
     lines.flatMap((line) => {

@@ -47,10 +47,17 @@ const makeThings = async () => {
   await vi.waitFor(async () => expect((await delivered()).length).toBeGreaterThan(1))
   const [delivery] = await delivered()
   const shown = (await app.admin.get(`/instances/${instance}`)).body.data
+  const { body: automation } = await app.admin.post(`/instances/${instance}/automations`, {
+    name: 'owned',
+    kind: 'flow',
+    enabled: false,
+    definition: { trigger: { type: 'any' }, steps: [{ type: 'reply', text: 'owned' }] },
+  })
   return {
     instance: [instance, String(shown.id)],
     conversation: [id, String(number)],
     delivery: [String(delivery.id)],
+    automation: [automation.data.uuid, String(automation.data.id)],
     token: [String(token.data.id)],
     messageUuid: received.data.message_id,
     sentId: sent.message_id,
@@ -59,9 +66,10 @@ const makeThings = async () => {
 }
 type Things = Awaited<ReturnType<typeof makeThings>>
 
-const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' => {
+const kindOf = (path: string): 'instance' | 'conversation' | 'delivery' | 'automation' => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
   if (path.startsWith('/conversations/{id}')) return 'conversation'
+  if (path.startsWith('/automations/{id}')) return 'automation'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)
 }
@@ -86,7 +94,7 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
 }
 
 /** What ends something comes last, so that the other calls still find it. */
-const endings = ['disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
+const endings = ['deleteAutomation', 'disconnectInstance', 'revokeInstanceToken', 'deleteInstance']
 const endOf = ({ operationId }: ServedRoute) => endings.indexOf(operationId)
 
 const isHidden = (status: number) => status === 404 || status === 403

@@ -2,7 +2,9 @@ import type { Instances } from '../instances.ts'
 import type { Route } from '../route.ts'
 import type { Services } from '../services.ts'
 import { authRoutes } from './auth.ts'
+import { automationRoutes } from './automations.ts'
 import { conversationRoutes } from './conversations.ts'
+import { historyRoutes } from './history.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
@@ -18,6 +20,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   ...tokenRoutes(services, instances),
   ...messageRoutes(services, instances),
   ...conversationRoutes(services, instances),
+  ...historyRoutes(services),
+  ...automationRoutes(services, instances),
   ...webhookRoutes(services, instances),
   ...hookRoutes(services, instances),
   ...tenantRoutes(services),
