@@ -124,7 +124,8 @@ export const createApp = (parts: Parts) => {
   }
   const readModels = createReadModels({ pool: workPool, store, onChanged, onError: reporter('read model') })
   const mustReach = async (position: Position, signal: AbortSignal, ...names: ReadModel[]) => {
-    while (!(await readModels.reached(position, MUST_CATCH_UP_MS, ...names))) {
+    // In short waits, so that a stop is not held up by a read model that has stopped before.
+    while (!(await readModels.reached(position, CATCH_UP_MS, ...names))) {
       signal.throwIfAborted()
       await sleep(CATCH_UP_MS, undefined, { signal })
     }

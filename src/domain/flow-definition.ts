@@ -5,7 +5,7 @@ import { matchesPattern, problemOfPattern } from './pattern.ts'
 import { literals, Uuid } from './values.ts'
 
 /** In all, those within branches included. */
-export const STEPS_MAX = 100
+const STEPS_MAX = 100
 /** A branch within a branch within a branch. */
 const BRANCH_DEPTH = 3
 const CASES_MAX = 20

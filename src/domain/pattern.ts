@@ -53,7 +53,7 @@ const oneOf = (source: string): Node => {
 
 const literal = (character: string): Node => ({
   kind: 'all',
-  parts: [...foldText(character)].map((own) => ({ kind: 'read', reads: (read) => read === own })),
+  parts: Array.from(foldText(character), (own) => ({ kind: 'read', reads: (read) => read === own })),
 })
 
 const parse = (source: string): Node => {
@@ -178,7 +178,7 @@ export const problemOfPattern = (source: string): string | undefined => {
 /** Whether a pattern, in which nothing is wrong, is found somewhere in the beginning of a text. */
 export const matchesPattern = (source: string, text: string): boolean => {
   const program = compile(source)
-  const characters = [...foldText(text)].slice(0, TEXT_MAX)
+  const characters = Array.from(foldText(text)).slice(0, TEXT_MAX)
   let reading: number[] = []
   for (let n = 0; n <= characters.length; n++) {
     const [before = '', after = ''] = [characters[n - 1], characters[n]]

@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox'
+import { Type } from 'typebox'
 import {
   Automation,
   automationKinds,
@@ -9,17 +9,25 @@ import {
   type Definition,
 } from '../../domain/automation.ts'
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
-import { begin, resume, runOutcomes, type Action, type Turn } from '../../domain/flow.ts'
-import { Flow } from '../../domain/flow-definition.ts'
+import { begin, resume } from '../../domain/flow.ts'
+import type { Flow } from '../../domain/flow-definition.ts'
 import { newId } from '../../domain/ids.ts'
-import { Integration, TIMEOUT_SECONDS, type GivenIntegration } from '../../domain/integration.ts'
-import { literals, offsetTime, Uuid } from '../../domain/values.ts'
+import { TIMEOUT_SECONDS, type GivenIntegration } from '../../domain/integration.ts'
+import { literals } from '../../domain/values.ts'
 import { listAutomations, type AutomationRow } from '../../projections/automations.ts'
 import { tagsAmong } from '../../projections/tags.ts'
 import { makeUpWebhookSecret } from '../../write/accounts.ts'
+import {
+  AutomationView,
+  automationView,
+  RunState,
+  Tried,
+  triedMessage,
+  triedView,
+} from '../automation-views.ts'
 import { contextOf } from '../context.ts'
 import { checkDefinition } from '../definitions.ts'
-import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
+import { Done, done, envelope, ok } from '../format.ts'
 import { isSerial, isUuid, type Instances } from '../instances.ts'
 import { reply, route, type Caller } from '../route.ts'
 import type { Services } from '../services.ts'
@@ -36,110 +44,6 @@ const GivenDefinition = Type.Unsafe<object>({
   type: 'object',
   description:
     'Of a flow: `trigger` and `steps`; of an integration: `url`, `secret`, `timeout_seconds`. In full: see the answer.',
-})
-
-const AutomationView = Type.Object({
-  id: Type.Integer(),
-  uuid: Uuid,
-  instance_id: Uuid,
-  name: Type.String(),
-  kind: literals(automationKinds),
-  enabled: Type.Boolean(),
-  definition: Type.Union([Flow, Type.Omit(Integration, ['secret'])]),
-  created_at: Type.String(),
-  updated_at: Type.String(),
-})
-
-/** Without the secret. */
-const shown = (definition: Definition) => {
-  if (isFlow(definition)) return definition
-  const { url, timeout_seconds } = definition
-  return { url, timeout_seconds }
-}
-const automationView = (row: AutomationRow): Static<typeof AutomationView> => ({
-  id: row.number,
-  uuid: row.id,
-  instance_id: row.instance_id,
-  name: row.name,
-  kind: row.kind,
-  enabled: row.enabled,
-  definition: shown(row.definition),
-  created_at: isoSeconds(row.created_at),
-  updated_at: isoSeconds(row.updated_at),
-})
-
-const Nullable = Type.Union([Type.String(), Type.Null()])
-const State = Type.Object({
-  waiting_at: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 20 }),
-  variables: Type.Record(Type.String(), Type.String({ maxLength: 1000 }), { maxProperties: 100 }),
-})
-const Tried = Type.Object({
-  triggered: Type.Boolean({ description: 'Whether the message sets off the automation' }),
-  actions: Type.Array(
-    Type.Object({
-      type: literals(['reply', 'media', 'tag']),
-      text: Type.Optional(Type.String()),
-      media_type: Type.Optional(Type.String()),
-      media_url: Type.Optional(Type.String()),
-      caption: Type.Optional(Type.String()),
-      add: Type.Optional(Type.Array(Uuid)),
-      remove: Type.Optional(Type.Array(Uuid)),
-    }),
-  ),
-  outcome: Type.Union([literals(['waiting', ...runOutcomes]), Type.Null()]),
-  reason: Nullable,
-  state: Type.Union([State, Type.Null()], {
-    description: 'Where it waits; to be given with the next message',
-  }),
-})
-
-const actionView = (action: Action) => {
-  if (action.type === 'tag') return { type: 'tag' as const, add: [...action.add], remove: [...action.remove] }
-  const { content } = action
-  if (content.kind === 'text') return { type: 'reply' as const, text: content.text }
-  const { url, caption } = 'url' in content ? content : {}
-  return {
-    type: 'media' as const,
-    media_type: content.kind,
-    ...(url !== undefined && { media_url: url }),
-    ...('caption' in content && caption !== undefined && { caption }),
-  }
-}
-const triedView = (turn: Turn | undefined): Static<typeof Tried> => {
-  if (!turn) return { triggered: false, actions: [], outcome: null, reason: null, state: null }
-  const { actions, next } = turn
-  const waiting = next.outcome === 'waiting' ? next.waiting : undefined
-  return {
-    triggered: true,
-    actions: actions.map(actionView),
-    outcome: next.outcome,
-    reason: ('reason' in next && next.reason) || null,
-    state: waiting ? { waiting_at: [...waiting.at], variables: { ...waiting.variables } } : null,
-  }
-}
-
-/** What an integration is told of a message that is none. */
-const triedMessage = (row: AutomationRow, runId: string, text: string, name: string | undefined) => ({
-  try: true,
-  automation_id: row.id,
-  run_id: runId,
-  instance_uuid: row.instance_id,
-  conversation_id: null,
-  conversation_uuid: null,
-  message: {
-    message_id: runId,
-    whatsapp_message_id: null,
-    content: text,
-    media_type: null,
-    media_url: null,
-    timestamp: offsetTime(new Date().toISOString()),
-    conversation_id: null,
-    chat_id: null,
-    is_group: false,
-    reply_to: null,
-    sender_number: null,
-    sender_name: name ?? null,
-  },
 })
 
 const greeting = {
@@ -342,7 +246,7 @@ export const automationRoutes = (services: Services, instances: Instances) => {
       body: Type.Object({
         text: Type.String({ maxLength: 4096 }),
         name: Type.Optional(Type.String({ maxLength: 100, description: 'Of the person who writes' })),
-        state: Type.Optional(State),
+        state: Type.Optional(RunState),
       }),
       successDescription: 'What would be sent, and where it would wait.',
       responses: { 200: envelope(Tried) },
