@@ -1,23 +1,27 @@
 import type { Kysely } from 'kysely'
 import { contactId } from '../domain/ids.ts'
 import type { Actor } from '../domain/metadata.ts'
+import { toJid } from '../domain/values.ts'
 import { findAccount } from '../projections/accounts.ts'
 import type { Database } from '../projections/database.ts'
 import { findTokenName } from '../projections/tokens.ts'
 
-/** What people are called at an instance, by their JIDs, as far as it is known. */
+/** What people are called at an instance, its own user too, by their JIDs, as far as it is known. */
 export const namesOf = async (db: Kysely<Database>, instanceId: string, jids: readonly string[]) => {
   const idOf = (jid: string) => contactId(instanceId, jid)
   const ids = [...new Set(jids.map(idOf))]
-  const rows =
-    ids.length === 0
-      ? []
-      : await db
-          .selectFrom('conversation')
-          .select(['contact_id', 'name'])
-          .where('contact_id', 'in', ids)
-          .execute()
+  if (ids.length === 0) return () => undefined
+  const [rows, own] = await Promise.all([
+    db.selectFrom('conversation').select(['contact_id', 'name']).where('contact_id', 'in', ids).execute(),
+    db
+      .selectFrom('instance')
+      .select(['phone_number', 'profile_name'])
+      .where('id', '=', instanceId)
+      .executeTakeFirst(),
+  ])
   const names = new Map(rows.map(({ contact_id, name }) => [contact_id, name]))
+  if (own?.phone_number && own.profile_name)
+    names.set(idOf(toJid(own.phone_number, 'phone_number')), own.profile_name)
   return (jid: string): string | undefined => names.get(idOf(jid)) ?? undefined
 }
 
