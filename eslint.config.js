@@ -2,7 +2,16 @@ import eslint from '@eslint/js'
 import { defineConfig, globalIgnores } from 'eslint/config'
 import typescript from 'typescript-eslint'
 
-const nodeGlobals = ['Buffer', 'console', 'fetch', 'performance', 'process', 'setTimeout', 'URL']
+const nodeGlobals = [
+  'Buffer',
+  'clearTimeout',
+  'console',
+  'fetch',
+  'performance',
+  'process',
+  'setTimeout',
+  'URL',
+]
 
 export default defineConfig(
   globalIgnores(['dist/', 'data/', 'coverage/']),

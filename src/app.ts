@@ -5,6 +5,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
 import type { Settings } from './config.ts'
 import { upcast } from './domain/catalogue.ts'
+import { Refusal } from './domain/errors.ts'
 import type { Provider } from './domain/instance.ts'
 import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
@@ -19,9 +20,11 @@ import type { Gateway, GatewayListener } from './ports/gateway.ts'
 import type { Numbers } from './ports/numbers.ts'
 import type { Post } from './ports/post.ts'
 import type { SandboxPhone } from './ports/sandbox.ts'
+import { findTenant, hasOtherAdmin } from './projections/accounts.ts'
 import type { Database } from './projections/database.ts'
+import { sentSince } from './projections/instance-activity.ts'
 import { wantedInstances } from './projections/instances.ts'
-import { outboxRow, waitingMessages } from './projections/outbox.ts'
+import { countWaiting, outboxRow, waitingMessages } from './projections/outbox.ts'
 import { isOf } from './projections/projection.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
 import { follow } from './reactions/follow.ts'
@@ -37,9 +40,11 @@ import { createAccounts } from './write/accounts.ts'
 import { createStartConversation } from './write/conversations.ts'
 import { createGroups } from './write/groups.ts'
 import { createOutcomes } from './write/outcomes.ts'
+import { createQuota } from './write/quota.ts'
 import { createReceive, listenerOf } from './write/receive.ts'
 import { createSend } from './write/send.ts'
 import { createTransact } from './write/transact.ts'
+import { createUsers } from './write/users.ts'
 
 /** How long a request waits for the read models to know what it wrote. */
 const CATCH_UP_MS = 2000
@@ -88,8 +93,27 @@ export const createApp = (parts: Parts) => {
   const hasAutomation = () => Promise.resolve(false)
   const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
   const accounts = createAccounts(transact, numbers)
+  const users = createUsers({
+    transact,
+    hasOtherAdmin: async (tenantId, userId) => {
+      await mustKnowAll('accounts')
+      return hasOtherAdmin(db, tenantId, userId)
+    },
+  })
   const receive = createReceive({ transact, numbers, startConversation })
   const outcomes = createOutcomes(store, reporter('outcomes'))
+  const quota = createQuota({
+    byDefault: settings.dailyMessageLimit,
+    timeZoneOf: async (tenantId) => (await findTenant(db, tenantId))?.time_zone ?? 'UTC',
+    sentSince: async (instanceId, since) => {
+      await mustKnowAll('instanceActivity')
+      return sentSince(db, instanceId, since)
+    },
+    waiting: async (instanceId) => {
+      await mustKnowAll('outbox')
+      return (await countWaiting(db, [instanceId]))(instanceId)
+    },
+  })
   const timeoutMs = settings.sendTimeoutSeconds * 1000
   const send = createSend({
     transact,
@@ -98,6 +122,7 @@ export const createApp = (parts: Parts) => {
     numbers,
     startConversation,
     outcomes,
+    quota,
     timeoutMs,
     hasAutomation,
   })
@@ -115,6 +140,15 @@ export const createApp = (parts: Parts) => {
       signal.throwIfAborted()
       await sleep(CATCH_UP_MS, undefined, { signal })
     }
+  }
+
+  /** For decisions that a read model must not be behind for. */
+  const mustKnowAll = async (name: ReadModel) => {
+    if (await readModels.reached(await store.head(), CATCH_UP_MS, name)) return
+    throw new Refusal(
+      'UNAVAILABLE',
+      'What this depends on is still being counted. Try again in a few seconds.',
+    )
   }
 
   // Telling the outside: log, relay, bus, fan-out, delivery
@@ -218,6 +252,7 @@ export const createApp = (parts: Parts) => {
     load,
     numbers,
     accounts,
+    users,
     send,
     receive,
     groups: createGroups({ transact, gatewayOf: instanceRunner.gatewayOf }),

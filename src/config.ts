@@ -54,6 +54,11 @@ const Settings = Type.Object({
     minimum: 1,
     maximum: DAY_SECONDS,
   }),
+  dailyMessageLimit: Type.Integer({
+    description: 'Messages that an instance without a limit of its own may send in a day; 0 for no limit.',
+    default: 0,
+    minimum: 0,
+  }),
   bodyLimitBytes: Type.Integer({
     description: 'Largest request body.',
     default: 1_048_576,

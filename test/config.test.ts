@@ -25,6 +25,7 @@ describe('the configuration', () => {
       userTokenDays: 30,
       rateLimitRequests: 100,
       rateLimitWindowSeconds: 900,
+      dailyMessageLimit: 0,
       bodyLimitBytes: 1_048_576,
       webhookRetrySeconds: [5, 30, 120, 600, 3600, 21_600, 86_400],
       webhookTimeoutSeconds: 5,
@@ -101,7 +102,7 @@ describe('.env.example', () => {
     const env = Object.fromEntries(
       [...envExample().matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     )
-    expect(Object.keys(env)).toHaveLength(23)
+    expect(Object.keys(env)).toHaveLength(24)
     expect(loadConfig(env)).toEqual(loadConfig({}))
   })
 })

@@ -40,6 +40,11 @@ export const instanceEvents = {
       at: Time,
     }),
   ),
+  InstanceRenamed: eventSchema(Type.Object({ name: Type.String(), at: Time })),
+  /** Messages that it may send in a day: 0 for any number, null for what the deployment allows by default. */
+  InstanceDailyLimitSet: eventSchema(
+    Type.Object({ dailyLimit: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]), at: Time }),
+  ),
   InstanceDeleted: eventSchema(At),
 }
 export type InstanceEvent = EventOf<typeof instanceEvents>
@@ -50,6 +55,8 @@ export type Instance = {
   /** Whether a session shall be open; the gateway follows this. */
   readonly wanted: boolean
   readonly provider?: Provider
+  readonly name?: string
+  readonly dailyLimit?: number | null
   readonly hookSecret?: string
   readonly status: InstanceStatus
   readonly phoneNumber?: string
@@ -63,8 +70,8 @@ export const Instance: Decider<Instance, InstanceEvent> = {
   evolve: (state, event) => {
     switch (event.type) {
       case 'InstanceCreated': {
-        const { provider, hookSecret } = event.data
-        return { exists: true, wanted: true, status: 'pending', provider, hookSecret }
+        const { provider, name, hookSecret } = event.data
+        return { exists: true, wanted: true, status: 'pending', provider, name, hookSecret }
       }
       case 'InstanceOpened':
         return { ...state, wanted: true, status: 'pending' }
@@ -76,6 +83,10 @@ export const Instance: Decider<Instance, InstanceEvent> = {
         return { ...state, status: 'connected', phoneNumber: event.data.phoneNumber }
       case 'InstanceDisconnected':
         return { ...state, status: event.data.status }
+      case 'InstanceRenamed':
+        return { ...state, name: event.data.name }
+      case 'InstanceDailyLimitSet':
+        return { ...state, dailyLimit: event.data.dailyLimit }
       case 'InstanceDeleted':
         return { ...state, exists: false, wanted: false, status: 'disconnected' }
     }
@@ -102,6 +113,20 @@ export const create =
 const existing = (instance: Instance) => {
   if (!instance.exists) throw notFound('Instance')
 }
+
+/** Gives it the name and the daily limit that are wanted; what is left out stays. */
+export const change =
+  (wanted: { name?: string; dailyLimit?: number | null }, at: string): Decision =>
+  (instance) => {
+    existing(instance)
+    const { name = instance.name, dailyLimit = instance.dailyLimit ?? null } = wanted
+    const events: InstanceEvent[] = []
+    if (name !== undefined && name !== instance.name)
+      events.push({ type: 'InstanceRenamed', data: { name, at } })
+    if (dailyLimit !== (instance.dailyLimit ?? null))
+      events.push({ type: 'InstanceDailyLimitSet', data: { dailyLimit, at } })
+    return events
+  }
 
 export const open =
   (at: string): Decision =>

@@ -54,7 +54,7 @@ export const Content = Type.Union([
 ])
 export type Content = Static<typeof Content>
 
-const signalKinds = ['reaction', 'edit', 'delete'] as const
+export const signalKinds = ['reaction', 'edit', 'delete'] as const
 export type Signal = Extract<Content, { kind: (typeof signalKinds)[number] }>
 /** Goes out like a message, but is about another one and is not shown as one. */
 export const isSignalKind = (kind: string) => signalKinds.some((signal) => signal === kind)
@@ -99,7 +99,9 @@ const FromWhatsApp = {
   sender: PersonalText,
   senderName: Type.Optional(PersonalText),
 }
-const Step = Type.Object({ ...Place, at: Time })
+/** Set where it is not a message that people see, so that nobody counts it as one. */
+const SignalMark = { signal: Type.Optional(literals(signalKinds)) }
+const Step = Type.Object({ ...Place, ...SignalMark, at: Time })
 const Change = { ...Place, number: SerialNumber, fromMe: Type.Boolean(), at: Time }
 
 export const messageEvents = {
@@ -111,7 +113,7 @@ export const messageEvents = {
   MessageDelivered: eventSchema(Step),
   MessageRead: eventSchema(Step),
   MessagePlayed: eventSchema(Step),
-  MessageFailed: eventSchema(Type.Object({ ...Place, at: Time, reason: Type.String() })),
+  MessageFailed: eventSchema(Type.Object({ ...Place, ...SignalMark, at: Time, reason: Type.String() })),
   /** On the stream of the message reacted to. An empty emoji takes the reaction back. */
   MessageReacted: eventSchema(
     Type.Object({
@@ -220,6 +222,11 @@ const placeOf = (
   at,
 })
 
+const stepOf = (body: NonNullable<Message['body']>, at: string) => ({
+  ...placeOf(body, at),
+  ...(isSignal(body.content) && { signal: body.content.kind }),
+})
+
 const sentEvent = (body: NonNullable<Message['body']>, at: string): MessageEvent => ({
   type: 'MessageSent',
   data: { ...placeOf(body, at), kind: body.content.kind },
@@ -234,14 +241,14 @@ export const accept =
 export const fail =
   (reason: string, at: string): Decision =>
   ({ body, status }) =>
-    body && status === 'queued' ? [{ type: 'MessageFailed', data: { ...placeOf(body, at), reason } }] : []
+    body && status === 'queued' ? [{ type: 'MessageFailed', data: { ...stepOf(body, at), reason } }] : []
 
 const receiptEvent = (
   status: ReceiptStatus,
   body: NonNullable<Message['body']>,
   at: string,
 ): MessageEvent => {
-  const data = placeOf(body, at)
+  const data = stepOf(body, at)
   switch (status) {
     case 'sent':
       return sentEvent(body, at)

@@ -263,6 +263,8 @@ const instanceFacts = (before: Instance, { type, data }: InstanceEvent): Told[] 
     case 'InstanceCreated':
     case 'InstanceOpened':
     case 'InstanceClosed':
+    case 'InstanceRenamed':
+    case 'InstanceDailyLimitSet':
     case 'InstanceDeleted':
       return []
   }

@@ -49,12 +49,16 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
     const params = checkParams(withoutNul(ctx, ctx.params))
     const query = checkQuery(ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring)))
     const takeBack =
-      route.limit === 'login' ? await parts.limits.login(ctx.ip, String(body['email'])) : undefined
+      route.limit === 'login' ? await parts.limits.login(ctx.ip, accountIn(body, caller)) : undefined
     if (route.reads) await parts.freshen(route.reads)
     answer(ctx, await route.handle({ caller, params, query, body, request }))
     takeBack?.()
   }
 }
+
+/** Whose password is tried: the one named, or the caller's own. */
+const accountIn = ({ email }: Readonly<Record<string, unknown>>, caller: Caller | undefined) =>
+  typeof email === 'string' ? email : (caller?.userId ?? '')
 
 const requestOf = (ctx: ParameterizedContext<State>) => {
   let signal: AbortSignal | undefined

@@ -68,7 +68,7 @@ const retryAfterOf = ({ retry_after: seconds }: Refusal['details']) =>
   typeof seconds === 'number' ? String(seconds) : RETRY_AFTER_SECONDS
 
 const headersOf = (code: ErrorCode, details: Refusal['details']): Record<string, string> => {
-  if (code === 'RATE_LIMITED') return { 'Retry-After': retryAfterOf(details) }
+  if (code === 'RATE_LIMITED' || code === 'QUOTA_EXCEEDED') return { 'Retry-After': retryAfterOf(details) }
   if (code === 'UNAVAILABLE') return { 'Retry-After': RETRY_AFTER_SECONDS }
   if (statusOf[code] === 401) return { 'WWW-Authenticate': 'Bearer' }
   return {}

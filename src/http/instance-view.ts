@@ -1,12 +1,11 @@
 import QRCode from 'qrcode'
 import { Type, type Static } from 'typebox'
 import { instanceStatuses, providers } from '../domain/instance.ts'
+import { remainingOf, type DailyLimit } from '../domain/quota.ts'
 import { literals, Uuid } from '../domain/values.ts'
 import type { Activity } from '../projections/instance-activity.ts'
 import type { InstanceRow } from '../projections/instances.ts'
-import { isoSeconds } from './format.ts'
-
-const Nullable = Type.Union([Type.String(), Type.Null()])
+import { isoSeconds, Nullable } from './format.ts'
 
 export const Quota = Type.Union([Type.Integer(), Type.Null()], { description: 'null: no limit' })
 
@@ -19,12 +18,24 @@ export const InstanceView = Type.Object({
   status: literals(instanceStatuses),
   connected: Type.Boolean(),
   messages_sent_today: Type.Integer(),
+  daily_limit: Quota,
   remaining_quota: Quota,
   can_send_messages: Type.Boolean(),
   last_activity_at: Nullable,
   created_at: Type.String(),
 })
-export const instanceView = (row: InstanceRow, activity: Activity) => ({
+
+/** What may be sent today, given how many messages were sent and how many wait to be. */
+export const quotaView = (limit: DailyLimit, sentToday: number, waiting: number) => ({
+  daily_limit: limit,
+  remaining_quota: remainingOf(limit, sentToday + waiting),
+})
+
+export const instanceView = (
+  row: InstanceRow,
+  activity: Activity,
+  quota: ReturnType<typeof quotaView>,
+): Static<typeof InstanceView> => ({
   id: row.number,
   uuid: row.id,
   name: row.name,
@@ -33,8 +44,8 @@ export const instanceView = (row: InstanceRow, activity: Activity) => ({
   status: row.status,
   connected: row.status === 'connected',
   messages_sent_today: activity.sentToday,
-  remaining_quota: null,
-  can_send_messages: row.status === 'connected',
+  ...quota,
+  can_send_messages: row.status === 'connected' && quota.remaining_quota !== 0,
   last_activity_at: activity.lastAt === null ? null : isoSeconds(activity.lastAt),
   created_at: isoSeconds(row.created_at),
 })

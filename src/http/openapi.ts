@@ -141,7 +141,8 @@ const errorStatuses = ({
   const codes: ErrorCode[] = [...refusals, 'INTERNAL_ERROR']
   if (access !== 'public') codes.push('UNAUTHENTICATED', 'RATE_LIMITED')
   if (access !== 'public' && access !== 'operator') codes.push('FORBIDDEN', 'UNAVAILABLE')
-  if (params) codes.push('NOT_FOUND')
+  const names = { ...fieldsOf(query), ...fieldsOf(body) }
+  if (params || 'instance_id' in names) codes.push('NOT_FOUND')
   if (params || query || body) codes.push('VALIDATION_FAILED')
   if (body || upload) codes.push('MALFORMED_REQUEST', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE')
   if (limit !== 'none') codes.push('RATE_LIMITED')

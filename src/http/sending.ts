@@ -17,6 +17,7 @@ export const sendRefusals = [
   'IDEMPOTENCY_KEY_REUSED',
   'AUTOMATION_ACTIVE',
   'SEND_FAILED',
+  'QUOTA_EXCEEDED',
 ] as const
 
 export const Recipient = Type.String({

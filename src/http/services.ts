@@ -10,6 +10,7 @@ import type { Groups } from '../write/groups.ts'
 import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
+import type { Users } from '../write/users.ts'
 import type { Deliveries } from '../webhooks/deliveries.ts'
 
 /** What the routes are given to work with. */
@@ -19,6 +20,7 @@ export type Services = {
   readonly load: Load
   readonly numbers: Numbers
   readonly accounts: Accounts
+  readonly users: Users
   readonly send: Send
   readonly receive: Receive
   readonly groups: Groups
@@ -33,5 +35,5 @@ export type Services = {
   readonly caughtUp: (position: Position, ...names: (keyof typeof projections)[]) => Promise<void>
   /** Why a URL given by a user may not be called, in plain words; undefined if it may. */
   readonly refusedUrl: (url: string) => string | undefined
-  readonly settings: { readonly userTokenDays: number }
+  readonly settings: { readonly userTokenDays: number; readonly dailyMessageLimit: number }
 }

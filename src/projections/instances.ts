@@ -19,6 +19,8 @@ export type InstanceRow = {
   qr: string | null
   qr_at: string | null
   qr_expires_at: string | null
+  /** Messages in a day: 0 for any number, null for what the deployment allows. */
+  daily_limit: number | null
   created_at: string
 }
 
@@ -31,7 +33,7 @@ const noQr = { qr: null, qr_at: null, qr_expires_at: null }
 /** The instances that exist, and how they are connected. */
 export const instances = projection<InstanceRow>({
   name: 'instance',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -47,6 +49,7 @@ export const instances = projection<InstanceRow>({
     qr: 'text',
     qr_at: 'timestamptz',
     qr_expires_at: 'timestamptz',
+    daily_limit: 'integer',
     created_at: 'timestamptz not null',
   },
   indexes: ['(tenant_id, number)', '(number)'],
@@ -66,6 +69,7 @@ export const instances = projection<InstanceRow>({
           phone_number: null,
           profile_name: null,
           ...noQr,
+          daily_limit: null,
           created_at: data.at,
         }),
       ]
@@ -87,6 +91,8 @@ export const instances = projection<InstanceRow>({
         ...noQr,
       }),
     InstanceDisconnected: (event) => change(event, { status: event.data.status, ...noQr }),
+    InstanceRenamed: (event) => change(event, { name: event.data.name }),
+    InstanceDailyLimitSet: (event) => change(event, { daily_limit: event.data.dailyLimit }),
     InstanceDeleted: ({ stream }) => [remove<InstanceRow>(idOfStream(stream))],
   },
 })

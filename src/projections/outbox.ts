@@ -1,6 +1,6 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { idOfStream } from '../domain/decider.ts'
-import type { Content } from '../domain/message.ts'
+import { signalKinds, type Content } from '../domain/message.ts'
 import type { Database } from './database.ts'
 import { projection, put, remove, type RecordedOf } from './projection.ts'
 
@@ -71,3 +71,19 @@ export const waitingMessages = (db: Kysely<Database>, instanceId: string, limit:
     .orderBy('number')
     .limit(limit)
     .execute()
+
+/** How many messages wait at each of some instances; signals such as reactions are not counted. */
+export const countWaiting = async (db: Kysely<Database>, instanceIds: readonly string[]) => {
+  const rows =
+    instanceIds.length === 0
+      ? []
+      : await db
+          .selectFrom('outbox')
+          .select(({ fn }) => ['instance_id', fn.countAll<number>().as('waiting')])
+          .where('instance_id', 'in', [...instanceIds])
+          .where(sql<string>`content->>'kind'`, 'not in', [...signalKinds])
+          .groupBy('instance_id')
+          .execute()
+  const byId = new Map(rows.map(({ instance_id, waiting }) => [instance_id, waiting]))
+  return (instanceId: string): number => byId.get(instanceId) ?? 0
+}

@@ -63,8 +63,8 @@ export const tokens = projection<TokenRow>({
   },
 })
 
-/** The live token with this hash, with its user's role; undefined if there is none, or its tenant is disabled. */
-export const findLiveToken = (db: Kysely<Database>, hash: string, now: string) =>
+/** Tokens that work, but for those of disabled tenants: a disabled user has none, nor one whose password was set since. */
+const liveTokens = (db: Kysely<Database>, now: string) =>
   db
     .selectFrom('token')
     .innerJoin('tenant', 'tenant.id', 'token.tenant_id')
@@ -80,11 +80,23 @@ export const findLiveToken = (db: Kysely<Database>, hash: string, now: string) =
       'account.role',
       'tenant.disabled',
     ])
-    .where('token.hash', '=', hash)
     .where('token.revoked_at', 'is', null)
     .where((or) => or.or([or('token.expires_at', 'is', null), or('token.expires_at', '>', now)]))
-    .where((or) => or.or([or('account.id', 'is not', null), or('instance.id', 'is not', null)]))
-    .executeTakeFirst()
+    .where((or) => or.or([or('account.disabled', '=', false), or('instance.id', 'is not', null)]))
+    .where((or) =>
+      or.or([
+        or('account.password_set_at', 'is', null),
+        or('token.created_at', '>', or.ref('account.password_set_at')),
+        or('account.kept_token_id', '=', or.ref('token.id')),
+      ]),
+    )
+
+/** The live token with this hash, with its user's role, and whether its tenant is disabled. */
+export const findLiveToken = (db: Kysely<Database>, hash: string, now: string) =>
+  liveTokens(db, now).where('token.hash', '=', hash).executeTakeFirst()
+
+export const isLiveToken = async (db: Kysely<Database>, id: string, now: string) =>
+  (await liveTokens(db, now).where('token.id', '=', id).executeTakeFirst()) !== undefined
 
 export const instanceTokens = (db: Kysely<Database>, instanceId: string) =>
   db

@@ -35,11 +35,11 @@ export const createAccounts = (transact: Transact, numbers: Numbers) => {
     name: string,
     expiresAt: string | undefined,
     context: Context,
+    at = new Date().toISOString(),
   ): Promise<IssuedToken> => {
     const id = newId()
     const number = await numbers('token')
     const token = holder.kind === 'user' ? `${number}|${secret()}` : `sk_${secret()}`
-    const at = new Date().toISOString()
     const command = { number, holder, name, hash: hashToken(token), ...(expiresAt && { expiresAt }), at }
     const { position } = await transact(Token, id, issue(command), context, { expectNew: true })
     return { id, number, token, expiresAt: expiresAt ?? null, at, position }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { Conversation, mustBeManual } from '../domain/conversation.ts'
 import { notFound, Refusal } from '../domain/errors.ts'
 import { conversationId, messageId, outgoingWhatsappId } from '../domain/ids.ts'
@@ -14,7 +15,12 @@ import type { Context } from '../domain/metadata.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { StartConversation } from './conversations.ts'
 import type { Outcomes } from './outcomes.ts'
+import type { Quota } from './quota.ts'
 import type { Load, Recall, Transact } from './transact.ts'
+
+/** How long another process may have changed an instance unnoticed. */
+const BELIEVED_MS = 2000
+const BELIEVED_MAX = 10_000
 
 type Parts = {
   readonly transact: Transact
@@ -23,6 +29,7 @@ type Parts = {
   readonly numbers: Numbers
   readonly startConversation: StartConversation
   readonly outcomes: Outcomes
+  readonly quota: Quota
   /** Whether an automation of the instance is enabled. */
   readonly hasAutomation: (instanceId: string) => Promise<boolean>
   /** How long a request waits for WhatsApp before it answers `queued`. */
@@ -55,14 +62,17 @@ export type SentMessage = {
  * crash anywhere sends again under the same one. Throws SEND_FAILED if WhatsApp refuses.
  */
 export const createSend = (parts: Parts) => {
-  const { transact, load, recall, numbers, startConversation, outcomes, timeoutMs, hasAutomation } = parts
+  const { transact, load, recall, numbers, startConversation, outcomes, quota, timeoutMs, hasAutomation } =
+    parts
+  const believed = new LRUCache<string, true>({ max: BELIEVED_MAX, ttl: BELIEVED_MS })
 
   /** One that was connected a moment ago will do; before it is refused, the log is asked. */
   const presentInstance = async (instanceId: string): Promise<Instance> => {
-    const recalled = recall(Instance, instanceId)
-    return recalled?.exists && recalled.status === 'connected'
-      ? recalled
-      : (await load(Instance, instanceId)).state
+    const recalled = believed.has(instanceId) ? recall(Instance, instanceId) : undefined
+    if (recalled?.exists && recalled.status === 'connected') return recalled
+    const { state } = await load(Instance, instanceId)
+    believed.set(instanceId, true)
+    return state
   }
 
   /** Nobody but automation itself says anything while it answers in the conversation. */
@@ -87,20 +97,29 @@ export const createSend = (parts: Parts) => {
       await mustNotBeAutomated(command)
       if (!command.queueIfOffline) mustBeConnected(instance)
     }
-    const conversation = await startConversation(instanceId, chat, context)
-    const message = {
-      instanceId,
-      conversationId: conversation.id,
-      conversationNumber: conversation.number,
-      number,
-      whatsappId,
-      chat,
-      content,
-      at: new Date().toISOString(),
+    const take = async () => {
+      const conversation = await startConversation(instanceId, chat, context)
+      const message = {
+        instanceId,
+        conversationId: conversation.id,
+        conversationNumber: conversation.number,
+        number,
+        whatsappId,
+        chat,
+        content,
+        at: new Date().toISOString(),
+      }
+      return transact(Message, id, queue(message), context, { expectNew: true })
     }
+    const isTaken = async () =>
+      idempotencyKey !== undefined && (await load(Message, id)).state.body !== undefined
+    const isCounted = !known?.state.body && !isSignal(content)
+    const limit = isCounted ? quota.limitOf(instance) : null
     const waiting = outcomes.wait(id, timeoutMs)
     try {
-      const queued = await transact(Message, id, queue(message), context, { expectNew: true })
+      const queued = await (limit === null
+        ? take()
+        : quota.spend({ instanceId, tenantId: context.tenant, limit, isTaken, take }))
       const isOpen = !command.queueOnly && queued.state.status === 'queued' && instance.status === 'connected'
       const outcome = isOpen ? await waiting.outcome : undefined
       const state = outcome ? Message.evolve(queued.state, outcome) : queued.state

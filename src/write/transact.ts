@@ -4,7 +4,7 @@ import { fold, streamOf, type Decide, type Decider, type DomainEvent } from '../
 import { newId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
 import { NO_STREAM, START, WrongRevision, type EventStore, type Position } from '../ports/event-store.ts'
-import { createTurns } from './in-turn.ts'
+import { createTurns } from './turns.ts'
 import { validateEvent } from './validate-event.ts'
 
 /** Every conflict is a write of another program, which needs one round trip where the loser needs two. */
@@ -74,7 +74,7 @@ export const createTransact = (
     return known
   }
 
-  /** A write to a stream waits for the one before it: only one can build on a revision. */
+  /** A write to a stream waits for the one before it, since only one can build on a revision. */
   const inTurn = createTurns()
 
   const transact: Transact = (decider, id, ...rest) =>

@@ -112,6 +112,7 @@ describe('personal fields', () => {
     'GroupInviteRevoked: chat',
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
+    'UserChanged: name',
   ]
   /** Of this program, of the operator, or of WhatsApp: each looked at and found to say nothing about a person. */
   const NOT_PERSONAL = [
@@ -129,6 +130,8 @@ describe('personal fields', () => {
     'TenantCreated: name timeZone',
     'TokenIssued: name hash',
     'UserCreated: passwordHash',
+    'UserPasswordSet: passwordHash',
+    'InstanceRenamed: name',
     'WebhookConfigured: url secret',
   ]
   const fieldsOf = (lines: string[]) =>

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fold, type Decide } from '../../src/domain/decider.ts'
 import {
+  change,
   close,
   create,
   Instance,
@@ -39,6 +40,31 @@ describe('the life of an instance', () => {
   test('does not begin again after its end', () =>
     instance.given(created, deleted).when(create(command)).then())
   test('begins with a session wanted', () => expect(fold(Instance, [created]).wanted).toBe(true))
+
+  test('its name and its daily limit are changed, each only if it differs', () => {
+    const renamed: InstanceEvent = { type: 'InstanceRenamed', data: { name: 'Sales', at: AT } }
+    const limited = (dailyLimit: number | null): InstanceEvent => ({
+      type: 'InstanceDailyLimitSet',
+      data: { dailyLimit, at: AT },
+    })
+    const both = change({ name: 'Sales', dailyLimit: 5 }, AT)
+    instance.given(created).when(both).then(renamed, limited(5))
+    instance.given(created, renamed).when(both).then(limited(5))
+    instance
+      .given(created)
+      .when(change({ name: 'Shop', dailyLimit: null }, AT))
+      .then()
+    instance.given(created, limited(5)).when(change({}, AT)).then()
+    instance
+      .given(created, limited(5))
+      .when(change({ dailyLimit: null }, AT))
+      .then(limited(null))
+    instance
+      .given(created, limited(5))
+      .when(change({ dailyLimit: 0 }, AT))
+      .then(limited(0))
+    instance.given(created, deleted).when(both).refuses('NOT_FOUND')
+  })
 
   test('open changes nothing while a session is on its way or there', () => {
     for (const past of [[created], [created, issued('a')], [created, connected()]])

@@ -118,6 +118,22 @@ describe('receipts', () => {
     message.given(typed).when(acknowledge('read', AT)).then(read))
   test('of an incoming message say nothing', () =>
     message.given(received).when(acknowledge('read', AT)).then())
+  test('of a reaction, as its failure, are marked: it is no message', () => {
+    const content = { kind: 'reaction', targetWhatsappId: 'hello', emoji: '👍' } as const
+    const past: MessageEvent = { type: 'MessageQueued', data: outgoing('thumb', { content }) }
+    const signal = { ...step, signal: 'reaction' } as const
+    message
+      .given(past)
+      .when(acknowledge('read', AT))
+      .then(
+        { type: 'MessageSent', data: { ...step, kind: 'reaction' } },
+        { type: 'MessageRead', data: signal },
+      )
+    message
+      .given(past)
+      .when(fail('gone', AT))
+      .then({ type: 'MessageFailed', data: { ...signal, reason: 'gone' } })
+  })
   test('of an unknown message say nothing', () => message.given().when(acknowledge('read', AT)).then())
 })
 

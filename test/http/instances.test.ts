@@ -42,6 +42,7 @@ const documented = {
   status: 'connected',
   connected: true,
   messages_sent_today: 0,
+  daily_limit: null,
   remaining_quota: null,
   can_send_messages: true,
   last_activity_at: null,

@@ -53,7 +53,10 @@ const makeThings = async () => {
     participants: ['5511988887777'],
   })
   const shown = (await app.admin.get(`/instances/${instance}`)).body.data
+  const person = { name: 'owned', email: `owned-${newId()}@example.com`, role: 'viewer' }
+  const { user } = (await app.admin.post('/users', person)).body.data
   return {
+    user: [user.uuid, String(user.id)],
     instance: [instance, String(shown.id)],
     conversation: [id, String(number)],
     delivery: [String(delivery.id)],
@@ -68,13 +71,14 @@ const makeThings = async () => {
 }
 type Things = Awaited<ReturnType<typeof makeThings>>
 
-type Kind = 'instance' | 'conversation' | 'delivery' | 'message' | 'tag'
+type Kind = 'instance' | 'conversation' | 'delivery' | 'message' | 'tag' | 'user'
 
 const kindOf = (path: string): Kind => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
   if (/^(\/chat)?\/conversations\/\{id\}/.test(path)) return 'conversation'
   if (/^(\/chat)?\/messages\/\{id\}/.test(path)) return 'message'
   if (path.startsWith('/tags/{id}')) return 'tag'
+  if (path.startsWith('/users/{id}')) return 'user'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)
 }

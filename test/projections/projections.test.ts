@@ -9,7 +9,7 @@ import type { EventStore, Position } from '../../src/ports/event-store.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { INSTANCE, JOHN, later, placeIn, TEAM, TENANT } from '../support/facts.ts'
 import { allRows, inBatchesOf, tables } from '../support/rows.ts'
-import { ERASED, REVOKED_TOKEN, story, tellStory, TOKEN, VIP } from '../support/story.ts'
+import { ERASED, KEPT_TOKEN, REVOKED_TOKEN, story, tellStory, TOKEN, VIP } from '../support/story.ts'
 
 const errors: unknown[] = []
 const open = async () => {
@@ -74,8 +74,11 @@ describe('after a day of a small business', () => {
       tenant_id: TENANT,
       email: 'ann@example.com',
       name: 'Ann',
-      role: 'admin',
-      password_hash: 'x',
+      role: 'agent',
+      password_hash: 'y',
+      password_set_at: later(2),
+      kept_token_id: KEPT_TOKEN,
+      disabled: false,
     })
   })
 
@@ -95,7 +98,8 @@ describe('after a day of a small business', () => {
     expect(await idsIn('instance')).toEqual([INSTANCE])
     expect(await row('instance', INSTANCE)).toMatchObject({
       number: 1,
-      name: 'Shop 1',
+      name: 'Shop',
+      daily_limit: 500,
       status: 'offline',
       wanted: true,
       phone_number: '5511777777777',
@@ -236,10 +240,21 @@ describe('after a day of a small business', () => {
     })
   })
 
-  test('activity counts messages, not reactions', async () => {
+  test('activity counts messages by what became of them, not reactions', async () => {
     const { rows } = await log.pool.query<Row>('select * from instance_activity')
     expect(rows).toMatchObject([
-      { instance_id: INSTANCE, slot: later(0), sent: 3, received: 6, last_at: later(37) },
+      {
+        instance_id: INSTANCE,
+        slot: later(0),
+        queued: 5,
+        sent: 3,
+        delivered: 1,
+        read: 1,
+        played: 1,
+        failed: 1,
+        received: 6,
+        last_at: later(37),
+      },
     ])
   })
 })

@@ -19,10 +19,15 @@ export const OPERATOR_TOKEN = 'an operator token for tests'
 
 /**
  * The true application on a database of its own, in this process, behind a real socket, with an administrator logged
- * in. Settings are given as environment variables; answers are checked against their schemas.
+ * in. Settings are given as environment variables; answers are checked against their schemas. With the database that
+ * another one left behind, it goes on where that one stopped.
  */
-export const startApp = async (environment: Record<string, string> = {}, replace: Partial<Parts> = {}) => {
-  const database = await createTestDatabase()
+export const startApp = async (
+  environment: Record<string, string> = {},
+  replace: Partial<Parts> = {},
+  left?: Awaited<ReturnType<typeof createTestDatabase>>,
+) => {
+  const database = left ?? (await createTestDatabase())
   const log = createLog('silent')
   const faults: unknown[] = []
   const onError = (error: unknown) => void faults.push(error)
@@ -72,7 +77,8 @@ export const startApp = async (environment: Record<string, string> = {}, replace
   await ready
   const admin = await login(url, ADMIN.email, ADMIN.password)
 
-  const stop = async () => {
+  /** Stops it as a restart would: its database stays. */
+  const leave = async () => {
     server.closeAllConnections()
     await new Promise((done) => server.close(done))
     running.abort()
@@ -80,7 +86,10 @@ export const startApp = async (environment: Record<string, string> = {}, replace
     await outbound.close()
     await store.close()
     await Promise.all([pool.end(), logPool.end(), workPool.end()])
+  }
+  const stop = async () => {
+    await leave()
     await database.drop()
   }
-  return { ...app, url, admin, pool, database, faults, stop }
+  return { ...app, url, admin, pool, database, faults, leave, stop }
 }

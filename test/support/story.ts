@@ -20,6 +20,7 @@ export const TOKEN = '550e8400-e29b-41d4-a716-446655440011'
 export const VIP = '550e8400-e29b-41d4-a716-446655440001'
 export const GONE_TAG = '550e8400-e29b-41d4-a716-446655440002'
 export const ERASED = '5511666666666@s.whatsapp.net'
+export const KEPT_TOKEN = '550e8400-e29b-41d4-a716-446655440013'
 export const REVOKED_TOKEN = '550e8400-e29b-41d4-a716-446655440012'
 
 type Told = readonly [stream: string, event: ZapiniEvent]
@@ -114,6 +115,13 @@ export const story: readonly Told[] = [
       },
     },
   ],
+  [`user-${userId('ann@example.com')}`, { type: 'UserDisabled', data: { at: later(1) } }],
+  [`user-${userId('ann@example.com')}`, { type: 'UserChanged', data: { role: 'agent', at: later(1) } }],
+  [`user-${userId('ann@example.com')}`, { type: 'UserEnabled', data: { at: later(2) } }],
+  [
+    `user-${userId('ann@example.com')}`,
+    { type: 'UserPasswordSet', data: { passwordHash: 'y', keptTokenId: KEPT_TOKEN, at: later(2) } },
+  ],
   created(INSTANCE, 1),
   created(OTHER_INSTANCE, 2),
   issued(TOKEN, 1),
@@ -127,6 +135,8 @@ export const story: readonly Told[] = [
     `instance-${INSTANCE}`,
     { type: 'InstanceConnected', data: { phoneNumber: '5511777777777', profileName: 'Shop', at: later(6) } },
   ],
+  [`instance-${INSTANCE}`, { type: 'InstanceRenamed', data: { name: 'Shop', at: later(7) } }],
+  [`instance-${INSTANCE}`, { type: 'InstanceDailyLimitSet', data: { dailyLimit: 500, at: later(7) } }],
   [`instance-${OTHER_INSTANCE}`, { type: 'InstanceQrIssued', data: { qr: '2@b', at: later(7) } }],
   [
     `webhook-${defaultWebhookId(INSTANCE)}`,
@@ -214,6 +224,10 @@ export const story: readonly Told[] = [
     },
   ],
   sent('thumb', 34, 'reaction'),
+  [
+    messageStream('thumb'),
+    { type: 'MessageDelivered', data: { ...placeIn(JOHN), signal: 'reaction', at: later(34) } },
+  ],
   reacted('photo', '5511777777777@s.whatsapp.net', '👍', 34, true),
   reacted('early', MARY, '🎉', 34),
   [

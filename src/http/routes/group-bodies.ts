@@ -5,6 +5,8 @@ import { isGroup, toJid } from '../../domain/values.ts'
 import type { GroupMetadata } from '../../ports/groups.ts'
 
 const PARTICIPANTS_MAX = 1024
+/** More would not fit into a URL. */
+const IN_QUERY_MAX = 100
 const NullableText = Type.Union([Type.String(), Type.Null()])
 
 export const Subject = Type.String({ minLength: 1, maxLength: 100, description: 'Name of the group' })
@@ -12,6 +14,12 @@ export const Description = Type.String({ maxLength: 2048, description: 'Empty: t
 export const Participants = Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
   minItems: 1,
   maxItems: PARTICIPANTS_MAX,
+  description: 'Numbers or JIDs of people',
+})
+/** The same in a query string. */
+export const ParticipantsInQuery = Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+  minItems: 1,
+  maxItems: IN_QUERY_MAX,
   description: 'Numbers or JIDs of people',
 })
 

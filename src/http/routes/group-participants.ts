@@ -9,6 +9,7 @@ import {
   mustHaveSucceeded,
   Participants,
   participantsOf,
+  ParticipantsInQuery,
   ResultView,
   resultView,
 } from './group-bodies.ts'
@@ -24,6 +25,7 @@ const common = {
 const allRefused = 'Answers 422 `REFUSED_BY_WHATSAPP` if all of them were refused.'
 const eitherWay = `${allRefused} The participants may stand in the query instead, since some proxies drop the body of a DELETE.`
 const optional = Type.Object({ participants: Type.Optional(Participants) })
+const inQuery = Type.Object({ participants: Type.Optional(ParticipantsInQuery) })
 const one = { body: { participants: ['5511987654321'] } }
 
 /** Who is in a group, and who is an admin of it. */
@@ -65,7 +67,7 @@ export const groupParticipantRoutes = ({ groups }: Services, instances: Instance
       operationId: 'removeGroupParticipants',
       summary: 'Remove people from a group',
       description: eitherWay,
-      query: optional,
+      query: inQuery,
       body: optional,
       examples: one,
       handle: (input) => change('remove', input, input.body.participants ?? input.query.participants),
@@ -88,7 +90,7 @@ export const groupParticipantRoutes = ({ groups }: Services, instances: Instance
       operationId: 'demoteGroupAdmins',
       summary: 'Make admins ordinary participants',
       description: eitherWay,
-      query: optional,
+      query: inQuery,
       body: optional,
       examples: one,
       handle: (input) => change('demote', input, input.body.participants ?? input.query.participants),

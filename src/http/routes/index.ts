@@ -16,8 +16,10 @@ import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
 import { sandboxRoutes } from './sandbox.ts'
 import { tagRoutes } from './tags.ts'
+import { statsRoutes } from './stats.ts'
 import { tenantRoutes } from './tenants.ts'
 import { tokenRoutes } from './tokens.ts'
+import { userRoutes } from './users.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 /** Every route of the API. */
@@ -35,6 +37,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...automationBulkRoutes(services, finders),
     ...tagRoutes(services, finders),
     ...chatRoutes(services, instances, finders),
+    ...userRoutes(services),
+    ...statsRoutes(services, instances),
     ...groupRoutes(services, instances),
     ...groupParticipantRoutes(services, instances),
     ...webhookRoutes(services, instances),

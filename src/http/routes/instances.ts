@@ -4,6 +4,7 @@ import type { Decide } from '../../domain/decider.ts'
 import { notFound } from '../../domain/errors.ts'
 import { newId } from '../../domain/ids.ts'
 import {
+  change as changeSettings,
   close,
   create,
   Instance,
@@ -15,24 +16,26 @@ import {
 } from '../../domain/instance.ts'
 import type { Context } from '../../domain/metadata.ts'
 import { literals, Uuid } from '../../domain/values.ts'
-import { findTenant } from '../../projections/accounts.ts'
 import { countConversations } from '../../projections/conversations.ts'
-import { activityOf } from '../../projections/instance-activity.ts'
 import { listInstances, type InstanceRow } from '../../projections/instances.ts'
 import { contextOf } from '../context.ts'
 import { Done, done, envelope, ok } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
-import { InstanceView, instanceView, qrView, QrView, Quota } from '../instance-view.ts'
+import { createUsage } from '../usage.ts'
+import { InstanceView, qrView, QrView, Quota } from '../instance-view.ts'
 
 const tag = 'Instances'
 const HOOK_SECRET_BYTES = 24
+const DAILY_LIMIT_MAX = 10_000_000
+const Name = Type.String({ minLength: 1, maxLength: 100 })
 const Nullable = Type.Union([Type.String(), Type.Null()])
 const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
 
 export const instanceRoutes = (services: Services, instances: Instances) => {
   const { db, transact, numbers, caughtUp, gatewayOf } = services
+  const { usageOf, viewsOf } = createUsage(services)
 
   const rowOf = async (caller: Caller, ref: string): Promise<InstanceRow> => {
     const { id } = await instances.ofCaller(caller, ref)
@@ -40,9 +43,11 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
     if (!row) throw notFound('Instance')
     return row
   }
-  const timeZoneOf = async ({ tenantId }: Caller) => (await findTenant(db, tenantId))?.time_zone ?? 'UTC'
-  const view = async (caller: Caller, row: InstanceRow) =>
-    instanceView(row, (await activityOf(db, [row.id], await timeZoneOf(caller)))(row.id))
+  const show = async (caller: Caller, ref: string) => {
+    const [view] = await viewsOf(caller, [await rowOf(caller, ref)])
+    if (!view) throw notFound('Instance')
+    return view
+  }
 
   const change = async (
     caller: Caller,
@@ -61,7 +66,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       path: '/instances',
       operationId: 'listInstances',
       tag,
-      reads: ['instances', 'instanceActivity'],
+      reads: ['instances', 'instanceActivity', 'outbox'],
       summary: 'All instances',
       access: 'instances:read',
       limit: 'standard',
@@ -70,9 +75,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       responses: { 200: envelope(Type.Object({ instances: Type.Array(InstanceView) })) },
       async handle({ caller, query }) {
         const rows = await listInstances(db, caller.tenantId, query.status, caller.instanceId)
-        const ids = rows.map(({ id }) => id)
-        const activity = await activityOf(db, ids, await timeZoneOf(caller))
-        return reply(200, ok({ instances: rows.map((row) => instanceView(row, activity(row.id))) }))
+        return reply(200, ok({ instances: await viewsOf(caller, rows) }))
       },
     }),
     route({
@@ -86,7 +89,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       scope: 'account',
       limit: 'standard',
       body: Type.Object({
-        name: Type.String({ minLength: 1, maxLength: 100 }),
+        name: Name,
         provider: Type.Optional(literals(providers, { description: 'sandbox: a simulated phone' })),
       }),
       successDescription:
@@ -104,7 +107,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
         const context: Context = contextOf(caller, request)
         const { position } = await transact(Instance, id, create(command), context, { expectNew: true })
         await caughtUp(position, 'instances')
-        const instance = await view(caller, await rowOf(caller, id))
+        const instance = await show(caller, id)
         return reply(201, ok({ instance, hook_secret: hookSecret }, 'Instance created'))
       },
     }),
@@ -113,7 +116,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       path: '/instances/:id',
       operationId: 'getInstance',
       tag,
-      reads: ['instances', 'instanceActivity'],
+      reads: ['instances', 'instanceActivity', 'outbox'],
       summary: 'One instance',
       access: 'instances:read',
       limit: 'standard',
@@ -121,7 +124,41 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       successDescription: 'The instance.',
       responses: { 200: envelope(InstanceView) },
       async handle({ caller, params }) {
-        return reply(200, ok(await view(caller, await rowOf(caller, params.id))))
+        return reply(200, ok(await show(caller, params.id)))
+      },
+    }),
+    route({
+      method: 'PATCH',
+      path: '/instances/:id',
+      operationId: 'changeInstance',
+      tag,
+      reads: ['instanceActivity', 'outbox'],
+      summary: 'Rename an instance, or limit what it sends in a day',
+      description:
+        "A day is one of the account's time zone. Messages that are waiting to be sent count, those typed on the phone too; reactions, edits and deletions do not.",
+      access: 'instances:write',
+      scope: 'account',
+      limit: 'standard',
+      params,
+      body: Type.Object({
+        name: Type.Optional(Name),
+        daily_limit: Type.Optional(
+          Type.Union([Type.Integer({ minimum: 0, maximum: DAILY_LIMIT_MAX }), Type.Null()], {
+            description: 'Messages in a day; 0 for any number, null for what this deployment allows',
+          }),
+        ),
+      }),
+      successDescription: 'The instance as it is now.',
+      responses: { 200: envelope(InstanceView) },
+      examples: { body: { name: 'Sales', daily_limit: 500 } },
+      async handle({ caller, params, body, request }) {
+        const { name, daily_limit: dailyLimit } = body
+        const wanted = {
+          ...(name !== undefined && { name }),
+          ...(dailyLimit !== undefined && { dailyLimit }),
+        }
+        await change(caller, request, params.id, changeSettings(wanted, new Date().toISOString()))
+        return reply(200, ok(await show(caller, params.id), 'Instance changed'))
       },
     }),
     route({
@@ -200,7 +237,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       path: '/instances/:id/stats',
       operationId: 'getInstanceStats',
       tag,
-      reads: ['instanceActivity', 'conversations'],
+      reads: ['instances', 'instanceActivity', 'conversations', 'outbox'],
       summary: 'Usage of the instance',
       description: "Days, weeks (from Monday) and months are those of the account's time zone.",
       access: 'instances:read',
@@ -222,18 +259,15 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
         ),
       },
       async handle({ caller, params }) {
-        const { id } = await instances.ofCaller(caller, params.id)
-        const [activity, counts] = await Promise.all([
-          activityOf(db, [id], await timeZoneOf(caller)),
-          countConversations(db, id),
-        ])
-        const { sentToday, sentThisWeek, sentThisMonth, receivedToday } = activity(id)
+        const row = await rowOf(caller, params.id)
+        const [usage, counts] = await Promise.all([usageOf(caller, [row]), countConversations(db, row.id)])
+        const { activity, quota } = usage(row)
+        const { sentToday, sentThisWeek, sentThisMonth, receivedToday } = activity
         return reply(
           200,
           ok({
             messages_sent_today: sentToday,
-            remaining_quota: null,
-            daily_limit: null,
+            ...quota,
             messages_this_week: sentThisWeek,
             messages_this_month: sentThisMonth,
             messages_received_today: receivedToday,

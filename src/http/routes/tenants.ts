@@ -5,6 +5,7 @@ import type { Context } from '../../domain/metadata.ts'
 import { setDisabled, Tenant } from '../../domain/tenant.ts'
 import { Uuid } from '../../domain/values.ts'
 import { findTenant, findTenantByNumber, listTenants, type TenantRow } from '../../projections/accounts.ts'
+import { Email, NewPassword, PersonName } from '../fields.ts'
 import { envelope, isoSeconds, ok } from '../format.ts'
 import { isSerial, isUuid } from '../instances.ts'
 import { reply, route } from '../route.ts'
@@ -37,8 +38,6 @@ const isTimeZone = (name: string) => {
     return false
   }
 }
-
-const PASSWORD_MIN = 8
 
 /** Calls of the operator, who keeps the tenants of this deployment apart and sees nothing of what is in them. */
 export const tenantRoutes = ({ db, transact, accounts, caughtUp }: Services) => {
@@ -91,9 +90,9 @@ export const tenantRoutes = ({ db, transact, accounts, caughtUp }: Services) => 
           Type.String({ default: 'UTC', description: 'IANA name; days are counted in it' }),
         ),
         admin: Type.Object({
-          name: Type.String({ minLength: 1, maxLength: 200 }),
-          email: Type.String({ format: 'email', maxLength: 320 }),
-          password: Type.String({ minLength: PASSWORD_MIN, maxLength: 1000 }),
+          name: PersonName,
+          email: Email,
+          password: NewPassword,
         }),
       }),
       successDescription: 'The tenant.',
