@@ -56,7 +56,7 @@ export const prepareWorld = async () => {
     connect('Bot', '5511900000009'),
   ])
   const number = String((await must('GET', `/instances/${first}`)).data.id)
-  if (served.has('PATCH /instances/{id}')) await must('PATCH', `/instances/${first}`, { daily_limit: 500 })
+  await must('PATCH', `/instances/${first}`, { daily_limit: 500 })
 
   /** Who calls, and the token that this takes. A fresh login can be lost. */
   const tokens = {

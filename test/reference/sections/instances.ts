@@ -31,13 +31,11 @@ export const instances: readonly Entry[] = [
     },
     answer: { success: true, data: { instances: [instance] } },
     varies: counted,
-    orNull: ['remaining_quota', 'last_activity_at'],
     note: '`remaining_quota` is null for an instance without a daily limit, `last_activity_at` for one that did nothing yet.',
   },
   {
     call: 'GET /instances/{uuid}',
     path: `/instances/${UUID}`,
-    needs: 'PATCH /instances/{id}',
     given: first,
     assumed: { success: true, data: instance },
     varies: counted,
@@ -95,7 +93,6 @@ export const instances: readonly Entry[] = [
   },
   {
     call: 'GET /instances/{uuid}/stats',
-    needs: 'PATCH /instances/{id}',
     given: ({ first }) => ({ '{uuid}': first }),
     answer: {
       success: true,
