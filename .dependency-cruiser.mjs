@@ -33,6 +33,12 @@ export default {
       { path: '^src/(projections|reactions|webhooks|http|cli)/' },
     ),
     forbid(
+      'public-events-are-made-of-the-log',
+      'What is told follows from the log alone; who tells it to whom is not known here.',
+      { path: '^src/public-events/' },
+      { pathNot: ['^src/(public-events|domain|ports)/', '^node_modules/lru-cache/'] },
+    ),
+    forbid(
       'reactions-know-no-edge',
       'What happens by itself depends on no request and on no delivery.',
       { path: '^src/reactions/' },

@@ -9,6 +9,7 @@ import { Refusal } from './domain/errors.ts'
 import type { Provider } from './domain/instance.ts'
 import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
+import { createEventStreams, type StreamTimes } from './http/event-streams.ts'
 import { createInstanceFinder } from './http/instances.ts'
 import { createRoutes } from './http/routes/index.ts'
 import { createServer } from './http/server.ts'
@@ -27,6 +28,7 @@ import { wantedInstances } from './projections/instances.ts'
 import { countWaiting, outboxRow, waitingMessages } from './projections/outbox.ts'
 import { isOf } from './projections/projection.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
+import { shareTranslation } from './public-events/share.ts'
 import { follow } from './reactions/follow.ts'
 import { relay } from './reactions/relay.ts'
 import { createInstanceRunner } from './reactions/run-instances.ts'
@@ -73,6 +75,10 @@ export type Parts = {
   readonly sandbox?: SandboxPhone
   readonly post: Post
   readonly refusedUrl: (url: string) => string | undefined
+  /** Aborts when the server stops: answers that have no end of their own end then. */
+  readonly stopping: AbortSignal
+  /** For tests, which do not want to wait for long. */
+  readonly streamTimes?: StreamTimes
   /** Nothing else works on this database: what an earlier process left under a lease is free. */
   readonly alone: boolean
   readonly log: Log
@@ -246,6 +252,13 @@ export const createApp = (parts: Parts) => {
   const freshen = async (...names: ReadModel[]) => {
     await readModels.reached(await store.head(), CATCH_UP_MS, ...names)
   }
+  const openEventStream = createEventStreams({
+    store,
+    translate: shareTranslation(store),
+    stopping: parts.stopping,
+    onError: reporter('event stream'),
+    ...parts.streamTimes,
+  })
   const services = {
     db,
     transact,
@@ -257,6 +270,8 @@ export const createApp = (parts: Parts) => {
     receive,
     groups: createGroups({ transact, gatewayOf: instanceRunner.gatewayOf }),
     deliveries,
+    openEventStream,
+    isStillAllowed: authentication.isStillAllowed,
     sandbox: parts.sandbox,
     gatewayOf: instanceRunner.gatewayOf,
     hasAutomation,

@@ -58,6 +58,7 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
     settings: { ...settings, version: await version() },
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
     firstAccount: { email: settings.adminEmail, password: secrets.adminPassword },
+    stopping: stop,
     log,
     metrics: createMetrics(),
   })

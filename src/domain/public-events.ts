@@ -88,6 +88,13 @@ export type PublicEvent = Told & {
   readonly causation: string
 }
 
+/** What the outside gets of a public event, beside the name that it knows it by. */
+export const bodyFields = ({ instanceId, at, data }: PublicEvent) => ({
+  instance_uuid: instanceId,
+  timestamp: offsetTime(at),
+  data,
+})
+
 type Source<E> = E & { readonly id: string; readonly stream: string; readonly meta: Metadata }
 
 const publish = (

@@ -8,13 +8,20 @@ import { verifySignature } from '../webhooks/sign.ts'
 import { hashToken } from '../write/accounts.ts'
 import type { Authenticate } from './endpoint.ts'
 import type { FindInstance } from './instances.ts'
-import { instanceTokenPermissions, rolePermissions } from './permissions.ts'
+import { instanceTokenPermissions, rolePermissions, type Permission } from './permissions.ts'
 import type { Caller, RouteRequest } from './route.ts'
 
 /** How long another process may go on believing in a token that was revoked. */
 const BELIEVED_MS = 2000
 const CALLERS_KEPT = 10_000
 const TOKEN_LENGTH_MAX = 200
+
+/** Whether a request that has been let in would be let in now: for answers that go on for long. */
+export type IsStillAllowed = (
+  caller: Caller,
+  permission: Permission,
+  request: RouteRequest,
+) => Promise<boolean>
 
 type Token = NonNullable<Awaited<ReturnType<typeof findLiveToken>>>
 type Known = { readonly caller: Caller; readonly expiresAt: string | null }
@@ -63,11 +70,22 @@ export const createAuthentication = (db: Kysely<Database>, findInstance: FindIns
     if (token !== undefined) return byToken(token)
     return route.access === 'signed-hook' ? bySignature(request, params['id']) : undefined
   }
+
+  const isStillAllowed: IsStillAllowed = async ({ tokenId }, permission, request) => {
+    const token = bearerToken(request.header('authorization'))
+    const now = token === undefined ? undefined : await byToken(token).catch(nobodyIfRefused)
+    return now?.tokenId === tokenId && now.permissions.has(permission)
+  }
+
   const forget = () => {
     generation++
     known.clear()
   }
-  return { authenticate, forget }
+  return { authenticate, isStillAllowed, forget }
+}
+
+const nobodyIfRefused = (error: unknown): undefined => {
+  if (!(error instanceof Refusal)) throw error
 }
 
 const tenantDisabled = () => new Refusal('TENANT_DISABLED', 'This account is disabled. Ask your operator.')

@@ -69,7 +69,9 @@ export const createServer = (parts: ServerParts): Koa<State> => {
 
   // One hop is believed: the address that our own proxy appended, not what a client wrote before it.
   const app = new Koa<State>({ proxy: settings.trustProxy, maxIpsCount: 1 })
-  app.on('error', (error: unknown) => log.warn({ err: error }, 'response failed'))
+  app.on('error', (error: unknown) =>
+    log[hasGone(error) ? 'debug' : 'warn']({ err: error }, 'response failed'),
+  )
   app.use(identifyRequest)
   app.use(observe(log, metrics))
   app.use(answerErrors(log))
@@ -78,6 +80,10 @@ export const createServer = (parts: ServerParts): Koa<State> => {
   app.use(refuseUnknown(routers))
   return app
 }
+
+/** A client that has enough of an answer closes the connection: no fault of anybody. */
+const hasGone = (error: unknown) =>
+  error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 
 /** The routes given, our own beside them; those for the operator only if there is one. */
 const servedRoutes = ({ routes, infrastructure, settings, operatorToken }: ServerParts): readonly Route[] => {

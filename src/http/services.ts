@@ -12,6 +12,8 @@ import type { Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
 import type { Users } from '../write/users.ts'
 import type { Deliveries } from '../webhooks/deliveries.ts'
+import type { IsStillAllowed } from './auth.ts'
+import type { OpenEventStream } from './event-streams.ts'
 
 /** What the routes are given to work with. */
 export type Services = {
@@ -25,6 +27,8 @@ export type Services = {
   readonly receive: Receive
   readonly groups: Groups
   readonly deliveries: Deliveries
+  readonly openEventStream: OpenEventStream
+  readonly isStillAllowed: IsStillAllowed
   readonly sandbox: SandboxPhone | undefined
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
   /** Whether an automation of the instance is enabled. */

@@ -3,6 +3,7 @@ import type { ConversationTagRow } from './conversation-tags.ts'
 import type { ConversationRow } from './conversations.ts'
 import type { InstanceActivityRow } from './instance-activity.ts'
 import type { InstanceRow } from './instances.ts'
+import type { MessageSearchRow } from './message-search.ts'
 import type { MessageRow } from './messages.ts'
 import type { OutboxRow } from './outbox.ts'
 import type { TagRow } from './tags.ts'
@@ -17,6 +18,7 @@ export type Database = {
   instance: InstanceRow
   instance_activity: InstanceActivityRow
   message: MessageRow
+  message_search: MessageSearchRow
   outbox: OutboxRow
   tag: TagRow
   tenant: TenantRow

@@ -3,6 +3,7 @@ import { conversationTags } from './conversation-tags.ts'
 import { conversations } from './conversations.ts'
 import { instanceActivity } from './instance-activity.ts'
 import { instances } from './instances.ts'
+import { messageSearch } from './message-search.ts'
 import { messages } from './messages.ts'
 import { outbox } from './outbox.ts'
 import type { AnyProjection } from './projection.ts'
@@ -17,6 +18,7 @@ export const projections = {
   conversations,
   instanceActivity,
   instances,
+  messageSearch,
   messages,
   outbox,
   tags,

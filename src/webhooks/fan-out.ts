@@ -1,6 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
-import type { PublicEvent } from '../domain/public-events.ts'
-import { offsetTime } from '../domain/values.ts'
+import { bodyFields, type PublicEvent } from '../domain/public-events.ts'
 import { lanesOf, type ClaimedRow, type Lane, type Lease } from './queue.ts'
 
 /**
@@ -37,8 +36,7 @@ from added a join opened o using (endpoint_id, key) join webhook_endpoint w on w
 order by a.id`
 
 /** The body of a webhook without its first field, `event`, whose value is the endpoint's to choose. */
-const restOfBody = ({ instanceId, at, data }: PublicEvent) =>
-  JSON.stringify({ instance_uuid: instanceId, timestamp: offsetTime(at), data }).slice(1)
+const restOfBody = (event: PublicEvent) => JSON.stringify(bodyFields(event)).slice(1)
 
 type Options = {
   readonly pool: Pool | PoolClient

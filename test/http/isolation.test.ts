@@ -111,6 +111,9 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
   }
 }
 
+/** What a query must have besides. */
+const moreQueryOf = ({ operationId }: ServedRoute) => (operationId === 'searchMessages' ? '&q=owned' : '')
+
 /** What ends something comes last, so that the other calls still find it. */
 const endings = [
   'deleteMessage',
@@ -171,7 +174,7 @@ describe('a thing of one tenant', () => {
       for (const ref of things.instance) {
         const call = (client: Client) =>
           route.query.includes('instance_id')
-            ? client.call(route.method, `${route.path}?instance_id=${ref}`)
+            ? client.call(route.method, `${route.path}?instance_id=${ref}${moreQueryOf(route)}`)
             : client.call(route.method, route.path, { ...route.example, instance_id: ref })
         for (const [who, stranger] of Object.entries(strangers)) {
           const { status } = await storingNothing(app, () => call(stranger))
@@ -195,7 +198,13 @@ describe('a thing of one tenant', () => {
   it('is in no list of others', async () => {
     await makeThings()
     for (const [who, stranger] of Object.entries(strangers))
-      for (const path of ['/instances', '/conversations', '/conversations/archived', '/chat/conversations']) {
+      for (const path of [
+        '/instances',
+        '/conversations',
+        '/conversations/archived',
+        '/chat/conversations',
+        '/messages/search?q=owned',
+      ]) {
         const { status, body } = await stranger.get(path)
         expect(status).toBe(200)
         expect(JSON.stringify(body), `${who}: ${path}`).not.toContain('owned')

@@ -50,6 +50,7 @@ export const startApp = async (
     timeoutMs: settings.webhookTimeoutSeconds * 1000,
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
+  const stopping = new AbortController()
   const app = createApp({
     settings: { ...settings, version: 'test', validateResponses: true },
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
@@ -63,6 +64,7 @@ export const startApp = async (
     post: outbound.post,
     refusedUrl: guard.checkUrl,
     alone: true,
+    stopping: stopping.signal,
     firstAccount: ADMIN,
     log,
     metrics: createMetrics(),
@@ -79,6 +81,7 @@ export const startApp = async (
 
   /** Stops it as a restart would: its database stays. */
   const leave = async () => {
+    stopping.abort()
     server.closeAllConnections()
     await new Promise((done) => server.close(done))
     running.abort()

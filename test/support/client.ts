@@ -26,7 +26,10 @@ export const createClient = (url: string, token?: string) => {
       },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
-    const text = await response.text()
+    // A stream of events does not end by itself.
+    const isEndless = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false
+    if (isEndless) await response.body?.cancel()
+    const text = isEndless ? '' : await response.text()
     const isJson = response.headers.get('content-type')?.includes('json') ?? false
     return {
       status: response.status,
@@ -36,6 +39,7 @@ export const createClient = (url: string, token?: string) => {
   }
   return {
     url,
+    token,
     call,
     get: (path: string) => call('GET', path),
     post: (path: string, body: unknown = {}, headers?: Record<string, string>) =>

@@ -11,12 +11,14 @@ import { conversationMessages } from './conversation-messages.ts'
 import { conversationRoutes } from './conversations.ts'
 import { groupParticipantRoutes } from './group-participants.ts'
 import { groupRoutes } from './groups.ts'
+import { eventRoutes } from './events.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { messageRoutes } from './messages.ts'
 import { sandboxRoutes } from './sandbox.ts'
 import { tagRoutes } from './tags.ts'
 import { statsRoutes } from './stats.ts'
+import { searchRoutes } from './search.ts'
 import { tenantRoutes } from './tenants.ts'
 import { tokenRoutes } from './tokens.ts'
 import { userRoutes } from './users.ts'
@@ -37,6 +39,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...automationBulkRoutes(services, finders),
     ...tagRoutes(services, finders),
     ...chatRoutes(services, instances, finders),
+    ...searchRoutes(services, instances),
+    ...eventRoutes(services, instances),
     ...userRoutes(services),
     ...statsRoutes(services, instances),
     ...groupRoutes(services, instances),

@@ -1,0 +1,72 @@
+import { LRUCache } from 'lru-cache'
+import { upcast } from '../domain/catalogue.ts'
+import { fold, type Decider, type DomainEvent } from '../domain/decider.ts'
+import { Instance } from '../domain/instance.ts'
+import { Message } from '../domain/message.ts'
+import { tellOfInstance, tellOfMessage, type PublicEvent } from '../domain/public-events.ts'
+import type { EventStore, Recorded } from '../ports/event-store.ts'
+
+const STATES_KEPT = 10_000
+
+/** What each stored event tells the outside, by its id. */
+export type Told = ReadonlyMap<string, readonly PublicEvent[]>
+
+/**
+ * Makes public events of stored ones. A batch holds every event of its streams, in order, from the first one in it.
+ * `remember` is for when a batch has been told: one that comes again starts where it started.
+ */
+export const createTranslator = (store: EventStore) => {
+  const kinds = [ofKind(store, Message, tellOfMessage), ofKind(store, Instance, tellOfInstance)]
+  return async (batch: readonly Recorded[]): Promise<{ readonly told: Told; remember(): void }> => {
+    const parts = await Promise.all(kinds.map((translate) => translate(batch)))
+    return {
+      told: new Map(parts.flatMap(({ told }) => [...told])),
+      remember: () => {
+        for (const { remember } of parts) remember()
+      },
+    }
+  }
+}
+
+/** Translates the events of one kind of aggregate, keeping the state that each stream is in before the next event. */
+const ofKind = <S extends object, E extends DomainEvent>(
+  store: EventStore,
+  decider: Decider<S, E>,
+  tell: (before: S, event: Recorded<E>) => PublicEvent[],
+) => {
+  type Known = { readonly state: S; readonly revision: number }
+  const states = new LRUCache<string, Known>({ max: STATES_KEPT })
+  const belongs = ({ stream }: Recorded) => stream.startsWith(`${decider.category}-`)
+  // The category of a stream says which events are on it.
+  const asOwn = (event: Recorded) => upcast(event) as unknown as Recorded<E>
+
+  /** The state that a stream was in just before an event, which may have been told before. */
+  const stateBefore = async ({ stream, revision }: Recorded): Promise<S> => {
+    const known = states.get(stream)
+    if (known?.revision === revision - 1) return known.state
+    const past = revision === 0 ? [] : await store.readStream(stream)
+    return fold(decider, past.filter((event) => event.revision < revision).map(asOwn))
+  }
+
+  return async (batch: readonly Recorded[]) => {
+    const own = batch.filter(belongs)
+    const first = new Map<string, Recorded>()
+    for (const event of own) if (!first.has(event.stream)) first.set(event.stream, event)
+    const known = new Map<string, Known>()
+    await Promise.all(
+      [...first].map(async ([stream, event]) => {
+        known.set(stream, { state: await stateBefore(event), revision: event.revision - 1 })
+      }),
+    )
+    const told = new Map<string, PublicEvent[]>()
+    for (const event of own) {
+      const before = known.get(event.stream)?.state ?? decider.initial
+      told.set(event.id, tell(before, asOwn(event)))
+      known.set(event.stream, { state: decider.evolve(before, asOwn(event)), revision: event.revision })
+    }
+    const remember = () => {
+      for (const [stream, state] of known) states.set(stream, state)
+    }
+    return { told, remember }
+  }
+}
