@@ -173,7 +173,6 @@ export const prepareWorld = async () => {
     vip,
     support,
     pairing,
-    connect: (phoneNumber = '5511999999999') => connect('Spare', phoneNumber),
     connected: () => createConnectedInstance(user, 'Spare'),
     converse,
     conversationOf,

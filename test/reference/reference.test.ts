@@ -29,7 +29,8 @@ const inBody = (body: unknown, real: Real): Json =>
 const requestOf = ({ body, form }: Entry, real: Real, token: string | undefined) => {
   const headers: Record<string, string> = { accept: 'application/json' }
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`
-  if (body !== undefined) headers['content-type'] = 'application/json'
+  // One of the document's required headers, so clients send it even where there is no body.
+  if (!form) headers['content-type'] = 'application/json'
   return {
     headers,
     ...(body !== undefined && { body: JSON.stringify(inBody(body, real)) }),
@@ -131,7 +132,23 @@ const verifiesLikeNode = (signature: unknown, body: unknown, secret: string) => 
 const verifiesLikePhp = (signature: unknown, raw: Buffer, secret: string) =>
   signature === createHmac('sha256', secret).update(raw).digest('hex')
 
+/** Calls whose features are not there yet. */
+const coming = [
+  ...headings.contacts,
+  ...headings.media,
+  'POST /api/v1/chat/send-media',
+  'GET /conversations/{uuid}/automation',
+  'GET /api/v1/chat/conversations/{uuid}',
+  'POST /send-message',
+]
+
 describe('the table', () => {
+  it('leaves out nothing but calls whose features are still to come', () => {
+    const left = Object.values(table)
+      .flat()
+      .filter((entry) => !isServed(entry))
+    expect(coming).toEqual(expect.arrayContaining(left.map(({ call }) => call)))
+  })
   it('has an entry for each heading of the document, in its order, and no other', () => {
     for (const section of sections) {
       const calls = table[section].filter(({ beside }) => !beside).map(({ call }) => call)

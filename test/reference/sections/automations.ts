@@ -52,6 +52,18 @@ export const automations: readonly Entry[] = [
     },
   },
   {
+    call: `POST ${conversations}/{uuid}/pause-automation`,
+    title: 'without a body',
+    path: `${conversations}/${UUID}/pause-automation`,
+    given: async ({ automated }) => ({ [UUID]: (await automated()).id }),
+    assumed: {
+      success: true,
+      message: 'Automation paused successfully',
+      data: { conversation_id: UUID, automation_paused: true, reason: null },
+    },
+    note: 'The body is documented as optional; without it `reason` is null.',
+  },
+  {
     call: `POST ${conversations}/{uuid}/resume-automation`,
     path: `${conversations}/${UUID}/resume-automation`,
     given: async ({ closed }) => ({ [UUID]: (await closed()).id }),
