@@ -30,6 +30,7 @@ import { isOf } from './projections/projection.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
 import { shareTranslation } from './public-events/share.ts'
 import { follow } from './reactions/follow.ts'
+import { learnContacts } from './reactions/learn-contacts.ts'
 import { relay } from './reactions/relay.ts'
 import { createInstanceRunner } from './reactions/run-instances.ts'
 import { createReactionRunner } from './reactions/runner.ts'
@@ -39,6 +40,7 @@ import { createDeliveries } from './webhooks/deliveries.ts'
 import { createFanOut } from './webhooks/fan-out.ts'
 import { webhookQueue } from './webhooks/queue.ts'
 import { createAccounts } from './write/accounts.ts'
+import { createContacts } from './write/contacts.ts'
 import { createStartConversation } from './write/conversations.ts'
 import { createGroups } from './write/groups.ts'
 import { createOutcomes } from './write/outcomes.ts'
@@ -106,6 +108,7 @@ export const createApp = (parts: Parts) => {
       return hasOtherAdmin(db, tenantId, userId)
     },
   })
+  const contacts = createContacts({ transact, load, numbers })
   const receive = createReceive({ transact, numbers, startConversation })
   const outcomes = createOutcomes(store, reporter('outcomes'))
   const quota = createQuota({
@@ -198,6 +201,14 @@ export const createApp = (parts: Parts) => {
     onError: reporter('relay'),
   })
 
+  const contactLearner = createReactionRunner({
+    pool: workPool,
+    store,
+    reaction: learnContacts(contacts),
+    onError: reporter('learning contacts'),
+  })
+  const reactions = [relayRunner, contactLearner]
+
   // WhatsApp: sessions as wanted, messages in, messages out
   const instanceRunner = createInstanceRunner({
     gateways: parts.gateways,
@@ -266,6 +277,7 @@ export const createApp = (parts: Parts) => {
     numbers,
     accounts,
     users,
+    contacts,
     send,
     receive,
     groups: createGroups({ transact, gatewayOf: instanceRunner.gatewayOf }),
@@ -307,10 +319,13 @@ export const createApp = (parts: Parts) => {
     const projections = readModels
       .status()
       .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
-    const { position, ...rest } = relayRunner.status()
-    const stopped = projections.some(({ state }) => state === 'stopped') || rest.error !== undefined
+    const acting = reactions
+      .map((reaction) => reaction.status())
+      .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
+    const stopped =
+      projections.some(({ state }) => state === 'stopped') || acting.some(({ error }) => error !== undefined)
     const status = !isReady ? 'starting' : stopped ? 'degraded' : 'ok'
-    return { status, projections, reactions: [{ ...rest, position: String(position) }] }
+    return { status, projections, reactions: acting }
   }
 
   const measure = async () => {
@@ -318,7 +333,8 @@ export const createApp = (parts: Parts) => {
       metrics.projectionState(name, state)
       metrics.projectionPosition(name, position)
     }
-    metrics.projectionPosition('relay', relayRunner.status().position)
+    for (const { name, position } of reactions.map((reaction) => reaction.status()))
+      metrics.projectionPosition(name, position)
     metrics.projectionPosition('log', await store.head())
     metrics.pendingDeliveries(await deliveries.pending())
   }
@@ -357,7 +373,7 @@ export const createApp = (parts: Parts) => {
       Promise.all([
         readModels.run(signal),
         outcomes.run(signal),
-        relayRunner.run(signal),
+        ...reactions.map((reaction) => reaction.run(signal)),
         deliverer.run(signal),
         runGateways(signal),
         purge(signal),

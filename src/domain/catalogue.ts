@@ -1,3 +1,4 @@
+import { contactEvents, type ContactEvent } from './contact.ts'
 import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
 import { groupEvents, type GroupEvent } from './group.ts'
@@ -11,6 +12,7 @@ import { webhookEvents, type WebhookEvent } from './webhook.ts'
 
 /** Every event of this program: the one place that knows them all. */
 export const catalogue: EventSchemas = {
+  ...contactEvents,
   ...conversationEvents,
   ...groupEvents,
   ...instanceEvents,
@@ -23,6 +25,7 @@ export const catalogue: EventSchemas = {
 }
 
 export type ZapiniEvent =
+  | ContactEvent
   | ConversationEvent
   | GroupEvent
   | InstanceEvent

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { notFound } from '../domain/errors.ts'
+import type { ContactRow } from '../projections/contacts.ts'
 import type { ConversationRow } from '../projections/conversations.ts'
 import type { Database } from '../projections/database.ts'
 import { isShown, type MessageRow } from '../projections/messages.ts'
@@ -44,6 +45,17 @@ export const createFinders = (db: Kysely<Database>) => {
     return (ref: string) => named.get(ref.toLowerCase())
   }
 
+  /** By UUID or number. */
+  const contactOf = async (caller: Caller, ref: string): Promise<ContactRow> => {
+    if (!isUuid(ref) && !isSerial(ref)) throw notFound('Contact')
+    const query = db.selectFrom('contact').selectAll()
+    const row = await (
+      isUuid(ref) ? query.where('id', '=', ref) : query.where('number', '=', Number(ref))
+    ).executeTakeFirst()
+    if (!row || !isVisible(caller, row)) throw notFound('Contact')
+    return row
+  }
+
   /** By UUID, number or WhatsApp id. */
   const messageOf = async (caller: Caller, ref: string): Promise<MessageRow> => {
     if (!WHATSAPP_ID.test(ref)) throw notFound('Message')
@@ -59,6 +71,6 @@ export const createFinders = (db: Kysely<Database>) => {
     return only
   }
 
-  return { conversationOf, conversationsOf, messageOf }
+  return { contactOf, conversationOf, conversationsOf, messageOf }
 }
 export type Finders = ReturnType<typeof createFinders>

@@ -4,25 +4,27 @@ import type { Actor } from '../domain/metadata.ts'
 import { toJid } from '../domain/values.ts'
 import { findAccount } from '../projections/accounts.ts'
 import type { Database } from '../projections/database.ts'
+import { contactNames } from '../projections/contacts.ts'
 import { findTokenName } from '../projections/tokens.ts'
 
 /** What people are called at an instance, its own user too, by their JIDs, as far as it is known. */
 export const namesOf = async (db: Kysely<Database>, instanceId: string, jids: readonly string[]) => {
   const idOf = (jid: string) => contactId(instanceId, jid)
-  const ids = [...new Set(jids.map(idOf))]
-  if (ids.length === 0) return () => undefined
-  const [rows, own] = await Promise.all([
-    db.selectFrom('conversation').select(['contact_id', 'name']).where('contact_id', 'in', ids).execute(),
-    db
-      .selectFrom('instance')
-      .select(['phone_number', 'profile_name'])
-      .where('id', '=', instanceId)
-      .executeTakeFirst(),
+  const [nameOf, own] = await Promise.all([
+    contactNames(db, [...new Set(jids.map(idOf))]),
+    jids.length === 0 ? undefined : ownName(db, instanceId),
   ])
-  const names = new Map(rows.map(({ contact_id, name }) => [contact_id, name]))
-  if (own?.phone_number && own.profile_name)
-    names.set(idOf(toJid(own.phone_number, 'phone_number')), own.profile_name)
-  return (jid: string): string | undefined => names.get(idOf(jid)) ?? undefined
+  return (jid: string): string | undefined => nameOf(idOf(jid)) ?? (own?.jid === jid ? own.name : undefined)
+}
+
+const ownName = async (db: Kysely<Database>, instanceId: string) => {
+  const row = await db
+    .selectFrom('instance')
+    .select(['phone_number', 'profile_name'])
+    .where('id', '=', instanceId)
+    .executeTakeFirst()
+  if (!row?.phone_number || row.profile_name === null) return undefined
+  return { jid: toJid(row.phone_number, 'phone_number'), name: row.profile_name }
 }
 
 /** Who acted, for people to read: the name of the user or token, or what else it was. */

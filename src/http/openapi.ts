@@ -1,7 +1,7 @@
 import { Type, type TObject, type TSchema } from 'typebox'
 import { errorCodes, type ErrorCode } from '../domain/errors.ts'
 import { statusOf } from './errors.ts'
-import { contentTypeOf, type Route } from './route.ts'
+import { formsOf, type Route } from './route.ts'
 
 export type About = { readonly version: string; readonly publicUrl?: string }
 
@@ -113,12 +113,12 @@ const responses = (route: Route): Fields => {
     status,
     {
       description: Number(status) < 300 ? route.successDescription : `Status ${status}.`,
-      content: {
-        [contentTypeOf(schema) ?? 'application/json']: {
-          schema,
-          example: index === 0 ? route.examples?.response : undefined,
-        },
-      },
+      content: Object.fromEntries(
+        Object.entries(formsOf(schema)).map(([contentType, form]) => [
+          contentType,
+          { schema: form, example: index === 0 ? route.examples?.response : undefined },
+        ]),
+      ),
     },
   ])
   const shared = [...errorStatuses(route)].map((status): [string, Fields] => [

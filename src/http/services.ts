@@ -7,6 +7,7 @@ import type { Database } from '../projections/database.ts'
 import type { projections } from '../projections/index.ts'
 import type { Accounts } from '../write/accounts.ts'
 import type { Groups } from '../write/groups.ts'
+import type { Contacts } from '../write/contacts.ts'
 import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
@@ -23,6 +24,7 @@ export type Services = {
   readonly numbers: Numbers
   readonly accounts: Accounts
   readonly users: Users
+  readonly contacts: Contacts
   readonly send: Send
   readonly receive: Receive
   readonly groups: Groups

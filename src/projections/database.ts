@@ -1,4 +1,5 @@
 import type { AccountRow, TenantRow } from './accounts.ts'
+import type { ContactRow } from './contacts.ts'
 import type { ConversationTagRow } from './conversation-tags.ts'
 import type { ConversationRow } from './conversations.ts'
 import type { InstanceActivityRow } from './instance-activity.ts'
@@ -13,6 +14,7 @@ import type { WebhookEndpointRow } from './webhook-endpoints.ts'
 /** The read models, as queries see them. */
 export type Database = {
   account: AccountRow
+  contact: ContactRow
   conversation: ConversationRow
   conversation_tag: ConversationTagRow
   instance: InstanceRow

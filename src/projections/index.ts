@@ -1,4 +1,5 @@
 import { accounts, tenants } from './accounts.ts'
+import { contacts } from './contacts.ts'
 import { conversationTags } from './conversation-tags.ts'
 import { conversations } from './conversations.ts'
 import { instanceActivity } from './instance-activity.ts'
@@ -14,6 +15,7 @@ import { webhookEndpoints } from './webhook-endpoints.ts'
 /** Every read model of this program. */
 export const projections = {
   accounts,
+  contacts,
   conversationTags,
   conversations,
   instanceActivity,

@@ -41,12 +41,15 @@ const makeThings = async () => {
     recipient: '5511999999999',
     message: 'owned',
   })
+  const contact = { instance_id: instance, phone_number: '5511900000000', name: 'owned' }
+  const { body: saved } = await app.admin.post('/contacts', contact)
   const [{ id, number }] = (await app.admin.get(`/conversations?instance_id=${instance}`)).body.data
   const { body: tag } = await app.admin.post('/tags', { name: `owned ${newId()}`, color: '#ef4444' })
   const deliveries = `/instances/${instance}/webhook/deliveries`
   const delivered = async (): Promise<Json[]> =>
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
-  await vi.waitFor(async () => expect((await delivered()).length).toBeGreaterThan(1))
+  // A message in, the one who wrote it, a contact, a message out.
+  await vi.waitFor(async () => expect(await delivered()).toHaveLength(4), 10_000)
   const [delivery] = await delivered()
   const { body: grouped } = await app.admin.post(`/instances/${instance}/groups`, {
     subject: 'owned',
@@ -59,6 +62,7 @@ const makeThings = async () => {
     user: [user.uuid, String(user.id)],
     instance: [instance, String(shown.id)],
     conversation: [id, String(number)],
+    contact: [saved.data.uuid, String(saved.data.id)],
     delivery: [String(delivery.id)],
     token: [String(token.data.id)],
     message: [sent.message_uuid, sent.message_id],
@@ -71,13 +75,14 @@ const makeThings = async () => {
 }
 type Things = Awaited<ReturnType<typeof makeThings>>
 
-type Kind = 'instance' | 'conversation' | 'delivery' | 'message' | 'tag' | 'user'
+type Kind = 'instance' | 'conversation' | 'delivery' | 'message' | 'tag' | 'user' | 'contact'
 
 const kindOf = (path: string): Kind => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
   if (/^(\/chat)?\/conversations\/\{id\}/.test(path)) return 'conversation'
   if (/^(\/chat)?\/messages\/\{id\}/.test(path)) return 'message'
   if (path.startsWith('/tags/{id}')) return 'tag'
+  if (path.startsWith('/contacts/{id}')) return 'contact'
   if (path.startsWith('/users/{id}')) return 'user'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)
@@ -119,6 +124,7 @@ const endings = [
   'deleteMessage',
   'scriptSandboxFailure',
   'deleteTag',
+  'deleteContact',
   'deleteConversation',
   'removeGroupParticipants',
   'leaveGroup',
@@ -204,6 +210,8 @@ describe('a thing of one tenant', () => {
         '/conversations/archived',
         '/chat/conversations',
         '/messages/search?q=owned',
+        '/contacts',
+        '/contacts/export',
       ]) {
         const { status, body } = await stranger.get(path)
         expect(status).toBe(200)

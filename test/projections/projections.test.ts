@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
-import { conversationId, defaultWebhookId, messageId, userId } from '../../src/domain/ids.ts'
+import { contactId, conversationId, defaultWebhookId, messageId, userId } from '../../src/domain/ids.ts'
 import { projections } from '../../src/projections/index.ts'
 import type { AnyProjection } from '../../src/projections/projection.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
 import type { EventStore, Position } from '../../src/ports/event-store.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { INSTANCE, JOHN, later, placeIn, TEAM, TENANT } from '../support/facts.ts'
+import { INSTANCE, JOHN, later, MARY, placeIn, TEAM, TENANT } from '../support/facts.ts'
 import { allRows, inBatchesOf, tables } from '../support/rows.ts'
 import { ERASED, KEPT_TOKEN, REVOKED_TOKEN, story, tellStory, TOKEN, VIP } from '../support/story.ts'
 
@@ -149,6 +149,34 @@ describe('after a day of a small business', () => {
       paused_by: { kind: 'gateway' },
       pause_reason: 'VIP client',
     })
+  })
+
+  test('contacts are known by the name that a user gave, and by the one they gave themselves', async () => {
+    expect(await row('contact', contactId(INSTANCE, JOHN))).toEqual({
+      id: contactId(INSTANCE, JOHN),
+      number: 1,
+      tenant_id: TENANT,
+      instance_id: INSTANCE,
+      phone_number: '5511999999999',
+      name: 'João Doe',
+      push_name: 'John D.',
+      email: null,
+      company: 'Acme Inc',
+      notes: null,
+      saved: true,
+      sort_name: 'joao doe',
+      search: 'joao doe john d. 5511999999999',
+      created_at: later(11),
+    })
+    expect(await row('contact', contactId(INSTANCE, MARY))).toMatchObject({
+      number: 2,
+      name: null,
+      push_name: 'Mary',
+      saved: false,
+      sort_name: 'mary',
+      created_at: later(23),
+    })
+    expect(await idsIn('contact'), 'but for the one that was deleted').toHaveLength(2)
   })
 
   test('messages have their newest status', async () => {

@@ -134,7 +134,6 @@ const verifiesLikePhp = (signature: unknown, raw: Buffer, secret: string) =>
 
 /** Calls whose features are not there yet. */
 const coming = [
-  ...headings.contacts,
   ...headings.media,
   'POST /api/v1/chat/send-media',
   'GET /conversations/{uuid}/automation',

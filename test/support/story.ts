@@ -1,5 +1,5 @@
 import type { ZapiniEvent } from '../../src/domain/catalogue.ts'
-import { conversationId, defaultWebhookId, userId } from '../../src/domain/ids.ts'
+import { contactId, conversationId, defaultWebhookId, userId } from '../../src/domain/ids.ts'
 import { NO_STREAM, type EventStore, type Position } from '../../src/ports/event-store.ts'
 import {
   incoming,
@@ -15,6 +15,7 @@ import {
   toAppend,
 } from './facts.ts'
 
+const ANN = '5511666666666@s.whatsapp.net'
 const OTHER_INSTANCE = '550e8400-e29b-41d4-a716-446655440099'
 export const TOKEN = '550e8400-e29b-41d4-a716-446655440011'
 export const VIP = '550e8400-e29b-41d4-a716-446655440001'
@@ -55,6 +56,16 @@ const started = (number: number, chat: string, seconds: number): Told => [
     type: 'ConversationStarted',
     data: { number, instanceId: INSTANCE, chat, isGroup: chat === TEAM, at: later(seconds) },
   },
+]
+const person = (
+  number: number,
+  jid: string,
+  event: 'ContactCreated' | 'ContactLearned',
+  seconds: number,
+  said = {},
+): Told => [
+  `contact-${contactId(INSTANCE, jid)}`,
+  { type: event, data: { number, instanceId: INSTANCE, jid, ...said, at: later(seconds) } },
 ]
 const created = (id: string, number: number): Told => [
   `instance-${id}`,
@@ -156,6 +167,8 @@ export const story: readonly Told[] = [
       }),
     },
   ],
+  person(1, JOHN, 'ContactLearned', 11, { pushName: 'John D.' }),
+  person(1, JOHN, 'ContactCreated', 12, { name: 'João Doe', email: 'john@example.com', notes: 'VIP' }),
   reacted('hi', MARY, '👍', 12),
   reacted('hi', JOHN, '❤️', 13),
   reacted('hi', MARY, '', 14),
@@ -190,6 +203,14 @@ export const story: readonly Told[] = [
   ],
   sent('voice', 21, 'audio'),
   step('voice', 'MessagePlayed', 22),
+  person(2, MARY, 'ContactLearned', 23),
+  person(2, MARY, 'ContactLearned', 24, { pushName: 'Mary' }),
+  person(3, ANN, 'ContactCreated', 25, { name: 'Ann' }),
+  [`contact-${contactId(INSTANCE, ANN)}`, { type: 'ContactDeleted', data: { at: later(26) } }],
+  [
+    `contact-${contactId(INSTANCE, JOHN)}`,
+    { type: 'ContactChanged', data: { name: 'João Doe', company: 'Acme Inc', at: later(27) } },
+  ],
   started(2, TEAM, 30),
   [
     messageStream('all'),

@@ -8,6 +8,7 @@ import { automationControlRoutes } from './automation-control.ts'
 import { chatRoutes } from './chat.ts'
 import { conversationLists } from './conversation-lists.ts'
 import { conversationMessages } from './conversation-messages.ts'
+import { contactRoutes } from './contacts.ts'
 import { conversationRoutes } from './conversations.ts'
 import { groupParticipantRoutes } from './group-participants.ts'
 import { groupRoutes } from './groups.ts'
@@ -39,6 +40,7 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...automationBulkRoutes(services, finders),
     ...tagRoutes(services, finders),
     ...chatRoutes(services, instances, finders),
+    ...contactRoutes(services, instances),
     ...searchRoutes(services, instances),
     ...eventRoutes(services, instances),
     ...userRoutes(services),
