@@ -77,9 +77,21 @@ export const prepareWorld = async () => {
     const { data } = await phone(instance, 'incoming', { from, name: 'Maria', text, at: LONG_AGO })
     return { id: await conversationOf(instance, from), from, messageId: String(data.message_id) }
   }
+  const AUTOMATIONS = 'POST /instances/{id}/automations'
+  if (served.has(AUTOMATIONS))
+    await must('POST', `/instances/${bot}/automations`, {
+      name: 'Answers nobody',
+      kind: 'flow',
+      enabled: true,
+      definition: {
+        trigger: { type: 'keyword', words: ['never said'], match: 'whole' },
+        steps: [{ type: 'reply', text: 'Never answered' }],
+      },
+    })
   /** A new conversation in which automation answers. */
   const automated = async () => {
     const conversation = await converse({ instance: bot })
+    if (served.has(AUTOMATIONS)) return conversation
     await must('POST', `/conversations/${conversation.id}/automation/pause`)
     await must('POST', `/conversations/${conversation.id}/archive`)
     await must('POST', `/conversations/${conversation.id}/automation/resume`)
