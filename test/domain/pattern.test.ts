@@ -28,8 +28,9 @@ describe('a pattern', () => {
     let found = 0
     fc.assert(
       fc.property(pattern, text, (source, said) => {
-        fc.pre(source !== '' && problemOfPattern(source) === undefined)
-        const own = new RegExp(foldText(source.replaceAll('\\W', '[^\\w]')), 'iu').test(foldText(said))
+        fc.pre(problemOfPattern(source) === undefined)
+        const plain = source.normalize('NFKD').replace(/\p{M}/gu, '').replaceAll('\\W', '[^\\w]')
+        const own = new RegExp(plain, 'iu').test(foldText(said))
         expect(matchesPattern(source, said), `/${source}/ in "${said}"`).toBe(own)
         if (own) found++
       }),
@@ -54,18 +55,19 @@ describe('a pattern', () => {
     expect(matchesPattern(source, said)).toBe(expected)
   })
   test.each([
-    ['(', 'must be a regular expression'],
-    ['[a', 'must be a regular expression'],
-    ['a{2,1}', 'must be a regular expression'],
-    ['*', 'must be a regular expression'],
-    ['a(?=b)', 'must not look ahead or behind'],
-    ['(?<!a)b', 'must not look ahead or behind'],
-    ['(a)\\1', 'must not refer back'],
-    ['(?<x>a)\\k<x>', 'must not refer back'],
-    ['a{101}', 'must not repeat more than 100 times'],
-    ['((a{100}){100}){100}', 'is too large'],
-    ['((){100}a{100}){100}', 'is too large'],
-  ])('/%s/ is refused: it %s', (source, problem) => expect(problemOfPattern(source)).toContain(problem))
+    ['('],
+    ['[a'],
+    ['a{2,1}'],
+    ['*'],
+    ['a(?=b)'],
+    ['(?<!a)b'],
+    ['(a)\\1'],
+    ['(?<x>a)\\k<x>'],
+    ['a{1001}'],
+    ['((a{100}){100}){100}'],
+  ])('/%s/ is refused, and why is said', (source) =>
+    expect(problemOfPattern(source)).toMatch(/^must be a regular expression .*\(.+\)$/),
+  )
   test.each([
     '(a+)+$',
     '(a|a)*$',
