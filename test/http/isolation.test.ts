@@ -145,6 +145,7 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
       return { tag_ids: things.tag }
     case 'changeTag':
       return { color: '#dc2626' }
+    case 'sendChatMedia':
     case 'sendMedia':
     case 'sendMediaMessage':
       return { ...example, media_url: `${files.url}/a.jpg` }

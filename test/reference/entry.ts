@@ -18,8 +18,6 @@ export type Entry = Omit<Rules, 'exact'> & {
   readonly body?: Json
   /** Fields of a form; `file` names the file that goes with it. */
   readonly form?: Readonly<Record<string, string>>
-  /** A route that has to be there for it. */
-  readonly needs?: string
   readonly by?: keyof World['tokens']
   /** What in path and body is replaced by real things; made here if it has to be fresh. */
   readonly given?: (world: World) => Real | Promise<Real>

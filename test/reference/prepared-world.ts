@@ -1,10 +1,9 @@
 import { expect, vi } from 'vitest'
 import { firstTenantId } from '../../src/domain/ids.ts'
-import { servedRoutes } from '../http/routes-table.ts'
 import { startApp } from '../support/app.ts'
 import { createClient, createConnectedInstance, type Client, type Json } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { startFiles } from './files.ts'
+import { jpeg, pdf, startFileServer } from '../support/files.ts'
 
 /** The user of the document's login example, and the one who acts in its other examples. */
 export const LOGIN = { email: 'user@example.com', password: 'your_password' }
@@ -15,12 +14,15 @@ const CAUGHT_UP_MS = 10_000
 
 /** The application with everything that the document's examples speak of. */
 export const prepareWorld = async () => {
-  const [app, files, receiver] = await Promise.all([startApp(), startFiles(), startReceiver()])
+  const [app, files, receiver] = await Promise.all([
+    startApp(),
+    startFileServer({ 'image.jpg': jpeg, 'report.pdf': pdf }),
+    startReceiver(),
+  ])
   await addUser(app, { ...LOGIN, name: 'User Name' })
   await addUser(app, { ...JOHN, name: 'John Doe' })
   const userToken = await tokenOf(app.url, JOHN)
   const user = createClient(app.url, userToken)
-  const served = new Set((await servedRoutes(app.admin)).map(({ method, path }) => `${method} ${path}`))
 
   const must = async (...[method, path, body]: Parameters<Client['call']>): Promise<Json> => {
     const answer = await user.call(method, path, body)
@@ -77,26 +79,17 @@ export const prepareWorld = async () => {
     const { data } = await phone(instance, 'incoming', { from, name: 'Maria', text, at: LONG_AGO })
     return { id: await conversationOf(instance, from), from, messageId: String(data.message_id) }
   }
-  const AUTOMATIONS = 'POST /instances/{id}/automations'
-  if (served.has(AUTOMATIONS))
-    await must('POST', `/instances/${bot}/automations`, {
-      name: 'Answers nobody',
-      kind: 'flow',
-      enabled: true,
-      definition: {
-        trigger: { type: 'keyword', words: ['never said'], match: 'whole' },
-        steps: [{ type: 'reply', text: 'Never answered' }],
-      },
-    })
+  await must('POST', `/instances/${bot}/automations`, {
+    name: 'Answers nobody',
+    kind: 'flow',
+    enabled: true,
+    definition: {
+      trigger: { type: 'keyword', words: ['never said'], match: 'whole' },
+      steps: [{ type: 'reply', text: 'Never answered' }],
+    },
+  })
   /** A new conversation in which automation answers. */
-  const automated = async () => {
-    const conversation = await converse({ instance: bot })
-    if (served.has(AUTOMATIONS)) return conversation
-    await must('POST', `/conversations/${conversation.id}/automation/pause`)
-    await must('POST', `/conversations/${conversation.id}/archive`)
-    await must('POST', `/conversations/${conversation.id}/automation/resume`)
-    return conversation
-  }
+  const automated = () => converse({ instance: bot })
   /** One that was taken over from automation, and is closed. */
   const closed = async () => {
     const conversation = await automated()
@@ -158,7 +151,7 @@ export const prepareWorld = async () => {
 
   const upload = async (): Promise<Json> => {
     const form = new FormData()
-    form.append('file', new Blob([new Uint8Array(files.jpeg)]), 'image.jpg')
+    form.append('file', new Blob([new Uint8Array(jpeg)]), 'image.jpg')
     const headers = { authorization: `Bearer ${userToken}` }
     const response = await fetch(`${app.url}/media/upload`, { method: 'POST', headers, body: form })
     const { data }: Json = await response.json()
@@ -170,8 +163,8 @@ export const prepareWorld = async () => {
     user,
     must,
     phone,
-    served,
-    files,
+    imageUrl: `${files.url}/image.jpg`,
+    reportUrl: `${files.url}/report.pdf`,
     receiver,
     tokens,
     first,

@@ -13,7 +13,6 @@ const twoMessages =
 export const automationControl: readonly Entry[] = [
   {
     call: 'GET /conversations/{uuid}/automation',
-    needs: 'POST /instances/{id}/automations',
     given: async ({ automated }) => bothOf((await automated()).id),
     answer: {
       success: true,

@@ -7,7 +7,6 @@ export const automations: readonly Entry[] = [
   {
     call: 'POST /send-message',
     title: 'while automation is active',
-    needs: 'POST /instances/{id}/automations',
     beside: true,
     body: { instance_id: 'bot', recipient: '5511999999999', message: 'Hello!' },
     given: async ({ automated, bot }) => ({ bot, '5511999999999': (await automated()).from }),
@@ -26,7 +25,6 @@ export const automations: readonly Entry[] = [
   },
   {
     call: `GET ${conversations}/{uuid}`,
-    needs: 'POST /instances/{id}/automations',
     given: async ({ automated }) => ({ '{uuid}': (await automated()).id }),
     assumed: {
       success: true,

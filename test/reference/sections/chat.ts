@@ -122,7 +122,7 @@ export const chat: readonly Entry[] = [
       media_type: 'image',
       caption: 'Check this out!',
     },
-    given: ({ number, files }) => ({ '18': number, [IMAGE]: files.image }),
+    given: ({ number, imageUrl }) => ({ '18': number, [IMAGE]: imageUrl }),
     assumed: {
       success: true,
       data: { ...sent, message_body: 'Check this out!', formatted_body: 'Check this out!' },

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { jpeg } from '../../support/files.ts'
 import type { Entry } from '../entry.ts'
 import type { World } from '../prepared-world.ts'
 
@@ -23,10 +24,10 @@ const sent = {
 const likeSendMedia = 'No answer documented; expected is that of `POST /send-media`.'
 const recipient = '+5511999999999'
 
-const files = ({ first, files }: World) => ({
+const files = ({ first, imageUrl, reportUrl }: World) => ({
   [INSTANCE]: first,
-  'https://example.com/image.jpg': files.image,
-  'https://example.com/report.pdf': files.report,
+  'https://example.com/image.jpg': imageUrl,
+  'https://example.com/report.pdf': reportUrl,
 })
 
 export const media: readonly Entry[] = [
@@ -94,17 +95,17 @@ export const media: readonly Entry[] = [
   {
     call: 'GET /messages/{uuid}/media',
     path: '/messages/660e8400-e29b-41d4-a716-446655440001/media',
-    given: async ({ connected, phone, files, conversationOf, messageIn }) => {
+    given: async ({ connected, phone, imageUrl, conversationOf, messageIn }) => {
       const instance = await connected()
-      const message = { from: '5511999999999', media_type: 'image', media_url: files.image }
+      const message = { from: '5511999999999', media_type: 'image', media_url: imageUrl }
       const { data } = await phone(instance, 'incoming', message)
       const conversation = await conversationOf(instance, '5511999999999')
       const { unique_id } = await messageIn(conversation, data.message_id)
       return { '660e8400-e29b-41d4-a716-446655440001': unique_id }
     },
     contentType: 'image/jpeg',
-    afterwards: ({ files }, { bytes }) => {
-      expect(bytes.equals(files.jpeg)).toBe(true)
+    afterwards: (_world, { bytes }) => {
+      expect(bytes.equals(jpeg)).toBe(true)
     },
     note: 'The file, byte for byte.',
   },

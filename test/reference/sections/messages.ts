@@ -17,7 +17,7 @@ const sentMedia = {
 }
 const QUOTED = '3EB0ABC123456789'
 const IMAGE = 'https://example.com/image.jpg'
-const image = ({ files }: World) => ({ [IMAGE]: files.image })
+const image = ({ imageUrl }: World) => ({ [IMAGE]: imageUrl })
 
 /** WhatsApp got the message that the answer names. */
 const arrived =
