@@ -3,14 +3,8 @@ import { Conversation, mustBeManual } from '../domain/conversation.ts'
 import { notFound, Refusal } from '../domain/errors.ts'
 import { conversationId, messageId, outgoingWhatsappId } from '../domain/ids.ts'
 import { Instance, mustBeConnected } from '../domain/instance.ts'
-import {
-  isSignal,
-  Message,
-  mustBeFreeFor,
-  queue,
-  type Content,
-  type MessageStatus,
-} from '../domain/message.ts'
+import { isSignal, type Content } from '../domain/content.ts'
+import { Message, mustBeFreeFor, queue, type MessageStatus } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { StartConversation } from './conversations.ts'

@@ -5,7 +5,8 @@ import { Contact, type ContactEvent } from '../../src/domain/contact.ts'
 import { fold } from '../../src/domain/decider.ts'
 import { conversationId, publicEventId } from '../../src/domain/ids.ts'
 import { Instance, type InstanceEvent } from '../../src/domain/instance.ts'
-import { Message, type Content, type MessageEvent } from '../../src/domain/message.ts'
+import type { Content } from '../../src/domain/content.ts'
+import { Message, type MessageEvent } from '../../src/domain/message.ts'
 import {
   publicEvents,
   tellOfContact,

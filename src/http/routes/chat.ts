@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { notFound, Refusal } from '../../domain/errors.ts'
-import { Message, mustBeChangeable, mustBeEditable, type Content } from '../../domain/message.ts'
+import type { Content } from '../../domain/content.ts'
+import { Message, mustBeChangeable, mustBeEditable } from '../../domain/message.ts'
 import { toJid } from '../../domain/values.ts'
 import type { MessageRow } from '../../projections/messages.ts'
 import type { Finders } from '../finders.ts'

@@ -1,14 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { invalid } from '../../domain/errors.ts'
-import {
-  isMedia,
-  isSignal,
-  mediaKinds,
-  receiptStatuses,
-  textOf,
-  type Content,
-  type Signal,
-} from '../../domain/message.ts'
+import { isMedia, isSignal, mediaKinds, textOf, type Content, type Signal } from '../../domain/content.ts'
+import { receiptStatuses } from '../../domain/message.ts'
 import { isGroup, literals, numberOf, Time, toJid } from '../../domain/values.ts'
 import {
   failureOutcomes,
