@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
+import type { Content } from '../domain/content.ts'
 import { invalid } from '../domain/errors.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
-import type { Content } from '../domain/content.ts'
 import { receiptStatuses } from '../domain/message.ts'
 import { isGroup, literals, numberOf, toJid } from '../domain/values.ts'
 import type { Incoming, IncomingChange, IncomingReaction, Receipt } from '../ports/gateway.ts'

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { invalid } from '../domain/errors.ts'
 import type { Content } from '../domain/content.ts'
+import { invalid } from '../domain/errors.ts'
 import { Message } from '../domain/message.ts'
 import type { PrepareContent } from '../write/send.ts'
 import { contextOf } from './context.ts'

@@ -1,5 +1,5 @@
-import type { ConnectionReport } from '../domain/instance.ts'
 import type { Content } from '../domain/content.ts'
+import type { ConnectionReport } from '../domain/instance.ts'
 import type { ReceiptStatus } from '../domain/message.ts'
 import type { GroupGateway } from './groups.ts'
 

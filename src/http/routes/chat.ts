@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { notFound, Refusal } from '../../domain/errors.ts'
 import type { Content } from '../../domain/content.ts'
+import { notFound, Refusal } from '../../domain/errors.ts'
 import { Message, mustBeChangeable, mustBeEditable } from '../../domain/message.ts'
 import { toJid } from '../../domain/values.ts'
 import type { MessageRow } from '../../projections/messages.ts'

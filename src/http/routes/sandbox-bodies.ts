@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { invalid } from '../../domain/errors.ts'
 import { isMedia, isSignal, mediaKinds, textOf, type Content, type Signal } from '../../domain/content.ts'
+import { invalid } from '../../domain/errors.ts'
 import { receiptStatuses } from '../../domain/message.ts'
 import { isGroup, literals, numberOf, Time, toJid } from '../../domain/values.ts'
 import {
