@@ -5,7 +5,7 @@ import { Flow } from '../domain/flow-definition.ts'
 import { Integration } from '../domain/integration.ts'
 import { literals, offsetTime, Uuid } from '../domain/values.ts'
 import type { AutomationRow } from '../projections/automations.ts'
-import { isoSeconds } from './format.ts'
+import { isoSeconds, Nullable } from './format.ts'
 
 export const AutomationView = Type.Object({
   id: Type.Integer(),
@@ -37,7 +37,6 @@ export const automationView = (row: AutomationRow): Static<typeof AutomationView
   updated_at: isoSeconds(row.updated_at),
 })
 
-const Nullable = Type.Union([Type.String(), Type.Null()])
 /** Where a run waits, as a trial answers and takes it. */
 export const RunState = Type.Object({
   waiting_at: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 20 }),

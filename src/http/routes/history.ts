@@ -8,14 +8,13 @@ import type { Recorded } from '../../ports/event-store.ts'
 import { automationNames } from '../../projections/automations.ts'
 import { tagsAmong } from '../../projections/tags.ts'
 import { createFinders } from '../finders.ts'
-import { envelope, isoSeconds, ok } from '../format.ts'
+import { envelope, isoSeconds, Nullable, ok } from '../format.ts'
 import { idsIn, lineOf } from '../history.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
 
 const LINES_DEFAULT = 100
 const LINES_MAX = 500
-const Nullable = Type.Union([Type.String(), Type.Null()])
 
 const Line = Type.Object({
   at: Type.String(),

@@ -11,6 +11,7 @@ import {
   type SandboxReaction,
   type SandboxWritten,
 } from '../../ports/sandbox.ts'
+import { Nullable } from '../format.ts'
 import { timeOf } from '../times.ts'
 
 const optionalText = (maxLength: number, description: string) =>
@@ -101,7 +102,6 @@ export const FailureBody = Type.Object({
   ),
 })
 
-const Nullable = Type.Union([Type.String(), Type.Null()])
 export const OutboxMessage = Type.Object({
   message_id: Type.String({ description: 'WhatsApp id' }),
   to: Type.String({ description: 'Number of the person, or JID of the group' }),

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { invalid, notFound } from '../../domain/errors.ts'
 import { instanceTokens } from '../../projections/tokens.ts'
 import { contextOf } from '../context.ts'
-import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
+import { Done, done, envelope, isoSeconds, Nullable, ok, secondsOrNull } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
@@ -14,11 +14,8 @@ const common = {
   scope: 'account',
   limit: 'standard',
 } as const
-const Nullable = Type.Union([Type.String(), Type.Null()])
 const TokenView = { id: Type.Integer(), name: Type.String(), expires_at: Nullable, created_at: Type.String() }
 const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
-
-const timeOrNull = (time: string | null) => (time === null ? null : isoSeconds(time))
 
 /** Tokens that reach one instance only. */
 export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Instances) => [
@@ -48,7 +45,7 @@ export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Ins
       const view = {
         id,
         name: body.name,
-        expires_at: timeOrNull(issued.expiresAt),
+        expires_at: secondsOrNull(issued.expiresAt),
         created_at: isoSeconds(at),
       }
       return reply(201, ok({ ...view, token }, 'Token created. Copy it now: it is not shown again.'))
@@ -69,7 +66,7 @@ export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Ins
         ({ number, name, expires_at, created_at }) => ({
           id: number,
           name,
-          expires_at: timeOrNull(expires_at),
+          expires_at: secondsOrNull(expires_at),
           created_at: isoSeconds(created_at),
         }),
       )
