@@ -6,6 +6,7 @@ import { Integration } from '../domain/integration.ts'
 import { literals, offsetTime, Uuid } from '../domain/values.ts'
 import type { AutomationRow } from '../projections/automations.ts'
 import { isoSeconds, Nullable } from './format.ts'
+import { now } from './times.ts'
 
 export const AutomationView = Type.Object({
   id: Type.Integer(),
@@ -102,7 +103,7 @@ export const triedMessage = (row: AutomationRow, runId: string, text: string, na
     content: text,
     media_type: null,
     media_url: null,
-    timestamp: offsetTime(new Date().toISOString()),
+    timestamp: offsetTime(now()),
     conversation_id: null,
     chat_id: null,
     is_group: false,

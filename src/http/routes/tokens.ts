@@ -2,11 +2,12 @@ import { Type } from 'typebox'
 import { invalid, notFound } from '../../domain/errors.ts'
 import { instanceTokens } from '../../projections/tokens.ts'
 import { contextOf } from '../context.ts'
+import { GivenInstance } from '../fields.ts'
 import { Done, done, envelope, isoSeconds, Nullable, ok, secondsOrNull } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
-import { timeOf } from '../times.ts'
+import { now, timeOf } from '../times.ts'
 
 const common = {
   tag: 'Instance tokens',
@@ -15,7 +16,7 @@ const common = {
   limit: 'standard',
 } as const
 const TokenView = { id: Type.Integer(), name: Type.String(), expires_at: Nullable, created_at: Type.String() }
-const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
+const params = Type.Object({ id: GivenInstance })
 
 /** Tokens that reach one instance only. */
 export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Instances) => [
@@ -36,8 +37,7 @@ export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Ins
     async handle({ caller, params, body, request }) {
       const instance = await instances.ofCaller(caller, params.id)
       const expiresAt = body.expires_at === undefined ? undefined : timeOf(body.expires_at, 'expires_at')
-      if (expiresAt !== undefined && expiresAt <= new Date().toISOString())
-        throw invalid('expires_at', 'must be in the future')
+      if (expiresAt !== undefined && expiresAt <= now()) throw invalid('expires_at', 'must be in the future')
       const holder = { kind: 'instance', instanceId: instance.id } as const
       const issued = await accounts.issueToken(holder, body.name, expiresAt, contextOf(caller, request))
       await caughtUp(issued.position, 'tokens')

@@ -7,13 +7,15 @@ import { findWebhookEndpoint } from '../../projections/webhook-endpoints.ts'
 import type { DeliveryRow } from '../../webhooks/deliveries.ts'
 import { makeUpWebhookSecret } from '../../write/accounts.ts'
 import { contextOf } from '../context.ts'
+import { GivenInstance } from '../fields.ts'
 import { Done, done, envelope, isoSeconds, Nullable, ok, secondsOrNull } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, type Caller } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const common = { tag: 'Webhooks', limit: 'standard' } as const
-const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
+const params = Type.Object({ id: GivenInstance })
 const DELIVERIES_MAX = 100
 /** What stands behind whsec_ is read as base64 by those who check the signature. */
 const SECRET = '^(?!whsec_)|^whsec_[A-Za-z0-9+/]{4,}={0,2}$'
@@ -129,7 +131,7 @@ export const webhookRoutes = (services: Services, instances: Instances) => {
           events: body.events,
           active: body.is_active,
         }
-        const decide = configure(wanted, freshSecret, new Date().toISOString())
+        const decide = configure(wanted, freshSecret, now())
         const id = defaultWebhookId(instance.id)
         const { state, position } = await transact(Webhook, id, decide, contextOf(caller, request))
         await caughtUp(position, 'webhookEndpoints')
