@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { textOf } from '../src/domain/message.ts'
+import { textOf } from '../src/domain/content.ts'
 import { idOfStream } from '../src/domain/decider.ts'
 import { numberOf } from '../src/domain/values.ts'
 import { createTable } from '../src/projections/projection.ts'

@@ -1,6 +1,6 @@
+import type { Content } from './content.ts'
 import { beginningOf } from './storable.ts'
 import { isTriggered, matches, waysOf, type Flow, type Step } from './flow-definition.ts'
-import type { Content } from './message.ts'
 
 const VALUE_MAX = 1000
 const TEXT_MAX = 65_536

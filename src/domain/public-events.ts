@@ -1,11 +1,7 @@
 import { Type, type Static, type TSchema } from 'typebox'
-import { Contact, type ContactEvent } from './contact.ts'
-import { idOfStream } from './decider.ts'
-import { conversationId, publicEventId } from './ids.ts'
-import { instanceStatuses, type Instance, type InstanceEvent } from './instance.ts'
-import { isMedia, isSignal, messageStatuses, textOf, type Message, type MessageEvent } from './message.ts'
-import type { Metadata } from './metadata.ts'
-import { isGroup, literals, numberOf, offsetTime, SerialNumber, Uuid } from './values.ts'
+import { instanceStatuses } from './instance.ts'
+import { messageStatuses } from './message.ts'
+import { literals, offsetTime, SerialNumber, Uuid } from './values.ts'
 
 const Text = Type.Union([Type.String(), Type.Null()])
 const At = Type.String({ description: 'ISO 8601 with offset; the time of WhatsApp, not that of arrival' })
@@ -87,10 +83,13 @@ export const publicEvents = {
 export type PublicType = keyof typeof publicEvents
 export const publicTypes = Object.keys(publicEvents) as PublicType[]
 
-type Told = { [T in PublicType]: { type: T; at: string; data: Static<(typeof publicEvents)[T]> } }[PublicType]
+/** What happened, not yet of whom. */
+export type Fact = {
+  [T in PublicType]: { type: T; at: string; data: Static<(typeof publicEvents)[T]> }
+}[PublicType]
 
 /** A fact as the outside sees it. Those with one key are delivered in order. */
-export type PublicEvent = Told & {
+export type PublicEvent = Fact & {
   readonly id: string
   readonly tenantId: string
   readonly instanceId: string
@@ -107,206 +106,3 @@ export const bodyFields = ({ instanceId, at, data }: PublicEvent) => ({
   timestamp: offsetTime(at),
   data,
 })
-
-type Source<E> = E & { readonly id: string; readonly stream: string; readonly meta: Metadata }
-
-const publish = (
-  source: Source<object>,
-  instanceId: string,
-  key: string,
-  told: readonly Told[],
-): PublicEvent[] =>
-  told.map((fact, n) => ({
-    ...fact,
-    id: publicEventId(source.id, n),
-    tenantId: source.meta.tenant,
-    instanceId,
-    key,
-    correlation: source.meta.correlation,
-    causation: source.id,
-  }))
-
-const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
-  message_id: id,
-  whatsapp_message_id: body.whatsappId,
-  content: textOf(body.content),
-  media_type: isMedia(body.content) ? body.content.kind : null,
-  media_url: isMedia(body.content) ? (body.content.url ?? null) : null,
-  timestamp: offsetTime(body.at),
-  conversation_id: body.conversationNumber,
-  chat_id: body.chat,
-  is_group: isGroup(body.chat),
-  reply_to: 'replyTo' in body.content ? (body.content.replyTo ?? null) : null,
-})
-
-/** The public events of a message event, given the message as it was before it. */
-export const tellOfMessage = (before: Message, source: Source<MessageEvent>): PublicEvent[] =>
-  publish(source, source.data.instanceId, source.data.conversationId, messageFacts(before, source))
-
-const messageFacts = (before: Message, source: Source<MessageEvent>): Told[] => {
-  const id = idOfStream(source.stream)
-  const { type, data } = source
-  switch (type) {
-    case 'MessageQueued':
-      return []
-    case 'MessageReceived': {
-      const sender = { sender_number: numberOf(data.sender), sender_name: data.senderName ?? null }
-      return [{ type: 'message.received', at: data.at, data: { ...bodyOf(id, data), ...sender } }]
-    }
-    case 'MessageSentFromPhone':
-      return [sent(id, data, 'phone', data.at)]
-    case 'MessageSent':
-      return before.body && !isSignal(before.body.content) ? [sent(id, before.body, 'api', data.at)] : []
-    case 'MessageDelivered':
-      return status(id, before, 'delivered', data.at)
-    case 'MessageRead':
-      return status(id, before, 'read', data.at)
-    case 'MessagePlayed':
-      return status(id, before, 'played', data.at)
-    case 'MessageFailed':
-      return status(id, before, 'failed', data.at, data.reason)
-    case 'MessageReacted':
-      return [
-        {
-          type: 'message.reaction',
-          at: data.at,
-          data: {
-            message_id: id,
-            whatsapp_message_id: data.targetWhatsappId,
-            sender_number: numberOf(data.by),
-            sender_name: data.byName ?? null,
-            from_me: data.fromMe,
-            emoji: data.emoji,
-            timestamp: offsetTime(data.at),
-            conversation_id: data.conversationNumber,
-          },
-        },
-      ]
-    case 'MessageEdited':
-      return before.body
-        ? [
-            {
-              type: 'message.edited',
-              at: data.at,
-              data: { ...changed(id, before.body, data), content: data.text },
-            },
-          ]
-        : []
-    case 'MessageDeleted':
-      return before.body
-        ? [{ type: 'message.deleted', at: data.at, data: changed(id, before.body, data) }]
-        : []
-  }
-}
-
-const changed = (
-  id: string,
-  body: NonNullable<Message['body']>,
-  { fromMe, at }: { readonly fromMe: boolean; readonly at: string },
-) => ({
-  message_id: id,
-  whatsapp_message_id: body.whatsappId,
-  from_me: fromMe,
-  timestamp: offsetTime(at),
-  conversation_id: body.conversationNumber,
-})
-
-const sent = (id: string, body: NonNullable<Message['body']>, source: 'api' | 'phone', at: string): Told => ({
-  type: 'message.sent',
-  at,
-  data: { ...bodyOf(id, body), timestamp: offsetTime(at), recipient_number: numberOf(body.chat), source },
-})
-
-const status = (
-  id: string,
-  { body, status: before }: Message,
-  after: NonNullable<Message['status']>,
-  at: string,
-  error?: string,
-): Told[] =>
-  body && before && !isSignal(body.content)
-    ? [
-        {
-          type: 'message.status',
-          at,
-          data: {
-            message_id: id,
-            whatsapp_message_id: body.whatsappId,
-            previous_status: before,
-            new_status: after,
-            recipient_number: numberOf(body.chat),
-            timestamp: offsetTime(at),
-            conversation_id: body.conversationNumber,
-            ...(error !== undefined && { error }),
-          },
-        },
-      ]
-    : []
-
-/** The public events of a contact event, given the contact as it was before it. In order with the chat's messages. */
-export const tellOfContact = (before: Contact, source: Source<ContactEvent>): PublicEvent[] => {
-  const { number, person = before.person } = Contact.evolve(before, source)
-  if (!person || number === undefined) return []
-  const { instanceId, jid, pushName, details } = person
-  const data = {
-    contact_id: number,
-    contact_uuid: idOfStream(source.stream),
-    phone_number: numberOf(jid),
-    name: details.name ?? null,
-    push_name: pushName ?? null,
-    display_name: details.name ?? pushName ?? numberOf(jid),
-    email: details.email ?? null,
-    company: details.company ?? null,
-    deleted: source.type === 'ContactDeleted',
-    timestamp: offsetTime(source.data.at),
-  }
-  const told = { type: 'contact.update', at: source.data.at, data } as const
-  return publish(source, instanceId, conversationId(instanceId, jid), [told])
-}
-
-/** The public events of an instance event, given the instance as it was before it. */
-export const tellOfInstance = (before: Instance, source: Source<InstanceEvent>): PublicEvent[] => {
-  const id = idOfStream(source.stream)
-  return publish(source, id, id, instanceFacts(before, source))
-}
-
-const instanceFacts = (before: Instance, { type, data }: InstanceEvent): Told[] => {
-  switch (type) {
-    case 'InstanceConnected':
-      return [
-        {
-          type: 'instance.connected',
-          at: data.at,
-          data: { previous_status: before.status, new_status: 'connected', phone_number: data.phoneNumber },
-        },
-      ]
-    case 'InstanceDisconnected':
-      return [
-        {
-          type: 'instance.disconnected',
-          at: data.at,
-          data: {
-            previous_status: before.status,
-            new_status: data.status,
-            phone_number: before.phoneNumber ?? null,
-            reason: data.reason ?? null,
-          },
-        },
-      ]
-    case 'InstanceQrIssued':
-      return [
-        {
-          type: 'instance.qr',
-          at: data.at,
-          data: { qr_code_text: data.qr, expires_at: data.expiresAt ? offsetTime(data.expiresAt) : null },
-        },
-      ]
-    case 'InstanceCreated':
-    case 'InstanceOpened':
-    case 'InstanceClosed':
-    case 'InstanceRenamed':
-    case 'InstanceDailyLimitSet':
-    case 'InstanceDeleted':
-      return []
-  }
-}

@@ -5,7 +5,8 @@ import { Flow } from '../domain/flow-definition.ts'
 import { Integration } from '../domain/integration.ts'
 import { literals, offsetTime, Uuid } from '../domain/values.ts'
 import type { AutomationRow } from '../projections/automations.ts'
-import { isoSeconds } from './format.ts'
+import { isoSeconds, Nullable } from './format.ts'
+import { now } from './times.ts'
 
 export const AutomationView = Type.Object({
   id: Type.Integer(),
@@ -37,7 +38,6 @@ export const automationView = (row: AutomationRow): Static<typeof AutomationView
   updated_at: isoSeconds(row.updated_at),
 })
 
-const Nullable = Type.Union([Type.String(), Type.Null()])
 /** Where a run waits, as a trial answers and takes it. */
 export const RunState = Type.Object({
   waiting_at: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 20 }),
@@ -103,7 +103,7 @@ export const triedMessage = (row: AutomationRow, runId: string, text: string, na
     content: text,
     media_type: null,
     media_url: null,
-    timestamp: offsetTime(new Date().toISOString()),
+    timestamp: offsetTime(now()),
     conversation_id: null,
     chat_id: null,
     is_group: false,

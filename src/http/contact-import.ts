@@ -6,6 +6,7 @@ import type { Context } from '../domain/metadata.ts'
 import { toPerson } from '../domain/values.ts'
 import type { Contacts } from '../write/contacts.ts'
 import { DetailFields, PhoneNumber } from './contacts.ts'
+import { Nullable } from './format.ts'
 import { bodyCheck } from './validate.ts'
 
 /** Rows written at the same time: enough to share round trips, few enough to leave room for others. */
@@ -19,7 +20,7 @@ export const Imported = Type.Object({
   errors: Type.Array(
     Type.Object({
       row: Type.Integer({ description: 'From 1' }),
-      phone_number: Type.Union([Type.String(), Type.Null()]),
+      phone_number: Nullable,
       message: Type.String(),
     }),
   ),

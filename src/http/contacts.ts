@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import type { Contact } from '../domain/contact.ts'
 import { numberOf, Uuid } from '../domain/values.ts'
 import type { ContactRow } from '../projections/contacts.ts'
-import { isoSeconds } from './format.ts'
+import { isoSeconds, Nullable } from './format.ts'
 
 const NAME_MAX = 200
 const EMAIL_MAX = 320
@@ -32,7 +32,6 @@ export const PhoneNumber = Type.String({
   description: 'Contact phone number, with country code',
 })
 
-const Nullable = Type.Union([Type.String(), Type.Null()])
 export const ContactView = Type.Object({
   id: Type.Integer(),
   uuid: Uuid,

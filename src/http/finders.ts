@@ -1,8 +1,10 @@
 import { sql, type Kysely } from 'kysely'
 import { notFound } from '../domain/errors.ts'
+import type { AutomationRow } from '../projections/automations.ts'
 import type { ContactRow } from '../projections/contacts.ts'
 import type { ConversationRow } from '../projections/conversations.ts'
 import type { Database } from '../projections/database.ts'
+import type { InstanceRow } from '../projections/instances.ts'
 import type { MediaRow } from '../projections/media.ts'
 import { isShown, type MessageRow } from '../projections/messages.ts'
 import { isSerial, isUuid } from './instances.ts'
@@ -11,22 +13,38 @@ import type { Caller } from './route.ts'
 
 const WHATSAPP_ID = /^[\w.:=+/-]{1,128}$/
 
+type Owned = { readonly tenant_id: string; readonly instance_id: string | null }
+
 /** Whether a row is the caller's to see: of the tenant and, for the token of an instance, of that instance. */
-const isVisible = (caller: Caller, row: { tenant_id: string; instance_id: string | null }) =>
+const isVisible = (caller: Caller, row: Owned) =>
   row.tenant_id === caller.tenantId &&
   (caller.instanceId === undefined || caller.instanceId === row.instance_id)
+
+const mustBeVisible = <Row extends Owned>(caller: Caller, row: Row | undefined, kind: string): Row => {
+  if (!row || !isVisible(caller, row)) throw notFound(kind)
+  return row
+}
+
+/** That a row is the one of this UUID or number; NOT_FOUND for what is neither. */
+const isNamed = (ref: string, kind: string) => {
+  if (isUuid(ref)) return sql<boolean>`id = ${ref}`
+  if (isSerial(ref)) return sql<boolean>`number = ${Number(ref)}`
+  throw notFound(kind)
+}
 
 /** Finds what a path names, by each of the ids that it goes by; NOT_FOUND for what is not the caller's to see. */
 export const createFinders = (db: Kysely<Database>) => {
   /** By UUID or number. */
   const conversationOf = async (caller: Caller, ref: string): Promise<ConversationRow> => {
-    if (!isUuid(ref) && !isSerial(ref)) throw notFound('Conversation')
-    const query = db.selectFrom('conversation').selectAll()
-    const row = await (
-      isUuid(ref) ? query.where('id', '=', ref) : query.where('number', '=', Number(ref))
-    ).executeTakeFirst()
-    if (!row || !isVisible(caller, row)) throw notFound('Conversation')
-    return row
+    const query = db.selectFrom('conversation').selectAll().where(isNamed(ref, 'Conversation'))
+    return mustBeVisible(caller, await query.executeTakeFirst(), 'Conversation')
+  }
+
+  /** By UUID or number. */
+  const instanceOf = async (caller: Caller, ref: string): Promise<InstanceRow> => {
+    const query = db.selectFrom('instance').selectAll().where(isNamed(ref, 'Instance'))
+    const row = await query.executeTakeFirst()
+    return mustBeVisible(caller, row && { ...row, instance_id: row.id }, 'Instance')
   }
 
   /** Several at once, by what each was named; those that are not the caller's to see are missing. */
@@ -49,13 +67,14 @@ export const createFinders = (db: Kysely<Database>) => {
 
   /** By UUID or number. */
   const contactOf = async (caller: Caller, ref: string): Promise<ContactRow> => {
-    if (!isUuid(ref) && !isSerial(ref)) throw notFound('Contact')
-    const query = db.selectFrom('contact').selectAll()
-    const row = await (
-      isUuid(ref) ? query.where('id', '=', ref) : query.where('number', '=', Number(ref))
-    ).executeTakeFirst()
-    if (!row || !isVisible(caller, row)) throw notFound('Contact')
-    return row
+    const query = db.selectFrom('contact').selectAll().where(isNamed(ref, 'Contact'))
+    return mustBeVisible(caller, await query.executeTakeFirst(), 'Contact')
+  }
+
+  /** By UUID or number. */
+  const automationOf = async (caller: Caller, ref: string): Promise<AutomationRow> => {
+    const query = db.selectFrom('automation').selectAll().where(isNamed(ref, 'Automation'))
+    return mustBeVisible(caller, await query.executeTakeFirst(), 'Automation')
   }
 
   /** By UUID, number or WhatsApp id. */
@@ -76,11 +95,12 @@ export const createFinders = (db: Kysely<Database>) => {
   /** By its id, with or without `media_`. */
   const mediaOf = async (caller: Caller, ref: string): Promise<MediaRow> => {
     const id = mediaIdOf(ref)
-    const row = id && (await db.selectFrom('media').selectAll().where('id', '=', id).executeTakeFirst())
-    if (!row || !isVisible(caller, row)) throw notFound('Media')
-    return row
+    const row = id
+      ? await db.selectFrom('media').selectAll().where('id', '=', id).executeTakeFirst()
+      : undefined
+    return mustBeVisible(caller, row, 'Media')
   }
 
-  return { contactOf, conversationOf, conversationsOf, mediaOf, messageOf }
+  return { automationOf, contactOf, conversationOf, conversationsOf, instanceOf, mediaOf, messageOf }
 }
 export type Finders = ReturnType<typeof createFinders>

@@ -1,14 +1,15 @@
 import { Type, type Static } from 'typebox'
+import type { Content } from '../domain/content.ts'
 import { invalid } from '../domain/errors.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
-import { receiptStatuses, type Content } from '../domain/message.ts'
+import { receiptStatuses } from '../domain/message.ts'
 import { isGroup, literals, numberOf, toJid } from '../domain/values.ts'
 import type { Incoming, IncomingChange, IncomingReaction, Receipt } from '../ports/gateway.ts'
+import { Nullable } from './format.ts'
 import { timeOf } from './times.ts'
 
 /** The payloads of the incoming hooks, as the reference has them, and what they say in our own words. */
 
-const Nullable = Type.Union([Type.String(), Type.Null()])
 const Id = Type.String({ minLength: 1, maxLength: 100, description: 'WhatsApp id of the message' })
 const Jid = Type.String({ minLength: 1, maxLength: 100 })
 const Key = Type.Object({

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { docsRoutes } from './docs-page.ts'
 import { openapi } from './openapi.ts'
 import { rawText, reply, route, type Route } from './route.ts'
+import { now } from './times.ts'
 
 export type Infrastructure = {
   ready(): Promise<{ readonly ready: boolean; readonly body: object }>
@@ -31,8 +32,7 @@ export const infrastructureRoutes = (
         timestamp: Type.String({ format: 'date-time' }),
       }),
     },
-    handle: async () =>
-      reply(200, { status: 'ok', uptime: Math.floor(process.uptime()), timestamp: new Date().toISOString() }),
+    handle: async () => reply(200, { status: 'ok', uptime: Math.floor(process.uptime()), timestamp: now() }),
   }),
   route({
     ...common,

@@ -5,7 +5,8 @@ import { remainingOf, type DailyLimit } from '../domain/quota.ts'
 import { literals, Uuid } from '../domain/values.ts'
 import type { Activity } from '../projections/instance-activity.ts'
 import type { InstanceRow } from '../projections/instances.ts'
-import { isoSeconds, Nullable } from './format.ts'
+import { isoSeconds, Nullable, secondsOrNull } from './format.ts'
+import { now } from './times.ts'
 
 export const Quota = Type.Union([Type.Integer(), Type.Null()], { description: 'null: no limit' })
 
@@ -46,7 +47,7 @@ export const instanceView = (
   messages_sent_today: activity.sentToday,
   ...quota,
   can_send_messages: row.status === 'connected' && quota.remaining_quota !== 0,
-  last_activity_at: activity.lastAt === null ? null : isoSeconds(activity.lastAt),
+  last_activity_at: secondsOrNull(activity.lastAt),
   created_at: isoSeconds(row.created_at),
 })
 
@@ -66,12 +67,12 @@ const qrMessage = (row: InstanceRow, expired: boolean) => {
 }
 
 export const qrView = async (row: InstanceRow): Promise<Static<typeof QrView>> => {
-  const expired = row.qr_expires_at !== null && row.qr_expires_at < new Date().toISOString()
+  const expired = row.qr_expires_at !== null && row.qr_expires_at < now()
   return {
     status: row.status,
     qr_code: row.qr === null ? null : await QRCode.toDataURL(row.qr),
     qr_code_text: row.qr,
-    qr_generated_at: row.qr_at === null ? null : isoSeconds(row.qr_at),
+    qr_generated_at: secondsOrNull(row.qr_at),
     qr_expired: expired,
     message: qrMessage(row, expired),
   }

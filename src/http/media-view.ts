@@ -3,7 +3,7 @@ import { extensionOf, mediaRules, mediaTypes } from '../domain/media-rules.ts'
 import { literals } from '../domain/values.ts'
 import type { MediaRow } from '../projections/media.ts'
 import type { KeptMedia } from '../write/media.ts'
-import { isoSeconds } from './format.ts'
+import { isoSeconds, Nullable } from './format.ts'
 import type { RouteRequest } from './route.ts'
 
 const HYPHENS_AFTER = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/
@@ -45,7 +45,6 @@ export const mediaOfRow = (row: MediaRow): KeptMedia => ({
   },
 })
 
-const Nullable = Type.Union([Type.String(), Type.Null()])
 export const MediaView = Type.Object({
   id: Type.String({ description: 'For media_id, and for the calls on this file' }),
   url: Type.String({ description: 'Open to anybody who knows it' }),

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { Type, type Static } from 'typebox'
-import { mediaKinds, messageStatuses } from '../domain/message.ts'
+import { mediaKinds } from '../domain/content.ts'
+import { messageStatuses } from '../domain/message.ts'
 import { literals, numberOf, toJid, Uuid } from '../domain/values.ts'
 import type { Database } from '../projections/database.ts'
 import type { MessageReaction, MessageRow } from '../projections/messages.ts'

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
+import type { Content } from '../domain/content.ts'
 import { invalid } from '../domain/errors.ts'
-import { Message, type Content } from '../domain/message.ts'
+import { Message } from '../domain/message.ts'
 import type { PrepareContent } from '../write/send.ts'
 import { contextOf } from './context.ts'
 import { isUuid } from './instances.ts'

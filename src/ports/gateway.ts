@@ -1,5 +1,6 @@
+import type { Content } from '../domain/content.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
-import type { Content, ReceiptStatus } from '../domain/message.ts'
+import type { ReceiptStatus } from '../domain/message.ts'
 import type { GroupGateway } from './groups.ts'
 
 /** A WhatsApp message on its way out. Sending it again under the same id shows it once. */

@@ -1,4 +1,5 @@
-import type { Content, ReceiptStatus } from '../domain/message.ts'
+import type { Content } from '../domain/content.ts'
+import type { ReceiptStatus } from '../domain/message.ts'
 
 /** What "WhatsApp" got from an instance. */
 export type SandboxMessage = {

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
+import { isSignal, isSignalKind } from '../domain/content.ts'
 import { dateAt, firstOfMonth, mondayOf, slotOf, startOfDay } from '../domain/days.ts'
-import { isSignal, isSignalKind } from '../domain/message.ts'
 import type { Database } from './database.ts'
 import { projection, type Change } from './projection.ts'
 

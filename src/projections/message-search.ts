@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
+import { isSignal, textOf } from '../domain/content.ts'
 import { idOfStream } from '../domain/decider.ts'
-import { isSignal, textOf } from '../domain/message.ts'
 import { wordsIn, type SearchTerm } from '../domain/words.ts'
 import type { Database } from './database.ts'
 import { projection, put, remove, update, type RecordedOf } from './projection.ts'

@@ -1,12 +1,6 @@
 import type { Kysely } from 'kysely'
-import {
-  isMedia,
-  isSignal,
-  textOf,
-  type Content,
-  type MessageStatus,
-  type WhatsAppMessage,
-} from '../domain/message.ts'
+import { isMedia, isSignal, textOf, type Content } from '../domain/content.ts'
+import type { MessageStatus, WhatsAppMessage } from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { numberOf } from '../domain/values.ts'
 import type { Database } from './database.ts'

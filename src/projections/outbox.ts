@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
+import { signalKinds, type Content } from '../domain/content.ts'
 import { idOfStream } from '../domain/decider.ts'
-import { signalKinds, type Content } from '../domain/message.ts'
 import type { Database } from './database.ts'
 import { projection, put, remove, type RecordedOf } from './projection.ts'
 

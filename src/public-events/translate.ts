@@ -4,7 +4,8 @@ import { Contact } from '../domain/contact.ts'
 import { fold, type Decider, type DomainEvent } from '../domain/decider.ts'
 import { Instance } from '../domain/instance.ts'
 import { Message } from '../domain/message.ts'
-import { tellOfContact, tellOfInstance, tellOfMessage, type PublicEvent } from '../domain/public-events.ts'
+import type { PublicEvent } from '../domain/public-events.ts'
+import { tellOfContact, tellOfInstance, tellOfMessage } from '../domain/telling.ts'
 import type { EventStore, Recorded } from '../ports/event-store.ts'
 
 const STATES_KEPT = 10_000

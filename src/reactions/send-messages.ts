@@ -1,17 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isSignal } from '../domain/content.ts'
 import { messageId } from '../domain/ids.ts'
 import { Instance } from '../domain/instance.ts'
 import type { Decide } from '../domain/decider.ts'
-import {
-  accept,
-  edit,
-  fail,
-  isSignal,
-  Message,
-  react,
-  takeBack,
-  type MessageEvent,
-} from '../domain/message.ts'
+import { accept, edit, fail, Message, react, takeBack, type MessageEvent } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import { START, type Position } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'

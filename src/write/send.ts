@@ -1,16 +1,10 @@
 import { LRUCache } from 'lru-cache'
+import { isSignal, type Content } from '../domain/content.ts'
 import { Conversation, mustBeManual } from '../domain/conversation.ts'
 import { notFound, Refusal } from '../domain/errors.ts'
 import { conversationId, messageId, outgoingWhatsappId } from '../domain/ids.ts'
 import { Instance, mustBeConnected } from '../domain/instance.ts'
-import {
-  isSignal,
-  Message,
-  mustBeFreeFor,
-  queue,
-  type Content,
-  type MessageStatus,
-} from '../domain/message.ts'
+import { Message, mustBeFreeFor, queue, type MessageStatus } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { StartConversation } from './conversations.ts'

@@ -2,17 +2,13 @@ import { Ajv } from 'ajv'
 import formats from 'ajv-formats'
 import { describe, expect, test } from 'vitest'
 import { Contact, type ContactEvent } from '../../src/domain/contact.ts'
+import type { Content } from '../../src/domain/content.ts'
 import { fold } from '../../src/domain/decider.ts'
 import { conversationId, publicEventId } from '../../src/domain/ids.ts'
 import { Instance, type InstanceEvent } from '../../src/domain/instance.ts'
-import { Message, type Content, type MessageEvent } from '../../src/domain/message.ts'
-import {
-  publicEvents,
-  tellOfContact,
-  tellOfInstance,
-  tellOfMessage,
-  type PublicEvent,
-} from '../../src/domain/public-events.ts'
+import { Message, type MessageEvent } from '../../src/domain/message.ts'
+import { publicEvents, type PublicEvent } from '../../src/domain/public-events.ts'
+import { tellOfContact, tellOfInstance, tellOfMessage } from '../../src/domain/telling.ts'
 import { AT, incoming, INSTANCE, JOHN, later, MARY, meta, outgoing, placeIn, TEAM } from '../support/facts.ts'
 
 const EVENT = '0190d0a0-0000-7000-8000-00000000000e'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
-import type { Content } from '../../domain/message.ts'
+import type { Content } from '../../domain/content.ts'
 import type { Outgoing } from '../../ports/gateway.ts'
 import type { SandboxMessage, SandboxProfile } from '../../ports/sandbox.ts'
 import { coalesce, fulfilled, rejected } from '../postgres/coalesce.ts'

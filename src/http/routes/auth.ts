@@ -13,6 +13,7 @@ import { GivenPassword, NewPassword } from '../fields.ts'
 import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const tag = 'Authentication'
 const User = Type.Object({
@@ -75,7 +76,7 @@ export const authRoutes = ({ db, load, accounts, users, caughtUp, settings }: Se
       examples: { body: { email: 'user@example.com', password: 'your_password', device_name: 'My App' } },
       async handle({ body, request }) {
         // The token is as old as the look at the password: a password that is set meanwhile ends it.
-        const at = new Date().toISOString()
+        const at = now()
         const account = await accountWith(body.email, body.password)
         if (!account) throw new Refusal('INVALID_CREDENTIALS', 'The e-mail address or the password is wrong.')
         const tenant = await findTenant(db, account.tenant_id)
@@ -172,7 +173,7 @@ export const authRoutes = ({ db, load, accounts, users, caughtUp, settings }: Se
       responses: { 200: envelope(Type.Object(Token)) },
       async handle({ caller, request }) {
         // Another process may have ended the token a moment ago, which must not give rise to a new one.
-        const at = new Date().toISOString()
+        const at = now()
         if (!(await isLiveToken(db, caller.tokenId, at)))
           throw new Refusal('UNAUTHENTICATED', 'This token is no longer valid. Log in again.')
         const context = contextOf(caller, request)

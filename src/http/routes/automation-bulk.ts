@@ -6,6 +6,7 @@ import type { Finders } from '../finders.ts'
 import { envelope, ok } from '../format.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const MAX = 100
 
@@ -73,7 +74,6 @@ export const automationBulkRoutes = ({ transact }: Services, { conversationsOf }
     const counts = { skipped: details.length - errors, errors, details }
     return { changed: results.length - details.length, counts }
   }
-  const now = () => new Date().toISOString()
 
   return [
     route({

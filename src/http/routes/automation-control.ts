@@ -3,16 +3,18 @@ import { Conversation, pause, resume } from '../../domain/conversation.ts'
 import { literals, offsetTime, Uuid } from '../../domain/values.ts'
 import { contextOf } from '../context.ts'
 import { Automation, automationStatuses, createConversationViews } from '../conversation-view.ts'
+import { GivenConversation } from '../fields.ts'
 import type { Finders } from '../finders.ts'
 import { envelope, Nullable, ok } from '../format.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const common = {
   tag: 'Automation control',
   reads: ['conversations'],
   limit: 'standard',
-  params: Type.Object({ id: Type.String({ description: 'UUID or number of the conversation' }) }),
+  params: Type.Object({ id: GivenConversation }),
 } as const
 const changing = { ...common, method: 'POST', access: 'conversations:write' } as const
 const Status = literals(automationStatuses)
@@ -39,7 +41,6 @@ export const automationControlRoutes = (services: Services, { conversationOf }: 
     await freshen('conversations')
     return conversationOf(caller, id)
   }
-  const now = () => new Date().toISOString()
 
   return [
     route({

@@ -8,7 +8,7 @@ import {
   remove,
   type Definition,
 } from '../../domain/automation.ts'
-import { invalid, notFound, Refusal } from '../../domain/errors.ts'
+import { invalid, Refusal } from '../../domain/errors.ts'
 import { begin, resume } from '../../domain/flow.ts'
 import type { Flow } from '../../domain/flow-definition.ts'
 import { newId } from '../../domain/ids.ts'
@@ -27,13 +27,16 @@ import {
 } from '../automation-views.ts'
 import { contextOf } from '../context.ts'
 import { checkDefinition } from '../definitions.ts'
+import { GivenInstance } from '../fields.ts'
+import type { Finders } from '../finders.ts'
 import { Done, done, envelope, ok } from '../format.ts'
-import { isSerial, isUuid, type Instances } from '../instances.ts'
+import type { Instances } from '../instances.ts'
 import { reply, route, type Caller } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const common = { tag: 'Automations', limit: 'standard' } as const
-const ofInstance = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
+const ofInstance = Type.Object({ id: GivenInstance })
 const params = Type.Object({ id: Type.String({ description: 'UUID or number of the automation' }) })
 /** Each of them is asked about every message. */
 const PER_INSTANCE_MAX = 50
@@ -70,19 +73,8 @@ const greeting = {
 } as const
 
 /** What answers messages of an instance by itself. */
-export const automationRoutes = (services: Services, instances: Instances) => {
+export const automationRoutes = (services: Services, instances: Instances, { automationOf }: Finders) => {
   const { db, transact, numbers, caughtUp, refusedUrl, askIntegration } = services
-
-  const rowOf = async (caller: Caller, ref: string): Promise<AutomationRow> => {
-    if (!isUuid(ref) && !isSerial(ref)) throw notFound('Automation')
-    const query = db.selectFrom('automation').selectAll().where('tenant_id', '=', caller.tenantId)
-    const row = await (
-      isUuid(ref) ? query.where('id', '=', ref) : query.where('number', '=', Number(ref))
-    ).executeTakeFirst()
-    if (!row || (caller.instanceId !== undefined && caller.instanceId !== row.instance_id))
-      throw notFound('Automation')
-    return row
-  }
 
   const checked = (caller: Caller, kind: AutomationRow['kind'], definition: unknown) =>
     checkDefinition(kind, definition, {
@@ -147,7 +139,7 @@ export const automationRoutes = (services: Services, instances: Instances) => {
             `An instance has at most ${PER_INSTANCE_MAX} automations. Delete one that is not needed.`,
           )
         const id = newId()
-        const [number, at] = [await numbers('automation'), new Date().toISOString()]
+        const [number, at] = [await numbers('automation'), now()]
         const data = { number, instanceId: instance.id, name, kind, enabled, definition, at }
         const context = contextOf(caller, request)
         const { position } = await transact(Automation, id, create(data), context, { expectNew: true })
@@ -175,7 +167,8 @@ export const automationRoutes = (services: Services, instances: Instances) => {
       params,
       successDescription: 'The automation, without its secret.',
       responses: { 200: envelope(AutomationView) },
-      handle: async ({ caller, params }) => reply(200, ok(automationView(await rowOf(caller, params.id)))),
+      handle: async ({ caller, params }) =>
+        reply(200, ok(automationView(await automationOf(caller, params.id)))),
     }),
     route({
       ...common,
@@ -196,11 +189,11 @@ export const automationRoutes = (services: Services, instances: Instances) => {
       responses: { 200: envelope(AutomationView) },
       examples: { body: { enabled: false } },
       async handle({ caller, params, body, request }) {
-        const row = await rowOf(caller, params.id)
+        const row = await automationOf(caller, params.id)
         const secret = isFlow(row.definition) ? '' : row.definition.secret
         const definition =
           body.definition && complete(await checked(caller, row.kind, body.definition), secret)
-        const at = new Date().toISOString()
+        const at = now()
         const decide = change({ name: body.name, enabled: body.enabled, definition }, at)
         const { state, events, position } = await transact(
           Automation,
@@ -225,8 +218,8 @@ export const automationRoutes = (services: Services, instances: Instances) => {
       successDescription: 'Deleted.',
       responses: { 200: Done },
       async handle({ caller, params, request }) {
-        const { id } = await rowOf(caller, params.id)
-        const decide = remove(new Date().toISOString())
+        const { id } = await automationOf(caller, params.id)
+        const decide = remove(now())
         const { position } = await transact(Automation, id, decide, contextOf(caller, request))
         await caughtUp(position, 'automations')
         return reply(200, done('Automation deleted'))
@@ -252,7 +245,7 @@ export const automationRoutes = (services: Services, instances: Instances) => {
       responses: { 200: envelope(Tried) },
       examples: { body: { text: 'oi', name: 'Maria' } },
       async handle({ caller, params, body }) {
-        const row = await rowOf(caller, params.id)
+        const row = await automationOf(caller, params.id)
         const { definition } = row
         const { text, name, state } = body
         if (!isFlow(definition)) {

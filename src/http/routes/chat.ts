@@ -1,8 +1,10 @@
 import { Type } from 'typebox'
+import type { Content } from '../../domain/content.ts'
 import { notFound, Refusal } from '../../domain/errors.ts'
-import { Message, mustBeChangeable, mustBeEditable, type Content } from '../../domain/message.ts'
+import { Message, mustBeChangeable, mustBeEditable } from '../../domain/message.ts'
 import { toJid } from '../../domain/values.ts'
 import type { MessageRow } from '../../projections/messages.ts'
+import { GivenMessage } from '../fields.ts'
 import type { Finders } from '../finders.ts'
 import { envelope, ok } from '../format.ts'
 import type { Instances } from '../instances.ts'
@@ -19,7 +21,7 @@ const common = {
   limit: 'standard',
   refusals: ['CONFLICT', ...sendRefusals],
 } as const
-const params = Type.Object({ id: Type.String({ description: 'UUID, number or WhatsApp id of the message' }) })
+const params = Type.Object({ id: GivenMessage })
 const successDescription = 'The message as it is now; 202: WhatsApp has not taken it yet.'
 const Shown = envelope(ChatMessageView)
 const responses = { 200: Shown, 202: Shown }

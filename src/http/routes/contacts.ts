@@ -6,22 +6,26 @@ import { exportContacts, exportFormats, exportForms } from '../contact-export.ts
 import { importContacts, Imported } from '../contact-import.ts'
 import { ContactView, contactView, DetailFields, PhoneNumber, writtenView } from '../contacts.ts'
 import { contextOf } from '../context.ts'
-import { createFinders } from '../finders.ts'
+import { GivenInstance } from '../fields.ts'
+import type { Finders } from '../finders.ts'
 import { Done, done, envelope, ok, pageMeta, pageOf, pageQuery, pagedEnvelope } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, streamedAs } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const common = { tag: 'Contacts', limit: 'standard' } as const
 const IMPORT_MAX = 10_000
 const IMPORT_BYTES = 5_000_000
-const instanceField = Type.Optional(Type.String({ description: 'UUID or number of the instance' }))
+const instanceField = Type.Optional(GivenInstance)
 const params = Type.Object({ id: Type.String({ description: 'UUID or number of the contact' }) })
 
 /** The people that instances know. */
-export const contactRoutes = ({ db, transact, contacts }: Services, instances: Instances) => {
-  const { contactOf } = createFinders(db)
-
+export const contactRoutes = (
+  { db, transact, contacts }: Services,
+  instances: Instances,
+  { contactOf }: Finders,
+) => {
   return [
     route({
       ...common,
@@ -112,7 +116,7 @@ export const contactRoutes = ({ db, transact, contacts }: Services, instances: I
       examples: { body: { name: 'John Doe', company: 'Acme Inc', notes: null } },
       async handle({ caller, params, body, request }) {
         const { id } = await contactOf(caller, params.id)
-        const decide = change(body, new Date().toISOString())
+        const decide = change(body, now())
         const { state } = await transact(Contact, id, decide, contextOf(caller, request))
         return reply(200, ok(writtenView(id, state), 'Contact updated successfully'))
       },
@@ -131,7 +135,7 @@ export const contactRoutes = ({ db, transact, contacts }: Services, instances: I
       responses: { 200: Done },
       async handle({ caller, params, request }) {
         const { id } = await contactOf(caller, params.id)
-        await transact(Contact, id, remove(new Date().toISOString()), contextOf(caller, request))
+        await transact(Contact, id, remove(now()), contextOf(caller, request))
         return reply(200, done('Contact deleted successfully'))
       },
     }),

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { Uuid } from '../../domain/values.ts'
 import { listConversations } from '../../projections/conversations.ts'
 import { createConversationViews, ListedConversation } from '../conversation-view.ts'
+import { GivenInstance } from '../fields.ts'
 import { ok, pageMeta, pageOf, pageQuery, pagedEnvelope } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route } from '../route.ts'
@@ -9,7 +10,7 @@ import type { Services } from '../services.ts'
 
 const query = Type.Object({
   ...pageQuery,
-  instance_id: Type.Optional(Type.String({ description: 'UUID or number of the instance' })),
+  instance_id: Type.Optional(GivenInstance),
   unread: Type.Optional(Type.Boolean({ description: 'true: only those with unread messages' })),
   search: Type.Optional(Type.String({ maxLength: 100, description: 'Part of a name or number' })),
   is_group: Type.Optional(Type.Boolean()),

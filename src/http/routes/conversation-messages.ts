@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { messagesOfConversation } from '../../projections/messages.ts'
+import { GivenConversation } from '../fields.ts'
 import type { Finders } from '../finders.ts'
 import { envelope, ok } from '../format.ts'
 import { ChatMessageView, chatMessageViews, MessageView, messageView } from '../message-view.ts'
@@ -31,7 +32,7 @@ export const conversationMessages = ({ db }: Services, { conversationOf }: Finde
         'Oldest first. Without after_id: the newest messages (before before_id). With after_id: the ones that follow it.',
       access: 'messages:read',
       limit: 'standard',
-      params: Type.Object({ id: Type.String({ description: 'UUID or number of the conversation' }) }),
+      params: Type.Object({ id: GivenConversation }),
       query: Type.Object({
         from: Type.Optional(Type.String({ format: 'date-time' })),
         to: Type.Optional(Type.String({ format: 'date-time' })),

@@ -11,16 +11,18 @@ import type { Decide } from '../../domain/decider.ts'
 import { Uuid } from '../../domain/values.ts'
 import { contextOf } from '../context.ts'
 import { ConversationDetail, createConversationViews } from '../conversation-view.ts'
+import { GivenConversation } from '../fields.ts'
 import type { Finders } from '../finders.ts'
 import { Done, done, envelope, isoMicros, ok } from '../format.ts'
 import { inChat, reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const common = {
   tag: 'Conversations',
   reads: ['conversations'],
   limit: 'standard',
-  params: Type.Object({ id: Type.String({ description: 'UUID or number of the conversation' }) }),
+  params: Type.Object({ id: GivenConversation }),
 } as const
 const changing = { ...common, access: 'conversations:write' } as const
 
@@ -28,7 +30,6 @@ const changing = { ...common, access: 'conversations:write' } as const
 export const conversationRoutes = (services: Services, { conversationOf }: Finders) => {
   const { transact } = services
   const views = createConversationViews(services)
-  const now = () => new Date().toISOString()
 
   const change = async (
     caller: Caller,

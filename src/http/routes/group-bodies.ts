@@ -3,11 +3,11 @@ import { invalid, notFound, Refusal } from '../../domain/errors.ts'
 import { isDone, type ParticipantAction, type ParticipantResult } from '../../domain/group.ts'
 import { toPerson } from '../../domain/values.ts'
 import type { GroupMetadata } from '../../ports/groups.ts'
+import { Nullable } from '../format.ts'
 
 const PARTICIPANTS_MAX = 1024
 /** More would not fit into a URL. */
 const IN_QUERY_MAX = 100
-const NullableText = Type.Union([Type.String(), Type.Null()])
 
 export const Subject = Type.String({ minLength: 1, maxLength: 100, description: 'Name of the group' })
 export const Description = Type.String({ maxLength: 2048, description: 'Empty: takes it away' })
@@ -26,9 +26,9 @@ export const ParticipantsInQuery = Type.Array(Type.String({ minLength: 1, maxLen
 const listed = {
   jid: Type.String({ description: 'JID of the group' }),
   subject: Type.String(),
-  owner: NullableText,
+  owner: Nullable,
   size: Type.Integer({ description: 'How many are in it' }),
-  description: NullableText,
+  description: Nullable,
 }
 export const GroupItem = Type.Object(listed)
 export const GroupView = Type.Object({
@@ -44,7 +44,7 @@ export const ResultView = Type.Object({
   jid: Type.String(),
   success: Type.Boolean(),
   status: Type.Integer({ description: 'What WhatsApp answered about this person; 200: done' }),
-  error: NullableText,
+  error: Nullable,
 })
 
 export const groupItem = ({ jid, subject, owner, description, participants }: GroupMetadata) => ({

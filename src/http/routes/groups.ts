@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { invalid } from '../../domain/errors.ts'
 import { isDone } from '../../domain/group.ts'
 import { contextOf } from '../context.ts'
+import { GivenInstance } from '../fields.ts'
 import { envelope, ok } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
@@ -21,11 +22,10 @@ import {
   Subject,
 } from './group-bodies.ts'
 
-const id = Type.String({ description: 'UUID or number of the instance' })
 const jid = Type.String({ description: 'JID of the group, such as 120363001234567890@g.us, or its digits' })
 const common = { tag: 'Groups', limit: 'standard', refusals: ['INSTANCE_NOT_CONNECTED'] } as const
-const ofInstance = { ...common, params: Type.Object({ id }) }
-export const ofGroup = { ...common, params: Type.Object({ id, jid }) }
+const ofInstance = { ...common, params: Type.Object({ id: GivenInstance }) }
+export const ofGroup = { ...common, params: Type.Object({ id: GivenInstance, jid }) }
 const linkOf = (code: string) => `https://chat.whatsapp.com/${code}`
 
 /** Finds the group that a path names, for a call in the caller's name. */

@@ -7,15 +7,15 @@ import { Uuid } from '../../domain/values.ts'
 import type { Recorded } from '../../ports/event-store.ts'
 import { automationNames } from '../../projections/automations.ts'
 import { tagsAmong } from '../../projections/tags.ts'
-import { createFinders } from '../finders.ts'
-import { envelope, isoSeconds, ok } from '../format.ts'
+import { GivenConversation } from '../fields.ts'
+import type { Finders } from '../finders.ts'
+import { envelope, isoSeconds, Nullable, ok } from '../format.ts'
 import { idsIn, lineOf } from '../history.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
 
 const LINES_DEFAULT = 100
 const LINES_MAX = 500
-const Nullable = Type.Union([Type.String(), Type.Null()])
 
 const Line = Type.Object({
   at: Type.String(),
@@ -31,9 +31,7 @@ const Line = Type.Object({
 type Told = Recorded<ConversationEvent | AutomationRunEvent>
 
 /** What happened to a conversation, from the log itself. */
-export const historyRoutes = ({ db, load, readStream }: Services) => {
-  const { conversationOf } = createFinders(db)
-
+export const historyRoutes = ({ db, load, readStream }: Services, { conversationOf }: Finders) => {
   /** The newest events of a stream; its category says which events are on it. */
   const newestOf = async (stream: string, revision: number, count: number) => {
     const events = await readStream(stream, Math.max(0, revision - count + 1))
@@ -83,7 +81,7 @@ export const historyRoutes = ({ db, load, readStream }: Services) => {
         'From the log itself: tags, archive, automation and its runs; the newest line last. Messages are not among it.',
       access: 'conversations:read',
       limit: 'standard',
-      params: Type.Object({ id: Type.String({ description: 'UUID or number of the conversation' }) }),
+      params: Type.Object({ id: GivenConversation }),
       query: Type.Object({
         limit: Type.Optional(
           Type.Integer({

@@ -4,6 +4,7 @@ import { messageId } from '../../domain/ids.ts'
 import { Instance } from '../../domain/instance.ts'
 import { toJid, Uuid } from '../../domain/values.ts'
 import { contextOf } from '../context.ts'
+import { GivenInstance } from '../fields.ts'
 import { Done, done, envelope, ok } from '../format.ts'
 import {
   changeOf,
@@ -28,7 +29,7 @@ const common = {
   tag: 'Incoming hooks',
   access: 'signed-hook',
   limit: 'none',
-  params: Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) }),
+  params: Type.Object({ id: GivenInstance }),
   description:
     'With a bearer token, or signed: `X-Webhook-Signature` is the hex HMAC-SHA256 of the body with the `hook_secret` of the instance. Answers once the fact is stored; told again, it changes nothing.',
 } as const

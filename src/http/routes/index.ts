@@ -16,6 +16,7 @@ import { automationRoutes } from './automations.ts'
 import { conversationRoutes } from './conversations.ts'
 import { historyRoutes } from './history.ts'
 import { hookRoutes } from './hooks.ts'
+import { instanceConnectionRoutes } from './instance-connection.ts'
 import { instanceRoutes } from './instances.ts'
 import { mediaRoutes } from './media.ts'
 import { messageRoutes } from './messages.ts'
@@ -33,7 +34,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
   const finders = createFinders(services.db)
   return [
     ...authRoutes(services),
-    ...instanceRoutes(services, instances),
+    ...instanceRoutes(services, instances, finders),
+    ...instanceConnectionRoutes(services, instances, finders),
     ...tokenRoutes(services, instances),
     ...messageRoutes(services, instances),
     ...conversationLists(services, instances),
@@ -43,11 +45,11 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...automationBulkRoutes(services, finders),
     ...tagRoutes(services, finders),
     ...chatRoutes(services, instances, finders),
-    ...historyRoutes(services),
-    ...automationRoutes(services, instances),
-    ...mediaRoutes(services),
-    ...contactRoutes(services, instances),
-    ...searchRoutes(services, instances),
+    ...historyRoutes(services, finders),
+    ...automationRoutes(services, instances, finders),
+    ...mediaRoutes(services, finders),
+    ...contactRoutes(services, instances, finders),
+    ...searchRoutes(services, instances, finders),
     ...eventRoutes(services, instances),
     ...userRoutes(services),
     ...statsRoutes(services, instances),

@@ -5,60 +5,53 @@ import { notFound } from '../../domain/errors.ts'
 import { newId } from '../../domain/ids.ts'
 import {
   change as changeSettings,
-  close,
   create,
   Instance,
   instanceStatuses,
-  open,
   providers,
   remove,
   type InstanceEvent,
 } from '../../domain/instance.ts'
-import type { Context } from '../../domain/metadata.ts'
-import { literals, Uuid } from '../../domain/values.ts'
+import { literals } from '../../domain/values.ts'
 import { countContacts } from '../../projections/contacts.ts'
 import { countConversations } from '../../projections/conversations.ts'
-import { listInstances, type InstanceRow } from '../../projections/instances.ts'
+import { listInstances } from '../../projections/instances.ts'
 import { contextOf } from '../context.ts'
+import { GivenInstance } from '../fields.ts'
+import type { Finders } from '../finders.ts'
 import { Done, done, envelope, ok } from '../format.ts'
+import { InstanceView, Quota } from '../instance-view.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 import { createUsage } from '../usage.ts'
-import { InstanceView, qrView, QrView, Quota } from '../instance-view.ts'
 
 const tag = 'Instances'
 const HOOK_SECRET_BYTES = 24
 const DAILY_LIMIT_MAX = 10_000_000
 const Name = Type.String({ minLength: 1, maxLength: 100 })
-const Nullable = Type.Union([Type.String(), Type.Null()])
-const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
+const params = Type.Object({ id: GivenInstance })
 
-export const instanceRoutes = (services: Services, instances: Instances) => {
-  const { db, transact, numbers, caughtUp, gatewayOf } = services
-  const { usageOf, viewsOf } = createUsage(services)
-
-  const rowOf = async (caller: Caller, ref: string): Promise<InstanceRow> => {
-    const { id } = await instances.ofCaller(caller, ref)
-    const row = await db.selectFrom('instance').selectAll().where('id', '=', id).executeTakeFirst()
-    if (!row) throw notFound('Instance')
-    return row
-  }
-  const show = async (caller: Caller, ref: string) => {
-    const [view] = await viewsOf(caller, [await rowOf(caller, ref)])
-    if (!view) throw notFound('Instance')
-    return view
-  }
-
-  const change = async (
-    caller: Caller,
-    request: RouteRequest,
-    ref: string,
-    decide: Decide<Instance, InstanceEvent>,
-  ) => {
+/** Changes the instance that a path names. */
+export const createInstanceChange =
+  ({ transact, caughtUp }: Services, instances: Instances) =>
+  async (caller: Caller, request: RouteRequest, ref: string, decide: Decide<Instance, InstanceEvent>) => {
     const { id } = await instances.ofCaller(caller, ref)
     const { position } = await transact(Instance, id, decide, contextOf(caller, request))
     await caughtUp(position, 'instances')
+  }
+
+/** The instances of an account, and what each has done. */
+export const instanceRoutes = (services: Services, instances: Instances, { instanceOf }: Finders) => {
+  const { db, transact, numbers, caughtUp } = services
+  const { usageOf, viewsOf } = createUsage(services)
+  const change = createInstanceChange(services, instances)
+
+  const shown = async (caller: Caller, ref: string) => {
+    const [view] = await viewsOf(caller, [await instanceOf(caller, ref)])
+    if (!view) throw notFound('Instance')
+    return view
   }
 
   return [
@@ -104,11 +97,11 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
         const hookSecret = randomBytes(HOOK_SECRET_BYTES).toString('base64url')
         const number = await numbers('instance')
         const { name, provider = 'sandbox' } = body
-        const command = { number, name, provider, hookSecret, at: new Date().toISOString() }
-        const context: Context = contextOf(caller, request)
+        const command = { number, name, provider, hookSecret, at: now() }
+        const context = contextOf(caller, request)
         const { position } = await transact(Instance, id, create(command), context, { expectNew: true })
         await caughtUp(position, 'instances')
-        const instance = await show(caller, id)
+        const instance = await shown(caller, id)
         return reply(201, ok({ instance, hook_secret: hookSecret }, 'Instance created'))
       },
     }),
@@ -125,7 +118,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       successDescription: 'The instance.',
       responses: { 200: envelope(InstanceView) },
       async handle({ caller, params }) {
-        return reply(200, ok(await show(caller, params.id)))
+        return reply(200, ok(await shown(caller, params.id)))
       },
     }),
     route({
@@ -158,8 +151,8 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
           ...(name !== undefined && { name }),
           ...(dailyLimit !== undefined && { dailyLimit }),
         }
-        await change(caller, request, params.id, changeSettings(wanted, new Date().toISOString()))
-        return reply(200, ok(await show(caller, params.id), 'Instance changed'))
+        await change(caller, request, params.id, changeSettings(wanted, now()))
+        return reply(200, ok(await shown(caller, params.id), 'Instance changed'))
       },
     }),
     route({
@@ -176,61 +169,8 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       successDescription: 'Deleted.',
       responses: { 200: Done },
       async handle({ caller, params, request }) {
-        await change(caller, request, params.id, remove(new Date().toISOString()))
+        await change(caller, request, params.id, remove(now()))
         return reply(200, done('Instance deleted'))
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/instances/:id/qr',
-      operationId: 'getInstanceQr',
-      tag,
-      reads: ['instances'],
-      summary: 'QR code to connect the instance',
-      access: 'instances:read',
-      limit: 'standard',
-      params,
-      successDescription: 'The code as text and as a PNG data URL; null while there is none.',
-      responses: {
-        200: envelope(QrView),
-      },
-      async handle({ caller, params }) {
-        const row = await rowOf(caller, params.id)
-        return reply(200, ok(await qrView(row)))
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/instances/:id/status',
-      operationId: 'getInstanceStatus',
-      tag,
-      reads: ['instances'],
-      summary: 'Status of the instance',
-      access: 'instances:read',
-      limit: 'standard',
-      params,
-      query: Type.Object({
-        realtime: Type.Optional(Type.Boolean({ description: 'Ask the connection itself, not the records' })),
-      }),
-      successDescription: 'The status.',
-      responses: {
-        200: envelope(
-          Type.Object({
-            uuid: Uuid,
-            status: literals(instanceStatuses),
-            connected: Type.Boolean(),
-            phone_number: Nullable,
-            realtime: Type.Boolean(),
-          }),
-        ),
-      },
-      async handle({ caller, params, query }) {
-        const row = await rowOf(caller, params.id)
-        const realtime = query.realtime ?? false
-        const recorded = row.status === 'connected'
-        const connected = realtime ? (gatewayOf(row.id)?.connected(row.id) ?? false) : recorded
-        const status = connected ? 'connected' : recorded ? 'offline' : row.status
-        return reply(200, ok({ uuid: row.id, status, connected, phone_number: row.phone_number, realtime }))
       },
     }),
     route({
@@ -260,7 +200,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
         ),
       },
       async handle({ caller, params }) {
-        const row = await rowOf(caller, params.id)
+        const row = await instanceOf(caller, params.id)
         const [usage, conversations_count, contacts_count] = await Promise.all([
           usageOf(caller, [row]),
           countConversations(db, row.id),
@@ -280,39 +220,6 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
             contacts_count,
           }),
         )
-      },
-    }),
-    route({
-      method: 'POST',
-      path: '/instances/:id/disconnect',
-      operationId: 'disconnectInstance',
-      tag,
-      summary: 'Disconnect the instance',
-      description: 'The phone stays paired: reconnect needs no new QR code.',
-      access: 'instances:write',
-      limit: 'standard',
-      params,
-      successDescription: 'Disconnected.',
-      responses: { 200: Done },
-      async handle({ caller, params, request }) {
-        await change(caller, request, params.id, close(new Date().toISOString()))
-        return reply(200, done('Instance disconnected'))
-      },
-    }),
-    route({
-      method: 'POST',
-      path: '/instances/:id/reconnect',
-      operationId: 'reconnectInstance',
-      tag,
-      summary: 'Connect the instance again',
-      access: 'instances:write',
-      limit: 'standard',
-      params,
-      successDescription: 'The connection is being made.',
-      responses: { 200: Done },
-      async handle({ caller, params, request }) {
-        await change(caller, request, params.id, open(new Date().toISOString()))
-        return reply(200, done('Reconnection started'))
       },
     }),
   ]

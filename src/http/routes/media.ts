@@ -1,21 +1,23 @@
 import { Type } from 'typebox'
+import { mediaKinds } from '../../domain/content.ts'
 import { invalid, notFound } from '../../domain/errors.ts'
 import { messageMediaId } from '../../domain/ids.ts'
 import { describeRules, mediaTypes, type MediaType } from '../../domain/media-rules.ts'
 import { Media, remove } from '../../domain/media.ts'
-import { mediaKinds } from '../../domain/message.ts'
 import { literals } from '../../domain/values.ts'
 import type { MessageRow } from '../../projections/messages.ts'
 import { mediaByKey } from '../../projections/media.ts'
 import { daysFromNow } from '../../write/accounts.ts'
 import type { KeptMedia } from '../../write/media.ts'
 import { contextOf } from '../context.ts'
-import { createFinders } from '../finders.ts'
+import { GivenMessage } from '../fields.ts'
+import type { Finders } from '../finders.ts'
 import { Done, done, envelope, ok } from '../format.ts'
 import { mediaOfRow, mediaView, MediaView } from '../media-view.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import { fileResponses, sendFile } from '../send-file.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 import { readUpload } from '../upload.ts'
 
 const tag = 'Media'
@@ -28,8 +30,11 @@ const typeOf = (given: string | undefined): MediaType | undefined => {
 }
 
 /** Files for sending, and the files of messages. */
-export const mediaRoutes = ({ db, transact, load, media, mediaStore, settings }: Services) => {
-  const { mediaOf, messageOf } = createFinders(db)
+export const mediaRoutes = (
+  { db, transact, load, media, mediaStore, settings }: Services,
+  finders: Finders,
+) => {
+  const { mediaOf, messageOf } = finders
   const show = (kept: KeptMedia, request: RouteRequest) => mediaView(kept, request, settings.publicUrl)
 
   /** The file of a message. What is still elsewhere is fetched now, once. */
@@ -110,7 +115,7 @@ export const mediaRoutes = ({ db, transact, load, media, mediaStore, settings }:
       responses: { 200: Done },
       async handle({ caller, params, request }) {
         const { id } = await mediaOf(caller, params.id)
-        await transact(Media, id, remove(new Date().toISOString()), contextOf(caller, request))
+        await transact(Media, id, remove(now()), contextOf(caller, request))
         return reply(200, done('Media deleted successfully'))
       },
     }),
@@ -124,7 +129,7 @@ export const mediaRoutes = ({ db, transact, load, media, mediaStore, settings }:
       access: 'media:read',
       limit: 'standard',
       reads: ['messages'],
-      params: Type.Object({ id: Type.String({ description: 'UUID, number or WhatsApp id of the message' }) }),
+      params: Type.Object({ id: GivenMessage }),
       successDescription: 'The file, under its own Content-Type.',
       responses: fileResponses,
       refusals: ['RANGE_NOT_SATISFIABLE', 'MEDIA_UNAVAILABLE', 'PAYLOAD_TOO_LARGE'],

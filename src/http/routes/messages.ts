@@ -3,6 +3,7 @@ import { notFound, Refusal } from '../../domain/errors.ts'
 import { instanceStatuses } from '../../domain/instance.ts'
 import { literals, toJid, Uuid } from '../../domain/values.ts'
 import type { SentMessage } from '../../write/send.ts'
+import { Nullable } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { createMediaContent, MediaFile, mediaNote } from '../media-content.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
@@ -197,8 +198,8 @@ export const messageRoutes = (services: Services, instances: Instances) => {
         200: Type.Object({
           success: Type.Literal(true),
           status: literals(instanceStatuses),
-          phone: Type.Union([Type.String(), Type.Null()]),
-          name: Type.Union([Type.String(), Type.Null()]),
+          phone: Nullable,
+          name: Nullable,
           platform: Type.String(),
         }),
       },

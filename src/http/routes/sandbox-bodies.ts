@@ -1,14 +1,7 @@
 import { Type, type Static } from 'typebox'
+import { isMedia, isSignal, mediaKinds, textOf, type Content, type Signal } from '../../domain/content.ts'
 import { invalid } from '../../domain/errors.ts'
-import {
-  isMedia,
-  isSignal,
-  mediaKinds,
-  receiptStatuses,
-  textOf,
-  type Content,
-  type Signal,
-} from '../../domain/message.ts'
+import { receiptStatuses } from '../../domain/message.ts'
 import { isGroup, literals, numberOf, Time, toJid } from '../../domain/values.ts'
 import {
   failureOutcomes,
@@ -18,6 +11,7 @@ import {
   type SandboxReaction,
   type SandboxWritten,
 } from '../../ports/sandbox.ts'
+import { Nullable } from '../format.ts'
 import { timeOf } from '../times.ts'
 
 const optionalText = (maxLength: number, description: string) =>
@@ -108,7 +102,6 @@ export const FailureBody = Type.Object({
   ),
 })
 
-const Nullable = Type.Union([Type.String(), Type.Null()])
 export const OutboxMessage = Type.Object({
   message_id: Type.String({ description: 'WhatsApp id' }),
   to: Type.String({ description: 'Number of the person, or JID of the group' }),

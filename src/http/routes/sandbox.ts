@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { receiptStatuses } from '../../domain/message.ts'
 import { literals } from '../../domain/values.ts'
 import { failureOutcomes, type SandboxPhone } from '../../ports/sandbox.ts'
-import { envelope, ok } from '../format.ts'
+import { envelope, Nullable, ok } from '../format.ts'
 import { reply, route, type Caller, type Route } from '../route.ts'
 import { timeOf } from '../times.ts'
 import {
@@ -55,7 +55,7 @@ export const sandboxRoutes = ({ sandbox, resolveInstance }: Parts): readonly Rou
         Type.Object({
           status: Type.Literal('connected'),
           phone_number: Type.String(),
-          profile_name: Type.Union([Type.String(), Type.Null()]),
+          profile_name: Nullable,
         }),
       ),
     },

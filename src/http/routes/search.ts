@@ -2,7 +2,8 @@ import { Type } from 'typebox'
 import { searchTerms } from '../../domain/words.ts'
 import { Uuid } from '../../domain/values.ts'
 import { RANKED_MAX, searchMessages } from '../../projections/message-search.ts'
-import { createFinders } from '../finders.ts'
+import { GivenInstance, GivenConversation } from '../fields.ts'
+import type { Finders } from '../finders.ts'
 import { ok, pagedEnvelope, pageMeta, pageOf, pageQuery } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route } from '../route.ts'
@@ -22,8 +23,7 @@ const FoundMessage = Type.Object({
 })
 
 /** Messages by what they say. */
-export const searchRoutes = ({ db }: Services, instances: Instances) => {
-  const { conversationOf } = createFinders(db)
+export const searchRoutes = ({ db }: Services, instances: Instances, { conversationOf }: Finders) => {
   return [
     route({
       method: 'GET',
@@ -40,8 +40,8 @@ ${RANKED_MAX} matches the newest ${RANKED_MAX} are found.`,
       query: Type.Object({
         q: Type.String({ minLength: 1, maxLength: QUERY_MAX, description: 'What to look for' }),
         ...pageQuery,
-        instance_id: Type.Optional(Type.String({ description: 'UUID or number of the instance' })),
-        conversation_id: Type.Optional(Type.String({ description: 'UUID or number of the conversation' })),
+        instance_id: Type.Optional(GivenInstance),
+        conversation_id: Type.Optional(GivenConversation),
         from: Type.Optional(Type.String({ format: 'date-time' })),
         to: Type.Optional(Type.String({ format: 'date-time' })),
       }),

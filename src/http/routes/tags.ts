@@ -10,11 +10,13 @@ import { listTags, tagsAmong, type ListedTag } from '../../projections/tags.ts'
 import { createTurns } from '../../write/turns.ts'
 import { contextOf } from '../context.ts'
 import { ShownTag } from '../conversation-view.ts'
+import { GivenConversation } from '../fields.ts'
 import type { Finders } from '../finders.ts'
 import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
 import { isUuid } from '../instances.ts'
 import { reply, route, type Caller } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const NAME_MAX = 50
 const TAGS_MAX = 100
@@ -57,6 +59,11 @@ export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf 
     return row
   }
 
+  const shown = async (caller: Caller, id: string) => {
+    await freshen('tags')
+    return tagView(await rowOf(caller, id))
+  }
+
   /** Does something that needs a name to be free; one after another in each account, each knowing those before. */
   const withFreeName = <T>(caller: Caller, name: string, ownId: string, task: () => Promise<T>) =>
     inTurn(caller.tenantId, async () => {
@@ -70,7 +77,6 @@ export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf 
       if (taken && taken.id !== ownId) throw invalid('name', 'is taken by another tag')
       return task()
     })
-  const now = () => new Date().toISOString()
 
   return [
     route({
@@ -101,8 +107,7 @@ export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf 
         await withFreeName(caller, looks.name, id, () =>
           transact(Tag, id, create(looks, now()), contextOf(caller, request), { expectNew: true }),
         )
-        await freshen('tags')
-        return reply(201, ok({ tag: tagView(await rowOf(caller, id)) }, 'Tag created successfully'))
+        return reply(201, ok({ tag: await shown(caller, id) }, 'Tag created successfully'))
       },
     }),
     route({
@@ -136,8 +141,7 @@ export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf 
         await withFreeName(caller, looks.name ?? name, id, () =>
           transact(Tag, id, change(looks, now()), contextOf(caller, request)),
         )
-        await freshen('tags')
-        return reply(200, ok({ tag: tagView(await rowOf(caller, id)) }, 'Tag updated successfully'))
+        return reply(200, ok({ tag: await shown(caller, id) }, 'Tag updated successfully'))
       },
     }),
     route({
@@ -165,7 +169,7 @@ export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf 
       summary: 'Set the tags of a conversation',
       description: 'Replaces those that it has; an empty list takes them all away.',
       access: 'conversations:write',
-      params: Type.Object({ id: Type.String({ description: 'UUID or number of the conversation' }) }),
+      params: Type.Object({ id: GivenConversation }),
       body: Type.Object({ tag_ids: Type.Array(Uuid, { maxItems: TAGS_MAX }) }),
       successDescription: 'The tags that it carries now.',
       responses: { 200: envelope(Type.Object({ tags: Type.Array(ShownTag) })) },

@@ -10,6 +10,7 @@ import { envelope, isoSeconds, ok } from '../format.ts'
 import { isSerial, isUuid } from '../instances.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const tag = 'Tenants'
 const common = { tag, access: 'operator', limit: 'none' } as const
@@ -70,7 +71,7 @@ export const tenantRoutes = ({ db, transact, accounts, caughtUp }: Services) => 
       refusals: ['NOT_FOUND'],
       async handle({ params, request }) {
         const id = await idOf(params.id)
-        const decide = setDisabled(disabled, new Date().toISOString())
+        const decide = setDisabled(disabled, now())
         const { position } = await transact(Tenant, id, decide, contextFor(id, request.id))
         await caughtUp(position, 'tenants')
         return reply(200, ok({ tenant: await show(id) }))

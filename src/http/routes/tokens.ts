@@ -2,11 +2,12 @@ import { Type } from 'typebox'
 import { invalid, notFound } from '../../domain/errors.ts'
 import { instanceTokens } from '../../projections/tokens.ts'
 import { contextOf } from '../context.ts'
-import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
+import { GivenInstance } from '../fields.ts'
+import { Done, done, envelope, isoSeconds, Nullable, ok, secondsOrNull } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
-import { timeOf } from '../times.ts'
+import { now, timeOf } from '../times.ts'
 
 const common = {
   tag: 'Instance tokens',
@@ -14,11 +15,8 @@ const common = {
   scope: 'account',
   limit: 'standard',
 } as const
-const Nullable = Type.Union([Type.String(), Type.Null()])
 const TokenView = { id: Type.Integer(), name: Type.String(), expires_at: Nullable, created_at: Type.String() }
-const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
-
-const timeOrNull = (time: string | null) => (time === null ? null : isoSeconds(time))
+const params = Type.Object({ id: GivenInstance })
 
 /** Tokens that reach one instance only. */
 export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Instances) => [
@@ -39,8 +37,7 @@ export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Ins
     async handle({ caller, params, body, request }) {
       const instance = await instances.ofCaller(caller, params.id)
       const expiresAt = body.expires_at === undefined ? undefined : timeOf(body.expires_at, 'expires_at')
-      if (expiresAt !== undefined && expiresAt <= new Date().toISOString())
-        throw invalid('expires_at', 'must be in the future')
+      if (expiresAt !== undefined && expiresAt <= now()) throw invalid('expires_at', 'must be in the future')
       const holder = { kind: 'instance', instanceId: instance.id } as const
       const issued = await accounts.issueToken(holder, body.name, expiresAt, contextOf(caller, request))
       await caughtUp(issued.position, 'tokens')
@@ -48,7 +45,7 @@ export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Ins
       const view = {
         id,
         name: body.name,
-        expires_at: timeOrNull(issued.expiresAt),
+        expires_at: secondsOrNull(issued.expiresAt),
         created_at: isoSeconds(at),
       }
       return reply(201, ok({ ...view, token }, 'Token created. Copy it now: it is not shown again.'))
@@ -69,7 +66,7 @@ export const tokenRoutes = ({ db, accounts, caughtUp }: Services, instances: Ins
         ({ number, name, expires_at, created_at }) => ({
           id: number,
           name,
-          expires_at: timeOrNull(expires_at),
+          expires_at: secondsOrNull(expires_at),
           created_at: isoSeconds(created_at),
         }),
       )

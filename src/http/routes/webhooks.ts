@@ -7,14 +7,15 @@ import { findWebhookEndpoint } from '../../projections/webhook-endpoints.ts'
 import type { DeliveryRow } from '../../webhooks/deliveries.ts'
 import { makeUpWebhookSecret } from '../../write/accounts.ts'
 import { contextOf } from '../context.ts'
-import { Done, done, envelope, isoSeconds, ok } from '../format.ts'
+import { GivenInstance } from '../fields.ts'
+import { Done, done, envelope, isoSeconds, Nullable, ok, secondsOrNull } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { reply, route, type Caller } from '../route.ts'
 import type { Services } from '../services.ts'
+import { now } from '../times.ts'
 
 const common = { tag: 'Webhooks', limit: 'standard' } as const
-const params = Type.Object({ id: Type.String({ description: 'UUID or number of the instance' }) })
-const Nullable = Type.Union([Type.String(), Type.Null()])
+const params = Type.Object({ id: GivenInstance })
 const DELIVERIES_MAX = 100
 /** What stands behind whsec_ is read as base64 by those who check the signature. */
 const SECRET = '^(?!whsec_)|^whsec_[A-Za-z0-9+/]{4,}={0,2}$'
@@ -58,16 +59,15 @@ const Delivery = Type.Object({
   payload: Type.Unknown({ description: 'The body as it was sent' }),
 })
 
-const timeOrNull = (time: string | null) => (time === null ? null : isoSeconds(time))
 const deliveryView = (row: DeliveryRow) => ({
   id: row.id,
   event_id: row.event_id,
   event: row.event,
   state: row.state,
   attempts: [...row.attempts],
-  next_attempt_at: timeOrNull(row.next_attempt_at),
+  next_attempt_at: secondsOrNull(row.next_attempt_at),
   created_at: isoSeconds(row.created_at),
-  finished_at: timeOrNull(row.finished_at),
+  finished_at: secondsOrNull(row.finished_at),
   correlation_id: row.correlation,
   causation_id: row.causation,
   payload: JSON.parse(row.body) as unknown,
@@ -131,7 +131,7 @@ export const webhookRoutes = (services: Services, instances: Instances) => {
           events: body.events,
           active: body.is_active,
         }
-        const decide = configure(wanted, freshSecret, new Date().toISOString())
+        const decide = configure(wanted, freshSecret, now())
         const id = defaultWebhookId(instance.id)
         const { state, position } = await transact(Webhook, id, decide, contextOf(caller, request))
         await caughtUp(position, 'webhookEndpoints')

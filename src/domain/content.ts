@@ -1,0 +1,72 @@
+import { Type, type Static } from 'typebox'
+import { literals, PersonalText, Uuid } from './values.ts'
+
+export const mediaKinds = ['image', 'video', 'audio', 'document', 'sticker'] as const
+
+const Quoting = {
+  replyTo: Type.Optional(Type.String()),
+  mentions: Type.Optional(Type.Array(PersonalText)),
+}
+const TextContent = Type.Object({ kind: Type.Literal('text'), text: PersonalText, ...Quoting })
+const MediaContent = Type.Object({
+  kind: literals(mediaKinds),
+  url: Type.Optional(PersonalText),
+  /** The file in our own store. */
+  mediaId: Type.Optional(Uuid),
+  /** Bytes. */
+  size: Type.Optional(Type.Integer({ minimum: 0 })),
+  mimeType: Type.Optional(Type.String()),
+  filename: Type.Optional(PersonalText),
+  caption: Type.Optional(PersonalText),
+  ...Quoting,
+})
+const ReactionContent = Type.Object({
+  kind: Type.Literal('reaction'),
+  targetWhatsappId: Type.String(),
+  emoji: PersonalText,
+})
+const EditContent = Type.Object({
+  kind: Type.Literal('edit'),
+  targetWhatsappId: Type.String(),
+  text: PersonalText,
+})
+const DeleteContent = Type.Object({ kind: Type.Literal('delete'), targetWhatsappId: Type.String() })
+/** Something that WhatsApp sent and we have no words for yet; kept, so that it is not lost. */
+const OtherContent = Type.Object({ kind: Type.Literal('other'), description: Type.String() })
+
+export const Content = Type.Union([
+  TextContent,
+  MediaContent,
+  ReactionContent,
+  EditContent,
+  DeleteContent,
+  OtherContent,
+])
+export type Content = Static<typeof Content>
+export type MediaMessage = Static<typeof MediaContent>
+
+export const signalKinds = ['reaction', 'edit', 'delete'] as const
+export type Signal = Extract<Content, { kind: (typeof signalKinds)[number] }>
+/** Goes out like a message, but is about another one and is not shown as one. */
+export const isSignalKind = (kind: string) => signalKinds.some((signal) => signal === kind)
+export const isSignal = (content: Content): content is Signal => isSignalKind(content.kind)
+
+export const isMedia = (content: Content): content is MediaMessage =>
+  mediaKinds.some((kind) => kind === content.kind)
+
+/** The text that people read: a message's own, a caption, or nothing. */
+export const textOf = (content: Content): string | null => {
+  switch (content.kind) {
+    case 'text':
+      return content.text
+    case 'edit':
+      return content.text
+    case 'reaction':
+      return content.emoji
+    case 'delete':
+    case 'other':
+      return null
+    default:
+      return content.caption ?? null
+  }
+}
