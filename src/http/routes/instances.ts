@@ -260,7 +260,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       },
       async handle({ caller, params }) {
         const row = await rowOf(caller, params.id)
-        const [usage, counts] = await Promise.all([usageOf(caller, [row]), countConversations(db, row.id)])
+        const [usage, counts] = await Promise.all([usageOf(caller, [row]), countConversations(db, row)])
         const { activity, quota } = usage(row)
         const { sentToday, sentThisWeek, sentThisMonth, receivedToday } = activity
         return reply(
