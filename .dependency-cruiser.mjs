@@ -16,9 +16,9 @@ export default {
     ),
     forbid(
       'ports-speak-domain',
-      'A port is said in words of the domain, so that no adapter shows through it.',
+      'A port is said in words of the domain, so that no adapter shows through it. Bytes come in streams.',
       { path: '^src/ports/' },
-      { pathNot: '^src/(ports|domain)/' },
+      { pathNot: ['^src/(ports|domain)/', '^(node:)?stream$'] },
     ),
     forbid(
       'projections-only-project',

@@ -7,6 +7,7 @@ import type { Settings } from './config.ts'
 import { upcast } from './domain/catalogue.ts'
 import { Refusal } from './domain/errors.ts'
 import type { Provider } from './domain/instance.ts'
+import { mediaRules, type MediaRules } from './domain/media-rules.ts'
 import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createEventStreams, type StreamTimes } from './http/event-streams.ts'
@@ -17,7 +18,9 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Bus } from './ports/bus.ts'
 import type { EventStore, Position } from './ports/event-store.ts'
+import type { FetchFile } from './ports/fetch-file.ts'
 import type { Gateway, GatewayListener } from './ports/gateway.ts'
+import type { MediaStore } from './ports/media-store.ts'
 import type { Numbers } from './ports/numbers.ts'
 import type { Post } from './ports/post.ts'
 import type { SandboxPhone } from './ports/sandbox.ts'
@@ -29,8 +32,11 @@ import { countWaiting, outboxRow, waitingMessages } from './projections/outbox.t
 import { isOf } from './projections/projection.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
 import { shareTranslation } from './public-events/share.ts'
+import { createMediaExpiry } from './reactions/expire-media.ts'
 import { follow } from './reactions/follow.ts'
+import { learnContacts } from './reactions/learn-contacts.ts'
 import { relay } from './reactions/relay.ts'
+import { removeMedia } from './reactions/remove-media.ts'
 import { createInstanceRunner } from './reactions/run-instances.ts'
 import { createReactionRunner } from './reactions/runner.ts'
 import { createSender } from './reactions/send-messages.ts'
@@ -39,8 +45,10 @@ import { createDeliveries } from './webhooks/deliveries.ts'
 import { createFanOut } from './webhooks/fan-out.ts'
 import { webhookQueue } from './webhooks/queue.ts'
 import { createAccounts } from './write/accounts.ts'
+import { createContacts } from './write/contacts.ts'
 import { createStartConversation } from './write/conversations.ts'
 import { createGroups } from './write/groups.ts'
+import { createMedia } from './write/media.ts'
 import { createOutcomes } from './write/outcomes.ts'
 import { createQuota } from './write/quota.ts'
 import { createReceive, listenerOf } from './write/receive.ts'
@@ -74,6 +82,12 @@ export type Parts = {
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone
   readonly post: Post
+  readonly fetchFile: FetchFile
+  readonly mediaStore: MediaStore
+  /** Folder for files that are coming in. */
+  readonly spoolFolder: string
+  /** Other limits and formats than those of WhatsApp, for tests. */
+  readonly mediaRules?: MediaRules
   readonly refusedUrl: (url: string) => string | undefined
   /** Aborts when the server stops: answers that have no end of their own end then. */
   readonly stopping: AbortSignal
@@ -106,6 +120,7 @@ export const createApp = (parts: Parts) => {
       return hasOtherAdmin(db, tenantId, userId)
     },
   })
+  const contacts = createContacts({ transact, load, numbers })
   const receive = createReceive({ transact, numbers, startConversation })
   const outcomes = createOutcomes(store, reporter('outcomes'))
   const quota = createQuota({
@@ -132,6 +147,10 @@ export const createApp = (parts: Parts) => {
     timeoutMs,
     hasAutomation,
   })
+
+  const { mediaStore, spoolFolder, fetchFile } = parts
+  const rules = parts.mediaRules ?? mediaRules
+  const media = createMedia({ transact, load, store: mediaStore, fetchFile, spoolFolder, rules })
 
   // Reading
   const instances = createInstanceFinder(db)
@@ -197,6 +216,27 @@ export const createApp = (parts: Parts) => {
     }),
     onError: reporter('relay'),
   })
+
+  const contactLearner = createReactionRunner({
+    pool: workPool,
+    store,
+    reaction: learnContacts(contacts),
+    onError: reporter('learning contacts'),
+  })
+  // Files: away with what was deleted, expired, or belonged to a conversation that is gone
+  const mediaRunner = createReactionRunner({
+    pool: workPool,
+    store,
+    reaction: removeMedia({
+      db,
+      transact,
+      mediaStore,
+      ready: (position, signal) => mustReach(position, signal, 'media'),
+    }),
+    onError: reporter('media removal'),
+  })
+  const expireMedia = createMediaExpiry({ db, transact })
+  const reactions = [relayRunner, contactLearner, mediaRunner]
 
   // WhatsApp: sessions as wanted, messages in, messages out
   const instanceRunner = createInstanceRunner({
@@ -266,9 +306,12 @@ export const createApp = (parts: Parts) => {
     numbers,
     accounts,
     users,
+    contacts,
     send,
     receive,
     groups: createGroups({ transact, gatewayOf: instanceRunner.gatewayOf }),
+    media,
+    mediaStore,
     deliveries,
     openEventStream,
     isStillAllowed: authentication.isStillAllowed,
@@ -307,10 +350,13 @@ export const createApp = (parts: Parts) => {
     const projections = readModels
       .status()
       .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
-    const { position, ...rest } = relayRunner.status()
-    const stopped = projections.some(({ state }) => state === 'stopped') || rest.error !== undefined
+    const acting = reactions
+      .map((reaction) => reaction.status())
+      .map(({ position, ...rest }) => ({ ...rest, position: String(position) }))
+    const stopped =
+      projections.some(({ state }) => state === 'stopped') || acting.some(({ error }) => error !== undefined)
     const status = !isReady ? 'starting' : stopped ? 'degraded' : 'ok'
-    return { status, projections, reactions: [{ ...rest, position: String(position) }] }
+    return { status, projections, reactions: acting }
   }
 
   const measure = async () => {
@@ -318,7 +364,8 @@ export const createApp = (parts: Parts) => {
       metrics.projectionState(name, state)
       metrics.projectionPosition(name, position)
     }
-    metrics.projectionPosition('relay', relayRunner.status().position)
+    for (const { name, position } of reactions.map((reaction) => reaction.status()))
+      metrics.projectionPosition(name, position)
     metrics.projectionPosition('log', await store.head())
     metrics.pendingDeliveries(await deliveries.pending())
   }
@@ -326,6 +373,7 @@ export const createApp = (parts: Parts) => {
   const purge = async (signal: AbortSignal) => {
     while (!signal.aborted) {
       await queue.purge(settings.deliveryRetentionDays, PURGE_MAX).catch(reporter('purge'))
+      await expireMedia(new Date().toISOString()).catch(reporter('media expiry'))
       await sleep(PURGE_EVERY_MS, undefined, { signal }).catch(() => {})
     }
   }
@@ -357,7 +405,7 @@ export const createApp = (parts: Parts) => {
       Promise.all([
         readModels.run(signal),
         outcomes.run(signal),
-        relayRunner.run(signal),
+        ...reactions.map((reaction) => reaction.run(signal)),
         deliverer.run(signal),
         runGateways(signal),
         purge(signal),

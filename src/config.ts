@@ -31,6 +31,15 @@ const Settings = Type.Object({
     default: false,
   }),
   dataDir: Type.String({ description: 'Folder for the embedded PostgreSQL and media.', default: './data' }),
+  s3Endpoint: Type.Optional(
+    Type.String({
+      description: 'S3-compatible store for media, as https://s3.example.com; without it, the data folder.',
+      pattern: '^https?://',
+    }),
+  ),
+  s3Bucket: Type.Optional(Type.String({ description: 'Bucket of the S3-compatible store.' })),
+  s3Region: Type.String({ description: 'Region of the S3-compatible store.', default: 'us-east-1' }),
+  mediaRetentionDays: days('How long uploaded files are kept.', 7),
   adminEmail: Type.Optional(
     Type.String({
       description: 'E-mail address of the first account; without it, one is made and printed once.',
@@ -109,6 +118,8 @@ const Secrets = Type.Object({
       maxLength: 1000,
     }),
   ),
+  s3AccessKeyId: Type.Optional(Type.String({ description: 'Access key of the S3-compatible store.' })),
+  s3SecretAccessKey: Type.Optional(Type.String({ description: 'Secret key of the S3-compatible store.' })),
   operatorToken: Type.Optional(
     Type.String({
       description: 'Bearer token for calls on tenants, at least 16 characters; without it they do not exist.',
@@ -138,10 +149,18 @@ export const loadConfig = (env: NodeJS.ProcessEnv): Config => {
   const problems: string[] = []
   if (!isSettings(settings)) problems.push(...describe(Settings, isSettings.errors ?? []))
   if (!isSecrets(secrets)) problems.push(...describe(Secrets, isSecrets.errors ?? []))
+  problems.push(...missingForS3({ ...settings, ...secrets }))
   if (problems.length > 0 || !isSettings(settings) || !isSecrets(secrets))
     throw new ConfigurationError(['The configuration is not valid.', ...problems].join('\n- '))
   return { settings: frozen(settings), secrets: frozen(secrets) }
 }
+
+const missingForS3 = (values: Record<string, unknown>): string[] =>
+  values['s3Endpoint'] === undefined
+    ? []
+    : ['s3Bucket', 's3AccessKeyId', 's3SecretAccessKey']
+        .filter((name) => values[name] === undefined)
+        .map((name) => `${variableOf(name)} is required with S3_ENDPOINT.`)
 
 const variableOf = (name: string) => name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()
 

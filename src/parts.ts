@@ -1,7 +1,11 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import { inProcessBus } from './adapters/in-process/bus.ts'
+import { folderMediaStore } from './adapters/media/folder.ts'
+import { removeLeftovers } from './adapters/media/leftovers.ts'
+import { s3MediaStore } from './adapters/media/s3.ts'
 import { addressGuard } from './adapters/outbound/address-guard.ts'
+import { guardedFetch } from './adapters/outbound/fetch-file.ts'
 import { guardedPost } from './adapters/outbound/post.ts'
 import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgres/embedded.ts'
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
@@ -56,6 +60,18 @@ export const openStorage = async (
   }
 }
 
+/** Where the bytes of files are: in a bucket if one is configured, else in the data folder. */
+const openMedia = async ({ settings, secrets }: Config) => {
+  const { dataDir, s3Endpoint: endpoint, s3Bucket: bucket = '', s3Region: region } = settings
+  const { s3AccessKeyId: accessKeyId = '', s3SecretAccessKey: secretAccessKey = '' } = secrets
+  const [folder, spoolFolder] = [resolve(dataDir, 'media'), resolve(dataDir, 'incoming')]
+  await Promise.all([spoolFolder, join(folder, 'tmp')].map(removeLeftovers))
+  if (endpoint === undefined)
+    return { store: folderMediaStore(folder), spoolFolder, close: () => Promise.resolve() }
+  const store = s3MediaStore({ endpoint, bucket, region, accessKeyId, secretAccessKey })
+  return { store, spoolFolder, close: store.close }
+}
+
 /** The real parts of the application, as the configuration chooses them, and how to close them again. */
 export const openParts = async (config: Config, log: Log) => {
   const { settings } = config
@@ -68,6 +84,8 @@ export const openParts = async (config: Config, log: Log) => {
     timeoutMs: settings.webhookTimeoutSeconds * 1000,
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
+  const files = guardedFetch(guard)
+  const media = await openMedia(config)
   return {
     parts: {
       pool,
@@ -78,11 +96,14 @@ export const openParts = async (config: Config, log: Log) => {
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),
       post: outbound.post,
+      fetchFile: files.fetchFile,
+      mediaStore: media.store,
+      spoolFolder: media.spoolFolder,
       refusedUrl: guard.checkUrl,
       alone,
     },
     close: async () => {
-      await outbound.close()
+      await Promise.all([outbound.close(), files.close(), media.close()])
       await close()
     },
   }

@@ -10,8 +10,10 @@ import { openParts } from './parts.ts'
 
 /** Requests under way get this long at a stop. */
 const DRAIN_MS = 5000
-/** A client that takes longer to send a request is cut off. */
-const REQUEST_TIMEOUT_MS = 30_000
+/** A client that takes longer to send the head of a request is cut off. */
+const HEADERS_TIMEOUT_MS = 30_000
+/** The same for a whole request: an upload may take its time; other bodies have a limit of their own. */
+const REQUEST_TIMEOUT_MS = 900_000
 
 const version = async (): Promise<string> => {
   const file = await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')
@@ -63,7 +65,7 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
     metrics: createMetrics(),
   })
   const handle = app.http.callback()
-  const options = { requestTimeout: REQUEST_TIMEOUT_MS }
+  const options = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }
   const server = createServer(options, (request, response) => void handle(request, response))
   const running = new AbortController()
   const { ready, stopped } = app.start(running.signal)

@@ -20,6 +20,8 @@ describe('the configuration', () => {
       port: 3000,
       trustProxy: false,
       dataDir: './data',
+      s3Region: 'us-east-1',
+      mediaRetentionDays: 7,
       sandbox: true,
       sendTimeoutSeconds: 15,
       userTokenDays: 30,
@@ -72,6 +74,11 @@ describe('the configuration', () => {
     expect(text).toContain('PUBLIC_PAGES must be one of: docs, metrics.')
     expect(text).toContain('DATABASE_URL must have the form')
   })
+  it('names what a bucket needs beside its address', () => {
+    expect(problemsOf({ S3_ENDPOINT: 'https://s3.example.com', S3_BUCKET: 'media' })).toContain(
+      'S3_ACCESS_KEY_ID is required with S3_ENDPOINT.\n- S3_SECRET_ACCESS_KEY is required with S3_ENDPOINT.',
+    )
+  })
   it('never repeats a secret in an error', () => {
     const text = problemsOf({
       ADMIN_EMAIL: 'a@example.com',
@@ -100,9 +107,9 @@ describe('.env.example', () => {
   })
   it('shows the defaults: uncommented, it is the default configuration', () => {
     const env = Object.fromEntries(
-      [...envExample().matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
+      [...envExample().matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     )
-    expect(Object.keys(env)).toHaveLength(24)
+    expect(Object.keys(env)).toHaveLength(30)
     expect(loadConfig(env)).toEqual(loadConfig({}))
   })
 })

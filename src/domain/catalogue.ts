@@ -1,7 +1,9 @@
+import { contactEvents, type ContactEvent } from './contact.ts'
 import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
 import { groupEvents, type GroupEvent } from './group.ts'
 import { instanceEvents, type InstanceEvent } from './instance.ts'
+import { mediaEvents, type MediaEvent } from './media.ts'
 import { messageEvents, type MessageEvent } from './message.ts'
 import { tagEvents, type TagEvent } from './tag.ts'
 import { tenantEvents, type TenantEvent } from './tenant.ts'
@@ -11,9 +13,11 @@ import { webhookEvents, type WebhookEvent } from './webhook.ts'
 
 /** Every event of this program: the one place that knows them all. */
 export const catalogue: EventSchemas = {
+  ...contactEvents,
   ...conversationEvents,
   ...groupEvents,
   ...instanceEvents,
+  ...mediaEvents,
   ...messageEvents,
   ...tagEvents,
   ...tenantEvents,
@@ -23,9 +27,11 @@ export const catalogue: EventSchemas = {
 }
 
 export type ZapiniEvent =
+  | ContactEvent
   | ConversationEvent
   | GroupEvent
   | InstanceEvent
+  | MediaEvent
   | MessageEvent
   | TagEvent
   | TenantEvent

@@ -26,6 +26,8 @@ export const conversationId = (instanceId: string, chat: string) => derived('con
 export const contactId = (instanceId: string, jid: string) => derived('contact', instanceId, jid)
 /** What was done to a group through one instance. */
 export const groupId = (instanceId: string, chat: string) => derived('group', instanceId, chat)
+/** The file of a message, so that it is fetched and kept once. */
+export const messageMediaId = (message: string, url: string) => derived('media', message, url)
 /** One account per address, whatever its letter case. */
 export const userId = (email: string) => derived('user', email.trim().toLowerCase())
 /** The tenant that a new deployment starts with. */

@@ -53,6 +53,7 @@ export const Content = Type.Union([
   OtherContent,
 ])
 export type Content = Static<typeof Content>
+export type MediaMessage = Static<typeof MediaContent>
 
 export const signalKinds = ['reaction', 'edit', 'delete'] as const
 export type Signal = Extract<Content, { kind: (typeof signalKinds)[number] }>
@@ -60,7 +61,7 @@ export type Signal = Extract<Content, { kind: (typeof signalKinds)[number] }>
 export const isSignalKind = (kind: string) => signalKinds.some((signal) => signal === kind)
 export const isSignal = (content: Content): content is Signal => isSignalKind(content.kind)
 
-export const isMedia = (content: Content): content is Static<typeof MediaContent> =>
+export const isMedia = (content: Content): content is MediaMessage =>
   mediaKinds.some((kind) => kind === content.kind)
 
 /** The text that people read: a message's own, a caption, or nothing. */

@@ -1,6 +1,7 @@
 import { Type, type Static, type TSchema } from 'typebox'
+import { Contact, type ContactEvent } from './contact.ts'
 import { idOfStream } from './decider.ts'
-import { publicEventId } from './ids.ts'
+import { conversationId, publicEventId } from './ids.ts'
 import { instanceStatuses, type Instance, type InstanceEvent } from './instance.ts'
 import { isMedia, isSignal, messageStatuses, textOf, type Message, type MessageEvent } from './message.ts'
 import type { Metadata } from './metadata.ts'
@@ -66,6 +67,18 @@ export const publicEvents = {
   }),
   'message.edited': Type.Object({ ...ChangedData, content: Type.String() }),
   'message.deleted': Type.Object(ChangedData),
+  'contact.update': Type.Object({
+    contact_id: SerialNumber,
+    contact_uuid: Uuid,
+    phone_number: Type.String(),
+    name: Type.Union([Type.String(), Type.Null()], { description: 'as saved by a user' }),
+    push_name: Type.Union([Type.String(), Type.Null()], { description: 'as people call themselves' }),
+    display_name: Type.String(),
+    email: Text,
+    company: Text,
+    deleted: Type.Boolean(),
+    timestamp: Type.String({ description: 'ISO 8601 with offset' }),
+  }),
   'instance.connected': Type.Object(InstanceChange),
   'instance.disconnected': Type.Object({ ...InstanceChange, reason: Text }),
   'instance.qr': Type.Object({ qr_code_text: Type.String(), expires_at: Text }),
@@ -229,6 +242,27 @@ const status = (
         },
       ]
     : []
+
+/** The public events of a contact event, given the contact as it was before it. In order with the chat's messages. */
+export const tellOfContact = (before: Contact, source: Source<ContactEvent>): PublicEvent[] => {
+  const { number, person = before.person } = Contact.evolve(before, source)
+  if (!person || number === undefined) return []
+  const { instanceId, jid, pushName, details } = person
+  const data = {
+    contact_id: number,
+    contact_uuid: idOfStream(source.stream),
+    phone_number: numberOf(jid),
+    name: details.name ?? null,
+    push_name: pushName ?? null,
+    display_name: details.name ?? pushName ?? numberOf(jid),
+    email: details.email ?? null,
+    company: details.company ?? null,
+    deleted: source.type === 'ContactDeleted',
+    timestamp: offsetTime(source.data.at),
+  }
+  const told = { type: 'contact.update', at: source.data.at, data } as const
+  return publish(source, instanceId, conversationId(instanceId, jid), [told])
+}
 
 /** The public events of an instance event, given the instance as it was before it. */
 export const tellOfInstance = (before: Instance, source: Source<InstanceEvent>): PublicEvent[] => {

@@ -40,6 +40,13 @@ export const toJid = (text: string, field: string): string => {
   return `${digits}@${server === HIDDEN ? HIDDEN : PERSON}`
 }
 
+/** The JID of a person, as `toJid` has it; a group is refused. */
+export const toPerson = (text: string, field: string): string => {
+  const jid = toJid(text, field)
+  if (isGroup(jid)) throw invalid(field, 'must be a person, not a group')
+  return jid
+}
+
 const notANumber = (field: string): Refusal =>
   invalid(field, 'must be a WhatsApp number with country code (5511999999999) or a JID')
 

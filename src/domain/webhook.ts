@@ -10,8 +10,6 @@ const otherNames = {
   'message.outgoing': ['message.sent'],
   'connection.update': ['instance.connected', 'instance.disconnected'],
   'qr.update': ['instance.qr'],
-  // A name of the reference for what is not told yet: accepted, so that a client need not change when it is.
-  'contact.update': [],
 } as const satisfies Record<string, readonly PublicType[]>
 
 export const subscribable = [

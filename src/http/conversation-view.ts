@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import { Type, type Static } from 'typebox'
 import { instanceStatuses } from '../domain/instance.ts'
 import { literals, Uuid } from '../domain/values.ts'
+import { contactNames } from '../projections/contacts.ts'
 import { tagsOf } from '../projections/conversation-tags.ts'
 import type { ConversationRow } from '../projections/conversations.ts'
 import type { Database } from '../projections/database.ts'
@@ -58,13 +59,13 @@ export const ConversationDetail = Type.Object({
   automation_paused_at: Nullable,
 })
 
-const view = (row: ConversationRow) => ({
+const view = (row: ConversationRow, savedName: string | undefined) => ({
   id: row.id,
   number: row.number,
   instance_id: row.instance_id,
   contact_number: row.contact_number,
-  contact_name: row.name,
-  display_name: row.name ?? row.contact_number,
+  contact_name: savedName ?? row.name,
+  display_name: savedName ?? row.name ?? row.contact_number,
   is_group: row.is_group,
   profile_picture_url: null,
   last_message: row.last_message,
@@ -91,25 +92,30 @@ export const createConversationViews = ({ db, hasAutomation }: Parts) => {
     rows: readonly ConversationRow[],
     { tags, screen }: { tags: boolean; screen: boolean },
   ): Promise<Static<typeof ListedConversation>[]> => {
-    const [tagged, instanceOf] = await Promise.all([
+    const [nameOf, tagged, instanceOf] = await Promise.all([
+      contactNames(
+        db,
+        rows.map(({ contact_id }) => contact_id),
+      ),
       tagsOf(db, tags || screen ? rows.map(({ id }) => id) : []),
       instancesAmong(db, screen ? rows.map(({ instance_id }) => instance_id) : []),
     ])
     return rows.map((row) => ({
-      ...view(row),
+      ...view(row, nameOf(row.contact_id)),
       ...((tags || screen) && { tags: [...tagged(row.id)] }),
       ...(screen && { instance: instanceOf(row.instance_id) }),
     }))
   }
 
   const detail = async (row: ConversationRow): Promise<Static<typeof ConversationDetail>> => {
-    const [tagged, instanceOf, automation_status] = await Promise.all([
+    const [nameOf, tagged, instanceOf, automation_status] = await Promise.all([
+      contactNames(db, [row.contact_id]),
       tagsOf(db, [row.id]),
       instancesAmong(db, [row.instance_id]),
       statusOf(row),
     ])
     return {
-      ...view(row),
+      ...view(row, nameOf(row.contact_id)),
       tags: [...tagged(row.id)],
       instance: instanceOf(row.instance_id),
       automation_status,

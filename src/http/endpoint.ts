@@ -1,11 +1,13 @@
 import { parse as parseQuery } from 'node:querystring'
 import type { RouterContext } from '@koa/router'
 import type { ParameterizedContext } from 'koa'
+import type { TSchema } from 'typebox'
+import type { Details } from '../complaints.ts'
 import { Refusal, type ErrorCode } from '../domain/errors.ts'
 import type { ReadModel } from '../projections/read-models.ts'
 import { noBody, parseBody, readBody, storableFields, type BodyLimits } from './body.ts'
 import { rateLimitHeaders, refuseIfExceeded, type RateLimits } from './rate-limit.ts'
-import { contentTypeOf, type Caller, type Route, type RouteRequest } from './route.ts'
+import { contentTypeOf, hasForms, type Caller, type Route, type RouteRequest } from './route.ts'
 import { bodyCheck, responseCheck, textCheck } from './validate.ts'
 
 /** What becomes known of a request while it is served; the log line and the metrics are made from it. */
@@ -35,16 +37,18 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
   const checkBody = bodyCheck(route.body, route.aliases)
   const answer = answerer(route, parts.validateResponses)
   const signed = route.access === 'signed-hook'
+  const bodyLimitBytes = Math.max(route.bodyLimitBytes ?? 0, parts.body.bodyLimitBytes)
+  const bodyLimits = { ...parts.body, bodyLimitBytes }
 
   return async (ctx: RouterContext<State>): Promise<void> => {
     ctx.state.route = route
     const request = requestOf(ctx)
     // A signature is made over the body, so there the body comes before the caller.
-    if (signed) request.rawBody = await readBody(ctx.req, parts.body)
+    if (signed) request.rawBody = await readBody(ctx.req, bodyLimits)
     const caller = await identify(route, request, ctx.params, parts)
     if (caller) ctx.state.caller = caller
     await spendRequest(ctx, route, caller, parts.limits)
-    if (route.body && !signed) request.rawBody = await readBody(ctx.req, parts.body)
+    if (route.body && !signed) request.rawBody = await readBody(ctx.req, bodyLimits)
     const body = route.body ? checkBody(parseBody(request.rawBody, request.header('content-type'))) : {}
     const params = checkParams(withoutNul(ctx, ctx.params))
     const query = checkQuery(ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring)))
@@ -65,6 +69,7 @@ const requestOf = (ctx: ParameterizedContext<State>) => {
   return {
     id: ctx.state.requestId,
     host: ctx.host,
+    origin: () => `${ctx.protocol}://${ctx.host}`,
     ip: ctx.ip,
     rawBody: noBody,
     incoming: ctx.req,
@@ -153,14 +158,12 @@ const answerer = (route: Route, validate: boolean) => {
 
 const documentedBy = (route: Route) => {
   const checks = new Map(
-    Object.entries(route.responses).map(([status, schema]) => [
-      Number(status),
-      contentTypeOf(schema) === undefined ? responseCheck(schema) : () => undefined,
-    ]),
+    Object.entries(route.responses).map(([status, schema]) => [Number(status), replyCheck(schema)]),
   )
-  return ({ status, body }: Reply): void => {
+  return (reply: Reply): void => {
+    const { status } = reply
     const check = checks.get(status)
-    const wrong = check ? check(onTheWire(body)) : { status: ['is not in the route’s responses'] }
+    const wrong = check ? check(reply) : { status: ['is not in the route’s responses'] }
     if (wrong)
       throw new Refusal(
         'INTERNAL_ERROR',
@@ -168,5 +171,17 @@ const documentedBy = (route: Route) => {
         wrong,
       )
   }
+}
+
+/** What is wrong with a reply; undefined if nothing is. Only JSON is looked into. */
+const replyCheck = (schema: TSchema): ((reply: Reply) => Details | undefined) => {
+  if (hasForms(schema))
+    return ({ headers }) =>
+      (headers?.['Content-Type'] ?? '') in schema.forms
+        ? undefined
+        : { 'Content-Type': ['is not documented'] }
+  if (contentTypeOf(schema) !== undefined) return () => undefined
+  const check = responseCheck(schema)
+  return ({ body }) => check(onTheWire(body))
 }
 const onTheWire = (body: unknown): unknown => JSON.parse(JSON.stringify(body))

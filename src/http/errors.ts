@@ -1,6 +1,6 @@
 import { type ErrorCode, Refusal } from '../domain/errors.ts'
 
-/** Status of each error code. The reference's table, and 405, 409, 413, 415 and 503 where nothing in it fits. */
+/** Status of each error code. The reference's table, and 405, 409, 413, 415, 416 and 503 where nothing in it fits. */
 export const statusOf: Readonly<Record<ErrorCode, number>> = {
   MALFORMED_REQUEST: 400,
   UNAUTHENTICATED: 401,
@@ -16,6 +16,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   INSTANCE_NOT_CONNECTED: 409,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
+  RANGE_NOT_SATISFIABLE: 416,
   VALIDATION_FAILED: 422,
   INSTANCE_REQUIRED: 422,
   CONVERSATION_NOT_ARCHIVED: 422,
@@ -70,6 +71,7 @@ const retryAfterOf = ({ retry_after: seconds }: Refusal['details']) =>
 const headersOf = (code: ErrorCode, details: Refusal['details']): Record<string, string> => {
   if (code === 'RATE_LIMITED' || code === 'QUOTA_EXCEEDED') return { 'Retry-After': retryAfterOf(details) }
   if (code === 'UNAVAILABLE') return { 'Retry-After': RETRY_AFTER_SECONDS }
+  if (code === 'RANGE_NOT_SATISFIABLE') return { 'Content-Range': `bytes */${String(details['size'])}` }
   if (statusOf[code] === 401) return { 'WWW-Authenticate': 'Bearer' }
   return {}
 }

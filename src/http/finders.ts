@@ -1,15 +1,18 @@
 import { sql, type Kysely } from 'kysely'
 import { notFound } from '../domain/errors.ts'
+import type { ContactRow } from '../projections/contacts.ts'
 import type { ConversationRow } from '../projections/conversations.ts'
 import type { Database } from '../projections/database.ts'
+import type { MediaRow } from '../projections/media.ts'
 import { isShown, type MessageRow } from '../projections/messages.ts'
 import { isSerial, isUuid } from './instances.ts'
+import { mediaIdOf } from './media-view.ts'
 import type { Caller } from './route.ts'
 
 const WHATSAPP_ID = /^[\w.:=+/-]{1,128}$/
 
 /** Whether a row is the caller's to see: of the tenant and, for the token of an instance, of that instance. */
-const isVisible = (caller: Caller, row: { tenant_id: string; instance_id: string }) =>
+const isVisible = (caller: Caller, row: { tenant_id: string; instance_id: string | null }) =>
   row.tenant_id === caller.tenantId &&
   (caller.instanceId === undefined || caller.instanceId === row.instance_id)
 
@@ -44,6 +47,17 @@ export const createFinders = (db: Kysely<Database>) => {
     return (ref: string) => named.get(ref.toLowerCase())
   }
 
+  /** By UUID or number. */
+  const contactOf = async (caller: Caller, ref: string): Promise<ContactRow> => {
+    if (!isUuid(ref) && !isSerial(ref)) throw notFound('Contact')
+    const query = db.selectFrom('contact').selectAll()
+    const row = await (
+      isUuid(ref) ? query.where('id', '=', ref) : query.where('number', '=', Number(ref))
+    ).executeTakeFirst()
+    if (!row || !isVisible(caller, row)) throw notFound('Contact')
+    return row
+  }
+
   /** By UUID, number or WhatsApp id. */
   const messageOf = async (caller: Caller, ref: string): Promise<MessageRow> => {
     if (!WHATSAPP_ID.test(ref)) throw notFound('Message')
@@ -59,6 +73,14 @@ export const createFinders = (db: Kysely<Database>) => {
     return only
   }
 
-  return { conversationOf, conversationsOf, messageOf }
+  /** By its id, with or without `media_`. */
+  const mediaOf = async (caller: Caller, ref: string): Promise<MediaRow> => {
+    const id = mediaIdOf(ref)
+    const row = id && (await db.selectFrom('media').selectAll().where('id', '=', id).executeTakeFirst())
+    if (!row || !isVisible(caller, row)) throw notFound('Media')
+    return row
+  }
+
+  return { contactOf, conversationOf, conversationsOf, mediaOf, messageOf }
 }
 export type Finders = ReturnType<typeof createFinders>

@@ -44,6 +44,10 @@ export const createInstanceFinder = (db: Kysely<Database>) => {
     return instance
   }
 
+  /** The only instance that a list shall show: the one named, or the token's; undefined for all of the tenant. */
+  const only = async (caller: Caller, ref: string | undefined): Promise<string | undefined> =>
+    ref === undefined ? caller.instanceId : (await ofCaller(caller, ref)).id
+
   /** The instance a call means that does not name one in its path: the one named, the token's, the host's, the only one. */
   const meant = async (caller: Caller, ref: string | undefined, host: string): Promise<InstanceRef> => {
     if (ref !== undefined) return ofCaller(caller, ref)
@@ -61,6 +65,6 @@ export const createInstanceFinder = (db: Kysely<Database>) => {
     )
   }
 
-  return { find, ofCaller, meant, forget: () => known.clear() }
+  return { find, ofCaller, only, meant, forget: () => known.clear() }
 }
 export type Instances = ReturnType<typeof createInstanceFinder>

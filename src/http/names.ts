@@ -3,22 +3,13 @@ import { contactId } from '../domain/ids.ts'
 import type { Actor } from '../domain/metadata.ts'
 import { findAccount } from '../projections/accounts.ts'
 import type { Database } from '../projections/database.ts'
+import { contactNames } from '../projections/contacts.ts'
 import { findTokenName } from '../projections/tokens.ts'
 
 /** What people are called at an instance, by their JIDs, as far as it is known. */
 export const namesOf = async (db: Kysely<Database>, instanceId: string, jids: readonly string[]) => {
-  const idOf = (jid: string) => contactId(instanceId, jid)
-  const ids = [...new Set(jids.map(idOf))]
-  const rows =
-    ids.length === 0
-      ? []
-      : await db
-          .selectFrom('conversation')
-          .select(['contact_id', 'name'])
-          .where('contact_id', 'in', ids)
-          .execute()
-  const names = new Map(rows.map(({ contact_id, name }) => [contact_id, name]))
-  return (jid: string): string | undefined => names.get(idOf(jid)) ?? undefined
+  const nameOf = await contactNames(db, [...new Set(jids.map((jid) => contactId(instanceId, jid)))])
+  return (jid: string): string | undefined => nameOf(contactId(instanceId, jid))
 }
 
 /** Who acted, for people to read: the name of the user or token, or what else it was. */

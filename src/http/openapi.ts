@@ -1,7 +1,7 @@
 import { Type, type TObject, type TSchema } from 'typebox'
 import { errorCodes, type ErrorCode } from '../domain/errors.ts'
 import { statusOf } from './errors.ts'
-import { contentTypeOf, type Route } from './route.ts'
+import { formsOf, type Route } from './route.ts'
 
 export type About = { readonly version: string; readonly publicUrl?: string }
 
@@ -113,12 +113,12 @@ const responses = (route: Route): Fields => {
     status,
     {
       description: Number(status) < 300 ? route.successDescription : `Status ${status}.`,
-      content: {
-        [contentTypeOf(schema) ?? 'application/json']: {
-          schema,
-          example: index === 0 ? route.examples?.response : undefined,
-        },
-      },
+      content: Object.fromEntries(
+        Object.entries(formsOf(schema)).map(([contentType, form]) => [
+          contentType,
+          { schema: form, example: index === 0 ? route.examples?.response : undefined },
+        ]),
+      ),
     },
   ])
   const shared = [...errorStatuses(route)].map((status): [string, Fields] => [
@@ -175,8 +175,9 @@ const meanings: Readonly<Record<number, string>> = {
   404: 'There is no such thing, or not for this token.',
   405: 'The address exists, but not with this method.',
   409: 'The present state does not allow it.',
-  413: 'The body is too large.',
-  415: 'The body is not JSON.',
+  413: 'The body or file is too large.',
+  415: 'The body is not JSON, or the file is of a kind that is not taken.',
+  416: 'The range lies outside of the file.',
   422: 'The request breaks a rule; `details` names the fields.',
   429: 'Too many requests; `Retry-After` says when to come back.',
   500: 'A fault of the server; `details.request_id` finds it in the log.',

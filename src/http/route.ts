@@ -23,6 +23,8 @@ export type Caller = {
 export type RouteRequest = {
   readonly id: string
   readonly host: string
+  /** Where the client reached us: `https://api.example.com`. */
+  origin(): string
   readonly ip: string
   /** The body as it came, for signatures; empty for a route without a body. */
   readonly rawBody: Buffer
@@ -81,6 +83,8 @@ type Description<
   readonly params?: P
   readonly query?: Q
   readonly body?: B
+  /** Bytes that its body may have, where that is more than the deployment allows in general. */
+  readonly bodyLimitBytes?: number
   /** The fields of a multipart/form-data body, for the documentation; the handler reads it from `request.incoming`. */
   readonly upload?: TObject
   readonly successDescription: string
@@ -146,6 +150,19 @@ export const streamed = (contentType: string, description?: string) =>
     contentMediaType: contentType,
     ...(description && { description }),
   })
+
+/**
+ * The schema of an answer that is sent as it is read, in one of several forms, each under its content type; the reply
+ * says which in its header `Content-Type`.
+ */
+export const streamedAs = (forms: Forms) => Type.Unsafe<Readable>({ forms })
+
+type Forms = Readonly<Record<string, TSchema>>
+export const hasForms = (schema: TSchema): schema is TSchema & { readonly forms: Forms } => 'forms' in schema
+
+/** The schemas that an answer may have, by content type. */
+export const formsOf = (schema: TSchema): Forms =>
+  hasForms(schema) ? schema.forms : { [contentTypeOf(schema) ?? 'application/json']: schema }
 
 /** The content type that `rawText` or `rawBytes` was given; undefined means JSON. */
 export const contentTypeOf = (schema: TSchema | undefined): string | undefined =>

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { invalid } from '../domain/errors.ts'
 import { Message, type Content } from '../domain/message.ts'
+import type { PrepareContent } from '../write/send.ts'
 import { contextOf } from './context.ts'
 import { isUuid } from './instances.ts'
 import type { Caller, RouteRequest } from './route.ts'
@@ -49,7 +50,7 @@ export const createSending = ({ load, send }: Services) => {
     caller: Caller,
     request: RouteRequest,
     to: { instanceId: string; chat: string; queue: boolean | undefined },
-    content: Content,
+    content: Content | PrepareContent,
   ) => {
     const idempotencyKey = request.header('idempotency-key')
     if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > KEY_MAX))

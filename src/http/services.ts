@@ -1,12 +1,16 @@
 import type { Kysely } from 'kysely'
+import type { Settings } from '../config.ts'
 import type { Position } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'
+import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { SandboxPhone } from '../ports/sandbox.ts'
 import type { Database } from '../projections/database.ts'
 import type { projections } from '../projections/index.ts'
 import type { Accounts } from '../write/accounts.ts'
 import type { Groups } from '../write/groups.ts'
+import type { Contacts } from '../write/contacts.ts'
+import type { MediaKeeper } from '../write/media.ts'
 import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
@@ -23,9 +27,12 @@ export type Services = {
   readonly numbers: Numbers
   readonly accounts: Accounts
   readonly users: Users
+  readonly contacts: Contacts
   readonly send: Send
   readonly receive: Receive
   readonly groups: Groups
+  readonly media: MediaKeeper
+  readonly mediaStore: MediaStore
   readonly deliveries: Deliveries
   readonly openEventStream: OpenEventStream
   readonly isStillAllowed: IsStillAllowed
@@ -39,5 +46,8 @@ export type Services = {
   readonly caughtUp: (position: Position, ...names: (keyof typeof projections)[]) => Promise<void>
   /** Why a URL given by a user may not be called, in plain words; undefined if it may. */
   readonly refusedUrl: (url: string) => string | undefined
-  readonly settings: { readonly userTokenDays: number; readonly dailyMessageLimit: number }
+  readonly settings: Pick<
+    Settings,
+    'userTokenDays' | 'dailyMessageLimit' | 'mediaRetentionDays' | 'publicUrl'
+  >
 }

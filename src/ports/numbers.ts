@@ -1,4 +1,12 @@
-export const numberedKinds = ['tenant', 'user', 'token', 'instance', 'conversation', 'message'] as const
+export const numberedKinds = [
+  'tenant',
+  'user',
+  'token',
+  'instance',
+  'conversation',
+  'message',
+  'contact',
+] as const
 export type NumberedKind = (typeof numberedKinds)[number]
 
 /** Hands out the small whole numbers that people see as ids. Each is given once and rises; gaps are normal. */

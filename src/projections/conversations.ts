@@ -6,8 +6,10 @@ import { contactId } from '../domain/ids.ts'
 import { isSignal, textOf } from '../domain/message.ts'
 import type { Actor } from '../domain/metadata.ts'
 import { isGroup, numberOf } from '../domain/values.ts'
+import { contactsLike } from './contacts.ts'
 import type { Database } from './database.ts'
 import { projection, remove, update, type Change, type RecordedOf } from './projection.ts'
+import { likePattern, searched } from './search-text.ts'
 
 export type ConversationRow = {
   id: string
@@ -213,13 +215,6 @@ export type ConversationFilter = {
   readonly perPage: number
 }
 
-/** What the text has to match for `like`, its wildcards taken as themselves. */
-export const likePattern = (text: string) => `%${foldText(text).replace(/[\\%_]/g, '\\$&')}%`
-
-/** Numbers are written in many ways; where nothing but such signs is given, the digits count. */
-const searched = (text: string) =>
-  /^[+\d\s().-]+$/.test(text) && /\d/.test(text) ? text.replace(/\D/g, '') : text.trim()
-
 const matching = (db: Kysely<Database>, filter: ConversationFilter) => {
   let query = db
     .selectFrom('conversation')
@@ -228,7 +223,15 @@ const matching = (db: Kysely<Database>, filter: ConversationFilter) => {
   if (filter.instanceId !== undefined) query = query.where('instance_id', '=', filter.instanceId)
   if (filter.isGroup !== undefined) query = query.where('is_group', '=', filter.isGroup)
   if (filter.unread !== undefined) query = query.where('unread_count', filter.unread ? '>' : '=', 0)
-  if (filter.search?.trim()) query = query.where('search', 'like', likePattern(searched(filter.search)))
+  if (filter.search?.trim()) {
+    const pattern = likePattern(searched(filter.search))
+    query = query.where((or) =>
+      or.or([
+        or('search', 'like', pattern),
+        or('contact_id', 'in', contactsLike(db, filter.tenantId, pattern)),
+      ]),
+    )
+  }
   const { tagIds, untagged } = filter
   if (tagIds !== undefined || untagged !== undefined)
     query = query.where(({ exists, not, selectFrom }) => {
@@ -268,17 +271,16 @@ export const listConversations = async (db: Kysely<Database>, filter: Conversati
   return { rows, total: count.total }
 }
 
-/** How many chats an instance has, and how many of them with a single person. */
-export const countConversations = (
+/** How many chats an instance has. */
+export const countConversations = async (
   db: Kysely<Database>,
   instance: { readonly id: string; readonly tenant_id: string },
-) =>
-  db
+) => {
+  const { count } = await db
     .selectFrom('conversation')
-    .select(({ fn }) => [
-      fn.countAll<number>().as('conversations'),
-      fn.countAll<number>().filterWhere('is_group', '=', false).as('people'),
-    ])
+    .select(({ fn }) => fn.countAll<number>().as('count'))
     .where('tenant_id', '=', instance.tenant_id)
     .where('instance_id', '=', instance.id)
     .executeTakeFirstOrThrow()
+  return count
+}

@@ -1,9 +1,11 @@
 import type { AccountRow, TenantRow } from './accounts.ts'
+import type { ContactRow } from './contacts.ts'
 import type { ConversationTagRow } from './conversation-tags.ts'
 import type { ConversationRow } from './conversations.ts'
 import type { InstanceActivityRow } from './instance-activity.ts'
 import type { InstanceRow } from './instances.ts'
 import type { MessageSearchRow } from './message-search.ts'
+import type { MediaRow } from './media.ts'
 import type { MessageRow } from './messages.ts'
 import type { OutboxRow } from './outbox.ts'
 import type { TagRow } from './tags.ts'
@@ -13,10 +15,12 @@ import type { WebhookEndpointRow } from './webhook-endpoints.ts'
 /** The read models, as queries see them. */
 export type Database = {
   account: AccountRow
+  contact: ContactRow
   conversation: ConversationRow
   conversation_tag: ConversationTagRow
   instance: InstanceRow
   instance_activity: InstanceActivityRow
+  media: MediaRow
   message: MessageRow
   message_search: MessageSearchRow
   outbox: OutboxRow

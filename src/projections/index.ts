@@ -1,9 +1,11 @@
 import { accounts, tenants } from './accounts.ts'
+import { contacts } from './contacts.ts'
 import { conversationTags } from './conversation-tags.ts'
 import { conversations } from './conversations.ts'
 import { instanceActivity } from './instance-activity.ts'
 import { instances } from './instances.ts'
 import { messageSearch } from './message-search.ts'
+import { media } from './media.ts'
 import { messages } from './messages.ts'
 import { outbox } from './outbox.ts'
 import type { AnyProjection } from './projection.ts'
@@ -14,11 +16,13 @@ import { webhookEndpoints } from './webhook-endpoints.ts'
 /** Every read model of this program. */
 export const projections = {
   accounts,
+  contacts,
   conversationTags,
   conversations,
   instanceActivity,
   instances,
   messageSearch,
+  media,
   messages,
   outbox,
   tags,

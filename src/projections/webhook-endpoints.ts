@@ -20,7 +20,7 @@ export type WebhookEndpointRow = {
 /** Where public events go. */
 export const webhookEndpoints = projection<WebhookEndpointRow>({
   name: 'webhook_endpoint',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',

@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { upcast } from '../domain/catalogue.ts'
+import { Contact } from '../domain/contact.ts'
 import { fold, type Decider, type DomainEvent } from '../domain/decider.ts'
 import { Instance } from '../domain/instance.ts'
 import { Message } from '../domain/message.ts'
-import { tellOfInstance, tellOfMessage, type PublicEvent } from '../domain/public-events.ts'
+import { tellOfContact, tellOfInstance, tellOfMessage, type PublicEvent } from '../domain/public-events.ts'
 import type { EventStore, Recorded } from '../ports/event-store.ts'
 
 const STATES_KEPT = 10_000
@@ -16,7 +17,11 @@ export type Told = ReadonlyMap<string, readonly PublicEvent[]>
  * `remember` is for when a batch has been told: one that comes again starts where it started.
  */
 export const createTranslator = (store: EventStore) => {
-  const kinds = [ofKind(store, Message, tellOfMessage), ofKind(store, Instance, tellOfInstance)]
+  const kinds = [
+    ofKind(store, Message, tellOfMessage),
+    ofKind(store, Instance, tellOfInstance),
+    ofKind(store, Contact, tellOfContact),
+  ]
   return async (batch: readonly Recorded[]): Promise<{ readonly told: Told; remember(): void }> => {
     const parts = await Promise.all(kinds.map((translate) => translate(batch)))
     return {

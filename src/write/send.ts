@@ -36,11 +36,21 @@ type Parts = {
   readonly timeoutMs: number
 }
 
+/**
+ * Makes the content once it is clear that the message may be sent. `queued` is what was queued before under the same
+ * Idempotency-Key: content that comes out equal is the same message again.
+ */
+export type PrepareContent = (message: {
+  readonly id: string
+  readonly conversationId: string
+  readonly queued: Content | undefined
+}) => Promise<Content>
+
 export type SendCommand = {
   readonly instanceId: string
   /** JID of the chat. */
   readonly chat: string
-  readonly content: Content
+  readonly content: Content | PrepareContent
   /** Take the message even if the instance is not connected, and send it when it is. */
   readonly queueIfOffline: boolean
   /** Do not wait for WhatsApp: answer as soon as it is queued. */
@@ -77,12 +87,18 @@ export const createSend = (parts: Parts) => {
 
   /** Nobody but automation itself says anything while it answers in the conversation. */
   const mustNotBeAutomated = async ({ instanceId, chat, content, context }: SendCommand) => {
-    if (context.actor.kind === 'automation' || isSignal(content) || !(await hasAutomation(instanceId))) return
+    const isFree = context.actor.kind === 'automation' || (typeof content !== 'function' && isSignal(content))
+    if (isFree || !(await hasAutomation(instanceId))) return
     mustBeManual((await load(Conversation, conversationId(instanceId, chat))).state)
   }
 
+  const mustBeAllowed = async (command: SendCommand, instance: Instance) => {
+    await mustNotBeAutomated(command)
+    if (!command.queueIfOffline) mustBeConnected(instance)
+  }
+
   return async (command: SendCommand): Promise<SentMessage> => {
-    const { instanceId, chat, content, context, idempotencyKey } = command
+    const { instanceId, chat, context, idempotencyKey } = command
     const whatsappId = outgoingWhatsappId(instanceId, idempotencyKey)
     const id = messageId(instanceId, whatsappId)
     const [instance, known, number] = await Promise.all([
@@ -92,11 +108,10 @@ export const createSend = (parts: Parts) => {
     ])
     // Before the conversation starts: a refused request leaves nothing behind.
     if (!instance.exists) throw notFound('Instance')
-    if (known) mustBeFreeFor(command, known.state)
-    if (!known?.state.body) {
-      await mustNotBeAutomated(command)
-      if (!command.queueIfOffline) mustBeConnected(instance)
-    }
+    const queuedBefore = known?.state.body
+    if (!queuedBefore) await mustBeAllowed(command, instance)
+    const content = await contentOf(command, id, queuedBefore?.content)
+    if (known) mustBeFreeFor({ chat, content }, known.state)
     const take = async () => {
       const conversation = await startConversation(instanceId, chat, context)
       const message = {
@@ -113,7 +128,7 @@ export const createSend = (parts: Parts) => {
     }
     const isTaken = async () =>
       idempotencyKey !== undefined && (await load(Message, id)).state.body !== undefined
-    const isCounted = !known?.state.body && !isSignal(content)
+    const isCounted = !queuedBefore && !isSignal(content)
     const limit = isCounted ? quota.limitOf(instance) : null
     const waiting = outcomes.wait(id, timeoutMs)
     try {
@@ -137,6 +152,11 @@ export const createSend = (parts: Parts) => {
   }
 }
 export type Send = ReturnType<typeof createSend>
+
+const contentOf = ({ content, instanceId, chat }: SendCommand, id: string, queued: Content | undefined) =>
+  typeof content === 'function'
+    ? content({ id, conversationId: conversationId(instanceId, chat), queued })
+    : content
 
 const sendFailed = (reason = 'unknown reason') =>
   new Refusal('SEND_FAILED', `WhatsApp did not take the message: ${reason}. Send it again under a new key.`, {

@@ -1,12 +1,14 @@
 import { Ajv } from 'ajv'
 import formats from 'ajv-formats'
 import { describe, expect, test } from 'vitest'
+import { Contact, type ContactEvent } from '../../src/domain/contact.ts'
 import { fold } from '../../src/domain/decider.ts'
-import { publicEventId } from '../../src/domain/ids.ts'
+import { conversationId, publicEventId } from '../../src/domain/ids.ts'
 import { Instance, type InstanceEvent } from '../../src/domain/instance.ts'
 import { Message, type Content, type MessageEvent } from '../../src/domain/message.ts'
 import {
   publicEvents,
+  tellOfContact,
   tellOfInstance,
   tellOfMessage,
   type PublicEvent,
@@ -28,6 +30,9 @@ const checked = (told: PublicEvent[]) => {
 const source = { id: EVENT, meta }
 const toldOfMessage = (past: MessageEvent[], event: MessageEvent) =>
   checked(tellOfMessage(fold(Message, past), { ...event, ...source, stream: `message-${MESSAGE}` }))
+const CONTACT = '055f01b2-da7b-476b-9a5d-dcecb3fe510d'
+const toldOfContact = (past: ContactEvent[], event: ContactEvent) =>
+  checked(tellOfContact(fold(Contact, past), { ...event, ...source, stream: `contact-${CONTACT}` }))
 const toldOfInstance = (past: InstanceEvent[], event: InstanceEvent) =>
   checked(tellOfInstance(fold(Instance, past), { ...event, ...source, stream: `instance-${INSTANCE}` }))
 
@@ -266,4 +271,61 @@ describe('instances', () => {
       expect(toldOfInstance([created], { type, data: { at: AT } })).toEqual([])
     expect(toldOfInstance([], created)).toEqual([])
   })
+})
+
+describe('contacts', () => {
+  const place = { number: 7, instanceId: INSTANCE, jid: JOHN }
+  const learned: ContactEvent = { type: 'ContactLearned', data: { ...place, pushName: 'Johnny', at: AT } }
+  const created: ContactEvent = {
+    type: 'ContactCreated',
+    data: { ...place, name: 'John Doe', email: 'john@example.com', notes: 'VIP', at: later(60) },
+  }
+  const deleted: ContactEvent = { type: 'ContactDeleted', data: { at: later(120) } }
+
+  test('who is learned is told under the own name, in order with the messages of the chat', () =>
+    expect(toldOfContact([], learned)).toEqual([
+      expect.objectContaining({
+        type: 'contact.update',
+        instanceId: INSTANCE,
+        key: conversationId(INSTANCE, JOHN),
+        at: AT,
+        data: {
+          contact_id: 7,
+          contact_uuid: CONTACT,
+          phone_number: '5511999999999',
+          name: null,
+          push_name: 'Johnny',
+          display_name: 'Johnny',
+          email: null,
+          company: null,
+          deleted: false,
+          timestamp: '2025-01-15T10:30:00+00:00',
+        },
+      }),
+    ]))
+  test('who is saved is told as the contact is from then on, without notes', () => {
+    const [told] = toldOfContact([learned], created)
+    expect(told?.data).toMatchObject({
+      name: 'John Doe',
+      push_name: 'Johnny',
+      display_name: 'John Doe',
+      email: 'john@example.com',
+    })
+    expect(JSON.stringify(told)).not.toContain('VIP')
+  })
+  test('a change is told with all that is said', () => {
+    const change: ContactEvent = { type: 'ContactChanged', data: { company: 'Acme Inc', at: later(90) } }
+    expect(toldOfContact([created], change)[0]?.data).toMatchObject({
+      name: null,
+      display_name: '5511999999999',
+      email: null,
+      company: 'Acme Inc',
+      timestamp: '2025-01-15T10:31:30+00:00',
+    })
+  })
+  test('a deletion is told with what the contact was', () =>
+    expect(toldOfContact([learned, created], deleted)[0]).toMatchObject({
+      key: conversationId(INSTANCE, JOHN),
+      data: { contact_id: 7, display_name: 'John Doe', deleted: true },
+    }))
 })

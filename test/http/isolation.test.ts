@@ -2,18 +2,22 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { newId } from '../../src/domain/ids.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { startFileServer, tinyFiles, upload } from '../support/files.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { servedRoutes, type ServedRoute } from './routes-table.ts'
 import { addTenant, instanceClient, storingNothing, type App } from './world.ts'
 
 let app: App
 let receiver: Awaited<ReturnType<typeof startReceiver>>
+let files: Awaited<ReturnType<typeof startFileServer>>
 let routes: readonly ServedRoute[]
 let strangers: Readonly<Record<string, Client>>
 beforeAll(async () => {
   app = await startApp()
   receiver = await startReceiver()
-  routes = (await servedRoutes(app.admin)).filter(({ isForOperator }) => !isForOperator)
+  files = await startFileServer()
+  // What is open to anybody is found by a secret in its address.
+  routes = (await servedRoutes(app.admin)).filter((route) => !route.isForOperator && !route.isForAnybody)
   const { client } = await addTenant(app, 'stranger')
   await createConnectedInstance(client)
   const neighbour = await createConnectedInstance(app.admin, 'neighbour')
@@ -25,6 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await app.stop()
   await receiver.close()
+  await files.close()
 })
 
 /** One thing of every kind, fresh, each under all the ids that a path takes. */
@@ -41,12 +46,20 @@ const makeThings = async () => {
     recipient: '5511999999999',
     message: 'owned',
   })
+  const contact = { instance_id: instance, phone_number: '5511900000000', name: 'owned' }
+  const { body: saved } = await app.admin.post('/contacts', contact)
   const [{ id, number }] = (await app.admin.get(`/conversations?instance_id=${instance}`)).body.data
   const { body: tag } = await app.admin.post('/tags', { name: `owned ${newId()}`, color: '#ef4444' })
+  const { body: file } = await upload(app.admin, 'owned.png', tinyFiles['a.png'] ?? Buffer.alloc(0))
+  const { body: picture } = await app.admin.post(`/webhooks/instance/${instance}/incoming`, {
+    ...incomingPayload('PICTURE'),
+    message: { imageMessage: { url: `${files.url}/a.jpg`, mimetype: 'image/jpeg', caption: 'owned' } },
+  })
   const deliveries = `/instances/${instance}/webhook/deliveries`
   const delivered = async (): Promise<Json[]> =>
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
-  await vi.waitFor(async () => expect((await delivered()).length).toBeGreaterThan(1))
+  // Two messages in, the one who wrote them, a contact, a message out.
+  await vi.waitFor(async () => expect(await delivered()).toHaveLength(5), 10_000)
   const [delivery] = await delivered()
   const { body: grouped } = await app.admin.post(`/instances/${instance}/groups`, {
     subject: 'owned',
@@ -59,10 +72,13 @@ const makeThings = async () => {
     user: [user.uuid, String(user.id)],
     instance: [instance, String(shown.id)],
     conversation: [id, String(number)],
+    contact: [saved.data.uuid, String(saved.data.id)],
     delivery: [String(delivery.id)],
     token: [String(token.data.id)],
     message: [sent.message_uuid, sent.message_id],
     tag: [tag.data.tag.id],
+    media: [file.data.id, uuidOfMedia(file.data.id)],
+    picture: [picture.data.message_id, 'PICTURE'],
     group: [grouped.data.group.jid],
     messageUuid: received.data.message_id,
     sentId: sent.message_id,
@@ -71,13 +87,19 @@ const makeThings = async () => {
 }
 type Things = Awaited<ReturnType<typeof makeThings>>
 
-type Kind = 'instance' | 'conversation' | 'delivery' | 'message' | 'tag' | 'user'
+const uuidOfMedia = (id: string) => id.replace(/^media_(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+
+type Kind =
+  'instance' | 'conversation' | 'delivery' | 'message' | 'picture' | 'tag' | 'user' | 'contact' | 'media'
 
 const kindOf = (path: string): Kind => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
   if (/^(\/chat)?\/conversations\/\{id\}/.test(path)) return 'conversation'
+  if (path.startsWith('/messages/{id}/media')) return 'picture'
+  if (path.startsWith('/media/{id}')) return 'media'
   if (/^(\/chat)?\/messages\/\{id\}/.test(path)) return 'message'
   if (path.startsWith('/tags/{id}')) return 'tag'
+  if (path.startsWith('/contacts/{id}')) return 'contact'
   if (path.startsWith('/users/{id}')) return 'user'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)
@@ -106,6 +128,9 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
       return { tag_ids: things.tag }
     case 'changeTag':
       return { color: '#dc2626' }
+    case 'sendMedia':
+    case 'sendMediaMessage':
+      return { ...example, media_url: `${files.url}/a.jpg` }
     default:
       return example ?? (method === 'GET' ? undefined : {})
   }
@@ -119,6 +144,8 @@ const endings = [
   'deleteMessage',
   'scriptSandboxFailure',
   'deleteTag',
+  'deleteContact',
+  'deleteMedia',
   'deleteConversation',
   'removeGroupParticipants',
   'leaveGroup',
@@ -175,7 +202,7 @@ describe('a thing of one tenant', () => {
         const call = (client: Client) =>
           route.query.includes('instance_id')
             ? client.call(route.method, `${route.path}?instance_id=${ref}${moreQueryOf(route)}`)
-            : client.call(route.method, route.path, { ...route.example, instance_id: ref })
+            : client.call(route.method, route.path, { ...bodyFor(route, things), instance_id: ref })
         for (const [who, stranger] of Object.entries(strangers)) {
           const { status } = await storingNothing(app, () => call(stranger))
           expect(isHidden(status), `${who}: ${route.operationId} answered ${status}`).toBe(true)
@@ -204,6 +231,8 @@ describe('a thing of one tenant', () => {
         '/conversations/archived',
         '/chat/conversations',
         '/messages/search?q=owned',
+        '/contacts',
+        '/contacts/export',
       ]) {
         const { status, body } = await stranger.get(path)
         expect(status).toBe(200)

@@ -1,17 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { startFileServer, tinyFiles } from '../support/files.ts'
 import { instanceClient, storingNothing, uuidText, type App } from './world.ts'
 
 let app: App
 let instance: string
 let bot: Client
+let files: Awaited<ReturnType<typeof startFileServer>>
 beforeAll(async () => {
   app = await startApp()
+  files = await startFileServer({ ...tinyFiles, 'image.jpg': tinyFiles['a.jpg'] ?? Buffer.alloc(0) })
   instance = await createConnectedInstance(app.admin)
   bot = await instanceClient(app.admin, instance)
 })
-afterAll(() => app.stop())
+afterAll(async () => {
+  await app.stop()
+  await files.close()
+})
 
 const outbox = async (): Promise<Json[]> =>
   (await bot.get(`/sandbox/instances/${instance}/outbox`)).body.data.messages
@@ -27,11 +33,11 @@ const sent = (what: string) => ({
   status: 'sent',
 })
 const text = 'Olá! Esta é uma mensagem de teste.'
-const image = {
-  media_url: 'https://example.com/image.jpg',
+const image = () => ({
+  media_url: `${files.url}/image.jpg`,
   media_type: 'image',
   caption: 'Confira esta imagem!',
-}
+})
 
 describe('POST /send-message', () => {
   it.each(['', '/api/v1'])('at %s/send-message sends and answers as the reference shows', async (prefix) => {
@@ -100,27 +106,35 @@ describe('POST /send-message', () => {
 
 describe('POST /send-media', () => {
   it.each(['', '/api/v1'])('at %s/send-media sends and answers as the reference shows', async (prefix) => {
-    const { status, body } = await bot.post(`${prefix}/send-media`, { recipient: '5511999999999', ...image })
+    const { status, body } = await bot.post(`${prefix}/send-media`, {
+      recipient: '5511999999999',
+      ...image(),
+    })
     expect(status).toBe(200)
     expect(body).toEqual(sent('Media'))
     expect(await inOutbox(body.message_id)).toMatchObject({
       to: '5511999999999',
       kind: 'image',
-      media_url: image.media_url,
-      caption: image.caption,
+      media_url: image().media_url,
+      caption: image().caption,
     })
   })
-  it.each(['image', 'video', 'audio', 'document'])('sends %s under the other names too', async (kind) => {
+  it.each([
+    ['image', 'a.png'],
+    ['video', 'a.mp4'],
+    ['audio', 'a.ogg'],
+    ['document', 'a.pdf'],
+  ])('sends %s under the other names too', async (kind, name) => {
     const { body } = await bot.post('/send-media', {
       number: '5511999999999',
-      url: 'https://example.com/file',
+      url: `${files.url}/${name}`,
       type: kind,
       filename: 'Monthly_Report.pdf',
       quoted_message_id: '3A01',
     })
     expect(await inOutbox(body.message_id)).toMatchObject({
       kind,
-      media_url: 'https://example.com/file',
+      media_url: `${files.url}/${name}`,
       filename: 'Monthly_Report.pdf',
       reply_to: '3A01',
     })
@@ -133,7 +147,7 @@ describe('POST /send-media', () => {
     ['http://[::1]/a.jpg'],
     ['http://10.0.0.1/a.jpg'],
   ])('refuses the address %s by the name of its field', async (media_url) => {
-    const send = () => bot.post('/send-media', { to: '5511999999999', ...image, media_url })
+    const send = () => bot.post('/send-media', { to: '5511999999999', ...image(), media_url })
     const { status, body } = await storingNothing(app, send)
     expect(status).toBe(422)
     expect(body.error.details).toEqual({ media_url: [expect.any(String)] })

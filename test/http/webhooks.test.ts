@@ -99,7 +99,8 @@ describe('what the receiver gets', () => {
   }
 
   it('message.received as the reference shows, with its headers, signed over its bytes', async () => {
-    await configure({ webhook_url: receiver.url, webhook_secret: 'secret123' })
+    const received = { webhook_url: receiver.url, events: ['message.received'] }
+    await configure({ ...received, webhook_secret: 'secret123' })
     const { body } = await incoming('3EB0ABC123456789')
     await vi.waitFor(() => expect(events()).toContain('message.received'))
     const { headers, raw, body: told } = last()
@@ -197,7 +198,7 @@ describe('what the receiver gets', () => {
     ])
   })
   it('each message once, in order, however often it is posted', async () => {
-    await configure({ webhook_url: receiver.url })
+    await configure({ webhook_url: receiver.url, events: ['message.received'] })
     for (const id of ['A1', 'A1', 'A1', 'A2', 'A1']) expect((await incoming(id)).status).toBe(200)
     await vi.waitFor(() => expect(receiver.received).toHaveLength(2))
     await incoming('A3')
@@ -205,10 +206,40 @@ describe('what the receiver gets', () => {
       expect(receiver.received.map(({ data }) => data['whatsapp_message_id'])).toEqual(['A1', 'A2', 'A3']),
     )
   })
+  it('contact.update for who writes, and for what becomes of contacts, in order', async () => {
+    await configure({ webhook_url: receiver.url })
+    await incoming('C1')
+    await vi.waitFor(() => expect(events()).toEqual(['message.received', 'contact.update']))
+    const { contact_id: id } = last().data
+    await app.admin.put(`/contacts/${String(id)}`, { name: 'Jane Smith', email: 'jane@example.com' })
+    await app.admin.delete(`/contacts/${String(id)}`)
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(4))
+    const contact = {
+      contact_id: id,
+      contact_uuid: uuidText,
+      phone_number: '5511999999999',
+      push_name: 'Name of 5511999999999',
+      company: null,
+      timestamp: offset,
+    }
+    const saved = { ...contact, name: 'Jane Smith', display_name: 'Jane Smith', email: 'jane@example.com' }
+    expect(receiver.received.slice(1).map(({ data }) => data)).toEqual([
+      { ...contact, name: null, display_name: 'Name of 5511999999999', email: null, deleted: false },
+      { ...saved, deleted: false },
+      { ...saved, deleted: true },
+    ])
+  })
+  it('nothing but contact.update, if that is asked for', async () => {
+    await configure({ webhook_url: receiver.url, events: ['contact.update'] })
+    await incoming('D1')
+    await incoming('D2', { pushName: 'Another name' })
+    await vi.waitFor(() => expect(last().data['push_name']).toBe('Another name'))
+    expect(new Set(events())).toEqual(new Set(['contact.update']))
+  })
   it('nothing while the webhook is not active', async () => {
     await configure({ webhook_url: receiver.url, is_active: false })
     await incoming('N1')
-    await configure({ webhook_url: receiver.url, is_active: true })
+    await configure({ webhook_url: receiver.url, is_active: true, events: ['message.received'] })
     await incoming('N2')
     await vi.waitFor(() => expect(receiver.received).toHaveLength(1))
     expect(last().data['whatsapp_message_id']).toBe('N2')
@@ -218,7 +249,7 @@ describe('what the receiver gets', () => {
 describe('deliveries', () => {
   it('are listed with every attempt, and a dead one is delivered when asked for again', async () => {
     answerStatus = 500
-    await configure({ webhook_url: receiver.url })
+    await configure({ webhook_url: receiver.url, events: ['message.received'] })
     await incoming('L1')
     await vi.waitFor(async () => expect(await deliveries('?state=dead')).toHaveLength(1), 10_000)
     const [dead] = await deliveries()

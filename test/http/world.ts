@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { firstTenantId, newId } from '../../src/domain/ids.ts'
 import type { Role } from '../../src/domain/user.ts'
 import { OPERATOR_TOKEN, type startApp } from '../support/app.ts'
@@ -36,11 +36,20 @@ export const addTenant = async (app: App, name: string, fields: object = {}) => 
   return { tenant, admin, client: await login(app.url, admin.email, PASSWORD) }
 }
 
+/** The end of the log, once what acts by itself has nothing left to do. */
+const endAtRest = (app: App) =>
+  vi.waitFor(async () => {
+    const head = await app.store.head()
+    const { reactions } = (await app.admin.get('/ready')).body
+    for (const { name, position } of reactions) expect(position, name).toBe(String(head))
+    return head
+  }, WAIT_MS)
+
 /** Does something that must leave the log as it is. */
 export const storingNothing = async <T>(app: App, task: () => Promise<T>): Promise<T> => {
-  const before = await app.store.head()
+  const before = await endAtRest(app)
   const result = await task()
-  expect(await app.store.head()).toBe(before)
+  expect(await endAtRest(app)).toBe(before)
   return result
 }
 

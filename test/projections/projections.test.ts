@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
-import { conversationId, defaultWebhookId, messageId, userId } from '../../src/domain/ids.ts'
+import { contactId, conversationId, defaultWebhookId, messageId, userId } from '../../src/domain/ids.ts'
 import { projections } from '../../src/projections/index.ts'
 import type { AnyProjection } from '../../src/projections/projection.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
 import type { EventStore, Position } from '../../src/ports/event-store.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { INSTANCE, JOHN, later, placeIn, TEAM, TENANT } from '../support/facts.ts'
+import { INSTANCE, JOHN, later, MARY, placeIn, TEAM, TENANT } from '../support/facts.ts'
 import { allRows, inBatchesOf, tables } from '../support/rows.ts'
-import { ERASED, KEPT_TOKEN, REVOKED_TOKEN, story, tellStory, TOKEN, VIP } from '../support/story.ts'
+import { ERASED, KEPT_TOKEN, REVOKED_TOKEN, story, tellStory, TOKEN, UPLOAD, VIP } from '../support/story.ts'
 
 const errors: unknown[] = []
 const open = async () => {
@@ -148,6 +148,49 @@ describe('after a day of a small business', () => {
       paused_at: later(37),
       paused_by: { kind: 'gateway' },
       pause_reason: 'VIP client',
+    })
+  })
+
+  test('contacts are known by the name that a user gave, and by the one they gave themselves', async () => {
+    expect(await row('contact', contactId(INSTANCE, JOHN))).toEqual({
+      id: contactId(INSTANCE, JOHN),
+      number: 1,
+      tenant_id: TENANT,
+      instance_id: INSTANCE,
+      phone_number: '5511999999999',
+      name: 'João Doe',
+      push_name: 'John D.',
+      email: null,
+      company: 'Acme Inc',
+      notes: null,
+      saved: true,
+      sort_name: 'joao doe',
+      search: 'joao doe john d. 5511999999999',
+      created_at: later(11),
+    })
+    expect(await row('contact', contactId(INSTANCE, MARY))).toMatchObject({
+      number: 2,
+      name: null,
+      push_name: 'Mary',
+      saved: false,
+      sort_name: 'mary',
+      created_at: later(23),
+    })
+    expect(await idsIn('contact'), 'but for the one that was deleted').toHaveLength(2)
+  })
+
+  test('files are known by what they are, and deleted ones are gone', async () => {
+    expect(await idsIn('media')).toEqual([UPLOAD])
+    expect(await row('media', UPLOAD)).toMatchObject({
+      tenant_id: TENANT,
+      instance_id: INSTANCE,
+      conversation_id: null,
+      type: 'image',
+      size: 70,
+      filename: 'logo.png',
+      key: `key of ${UPLOAD}`,
+      created_at: later(34),
+      expires_at: later(7 * 86_400),
     })
   })
 

@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inProcessBus } from '../../src/adapters/in-process/bus.ts'
+import { folderMediaStore } from '../../src/adapters/media/folder.ts'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
+import { guardedFetch } from '../../src/adapters/outbound/fetch-file.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
@@ -51,6 +56,9 @@ export const startApp = async (
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
   const stopping = new AbortController()
+  const files = guardedFetch(guard)
+  const dataFolder = await mkdtemp(join(tmpdir(), 'zapini-media-'))
+  const [mediaFolder, spoolFolder] = [join(dataFolder, 'media'), join(dataFolder, 'incoming')]
   const app = createApp({
     settings: { ...settings, version: 'test', validateResponses: true },
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
@@ -62,6 +70,9 @@ export const startApp = async (
     gateways: { sandbox },
     sandbox,
     post: outbound.post,
+    fetchFile: files.fetchFile,
+    mediaStore: folderMediaStore(mediaFolder),
+    spoolFolder,
     refusedUrl: guard.checkUrl,
     alone: true,
     stopping: stopping.signal,
@@ -86,13 +97,14 @@ export const startApp = async (
     await new Promise((done) => server.close(done))
     running.abort()
     await stopped
-    await outbound.close()
+    await Promise.all([outbound.close(), files.close()])
     await store.close()
     await Promise.all([pool.end(), logPool.end(), workPool.end()])
   }
   const stop = async () => {
     await leave()
     await database.drop()
+    await rm(dataFolder, { recursive: true, force: true })
   }
-  return { ...app, url, admin, pool, database, faults, leave, stop }
+  return { ...app, url, admin, pool, database, dataFolder, faults, leave, stop }
 }

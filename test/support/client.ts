@@ -40,6 +40,8 @@ export const createClient = (url: string, token?: string) => {
   return {
     url,
     token,
+    /** For requests that are not JSON. */
+    authorization: `Bearer ${token ?? ''}`,
     call,
     get: (path: string) => call('GET', path),
     post: (path: string, body: unknown = {}, headers?: Record<string, string>) =>

@@ -1,5 +1,5 @@
 import type { ZapiniEvent } from '../../src/domain/catalogue.ts'
-import { conversationId, defaultWebhookId, userId } from '../../src/domain/ids.ts'
+import { contactId, conversationId, defaultWebhookId, userId } from '../../src/domain/ids.ts'
 import { NO_STREAM, type EventStore, type Position } from '../../src/ports/event-store.ts'
 import {
   incoming,
@@ -15,6 +15,7 @@ import {
   toAppend,
 } from './facts.ts'
 
+const ANN = '5511666666666@s.whatsapp.net'
 const OTHER_INSTANCE = '550e8400-e29b-41d4-a716-446655440099'
 export const TOKEN = '550e8400-e29b-41d4-a716-446655440011'
 export const VIP = '550e8400-e29b-41d4-a716-446655440001'
@@ -56,6 +57,16 @@ const started = (number: number, chat: string, seconds: number): Told => [
     data: { number, instanceId: INSTANCE, chat, isGroup: chat === TEAM, at: later(seconds) },
   },
 ]
+const person = (
+  number: number,
+  jid: string,
+  event: 'ContactCreated' | 'ContactLearned',
+  seconds: number,
+  said = {},
+): Told => [
+  `contact-${contactId(INSTANCE, jid)}`,
+  { type: event, data: { number, instanceId: INSTANCE, jid, ...said, at: later(seconds) } },
+]
 const created = (id: string, number: number): Told => [
   `instance-${id}`,
   {
@@ -92,6 +103,25 @@ const changed = (
   chat: string,
   seconds: number,
 ): Told => [`conversation-${conversationId(INSTANCE, chat)}`, { type, data: { at: later(seconds) } }]
+/** An upload of the shop, and the file of a message that was deleted. */
+export const UPLOAD = '550e8400-e29b-41d4-a716-446655440021'
+const DELETED_MEDIA = '550e8400-e29b-41d4-a716-446655440022'
+const stored = (id: string, seconds: number, fields: object): Told => [
+  `media-${id}`,
+  {
+    type: 'MediaStored',
+    data: {
+      type: 'image',
+      mimeType: 'image/png',
+      size: 70,
+      sha256: 'hash of the content',
+      key: `key of ${id}`,
+      instanceId: INSTANCE,
+      at: later(seconds),
+      ...fields,
+    },
+  },
+]
 const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
 const group = { ...placeIn(TEAM), chat: TEAM, chatName: 'Marketing Team', conversationNumber: 2 }
 
@@ -156,6 +186,8 @@ export const story: readonly Told[] = [
       }),
     },
   ],
+  person(1, JOHN, 'ContactLearned', 11, { pushName: 'John D.' }),
+  person(1, JOHN, 'ContactCreated', 12, { name: 'João Doe', email: 'john@example.com', notes: 'VIP' }),
   reacted('hi', MARY, '👍', 12),
   reacted('hi', JOHN, '❤️', 13),
   reacted('hi', MARY, '', 14),
@@ -190,6 +222,14 @@ export const story: readonly Told[] = [
   ],
   sent('voice', 21, 'audio'),
   step('voice', 'MessagePlayed', 22),
+  person(2, MARY, 'ContactLearned', 23),
+  person(2, MARY, 'ContactLearned', 24, { pushName: 'Mary' }),
+  person(3, ANN, 'ContactCreated', 25, { name: 'Ann' }),
+  [`contact-${contactId(INSTANCE, ANN)}`, { type: 'ContactDeleted', data: { at: later(26) } }],
+  [
+    `contact-${contactId(INSTANCE, JOHN)}`,
+    { type: 'ContactChanged', data: { name: 'João Doe', company: 'Acme Inc', at: later(27) } },
+  ],
   started(2, TEAM, 30),
   [
     messageStream('all'),
@@ -234,6 +274,9 @@ export const story: readonly Told[] = [
     messageStream('early'),
     { type: 'MessageReceived', data: incoming('early', { number: 9, at: later(33) }) },
   ],
+  stored(UPLOAD, 34, { filename: 'logo.png', expiresAt: later(7 * 86_400) }),
+  stored(DELETED_MEDIA, 34, { conversationId: conversationId(INSTANCE, JOHN) }),
+  [`media-${DELETED_MEDIA}`, { type: 'MediaDeleted', data: { reason: 'requested', at: later(35) } }],
   [messageStream('lost'), { type: 'MessageQueued', data: outgoing('lost', { number: 10, at: later(35) }) }],
   [
     messageStream('lost'),

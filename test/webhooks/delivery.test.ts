@@ -5,6 +5,7 @@ import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
+import { publicTypes } from '../../src/domain/public-events.ts'
 import { OPERATOR_TOKEN, startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, login, type Client } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
@@ -35,6 +36,8 @@ const instanceWith = async (webhook: Record<string, unknown>, client: Client = a
   const id = await createConnectedInstance(client)
   const { status, body } = await client.put(`/instances/${id}/webhook`, {
     webhook_secret: SECRET,
+    // Who writes becomes a contact, which would be told as well.
+    events: publicTypes.filter((type) => type !== 'contact.update'),
     ...webhook,
   })
   expect(status).toBe(200)

@@ -19,6 +19,7 @@ const tableOf: Record<NumberedKind, string> = {
   instance: 'instance',
   conversation: 'conversation',
   message: 'message',
+  contact: 'contact',
 }
 
 /** Takes the numbers of one kind; under load some ahead, as many as are asked for in the time that they are good for. */

@@ -2,10 +2,10 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { notFound, Refusal } from '../../domain/errors.ts'
 import type { ParticipantAction } from '../../domain/group.ts'
-import { numberOf } from '../../domain/values.ts'
+import { numberOf, toPerson } from '../../domain/values.ts'
 import type { GroupGateway, GroupMetadata, GroupParticipant } from '../../ports/groups.ts'
 import type { GroupStore, StoredGroup } from './group-store.ts'
-import { namedGroup, personOf } from './people.ts'
+import { namedGroup } from './people.ts'
 import { underway, type InTurn, type Session, type Sessions } from './sessions.ts'
 import { within } from './within.ts'
 
@@ -122,7 +122,7 @@ export const createGroupSightings =
 export type GroupSightings = ReturnType<typeof createGroupSightings>
 
 export const ownJid = ({ phoneNumber }: { readonly phoneNumber: string }) =>
-  personOf(phoneNumber, 'phone_number')
+  toPerson(phoneNumber, 'phone_number')
 const turnOf = (instanceId: string, jid: string) => `${instanceId} ${jid}`
 
 export const isIn = ({ participants }: { readonly participants: Participants }, person: string) =>

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { invalid } from '../../domain/errors.ts'
-import { isGroup, toJid } from '../../domain/values.ts'
+import { isGroup, toJid, toPerson } from '../../domain/values.ts'
 import type { SandboxGroup, SandboxProfile, SandboxWritten } from '../../ports/sandbox.ts'
 
 /** Digits that are always the same for the same words. */
@@ -14,13 +14,6 @@ export const ownNumber = (instanceId: string) => `55119${digitsOf(8, instanceId)
 
 /** In the form of the ids that WhatsApp's iPhone app gives. */
 export const newWhatsappId = () => `3A${randomBytes(9).toString('hex').toUpperCase()}`
-
-/** JID of a person; a group is refused. */
-export const personOf = (text: string, field: string): string => {
-  const jid = toJid(text, field)
-  if (isGroup(jid)) throw invalid(field, 'must be a person, not a group')
-  return jid
-}
 
 const groupOf = (instanceId: string, group: SandboxGroup) => {
   if (typeof group !== 'string') {
@@ -43,7 +36,7 @@ const groupJid = (id: string): string => {
 /** Where something is written and who wrote it, in a gateway's words. */
 export const placeAndAuthor = (instanceId: string, owner: SandboxProfile, written: SandboxWritten) => {
   const { from, name, fromMe = false } = written
-  const person = personOf(from, 'from')
+  const person = toPerson(from, 'from')
   const group = written.group === undefined ? undefined : groupOf(instanceId, written.group)
   const senderName = fromMe ? owner.profileName : name
   const chatName = group ? group.name : fromMe ? name : undefined
@@ -51,7 +44,7 @@ export const placeAndAuthor = (instanceId: string, owner: SandboxProfile, writte
     place: { chat: group?.chat ?? person, ...(chatName !== undefined && { chatName }) },
     author: {
       fromMe,
-      sender: fromMe ? personOf(owner.phoneNumber, 'from') : person,
+      sender: fromMe ? toPerson(owner.phoneNumber, 'from') : person,
       ...(senderName !== undefined && { senderName }),
     },
   }

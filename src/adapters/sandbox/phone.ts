@@ -1,8 +1,8 @@
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
-import { isGroup, numberOf } from '../../domain/values.ts'
+import { isGroup, numberOf, toPerson } from '../../domain/values.ts'
 import type { SandboxPhone, SandboxWritten } from '../../ports/sandbox.ts'
 import { ownJid, type GroupSightings } from './groups.ts'
-import { newWhatsappId, ownNumber, personOf, placeAndAuthor } from './people.ts'
+import { newWhatsappId, ownNumber, placeAndAuthor } from './people.ts'
 import type { PhoneStore } from './phone-store.ts'
 import {
   change,
@@ -52,7 +52,7 @@ export const sandboxPhone = ({ sessions, store, inTurn, seeGroup }: Parts): Sand
           phoneNumber:
             phoneNumber === undefined
               ? ownNumber(instanceId)
-              : numberOf(personOf(phoneNumber, 'phone_number')),
+              : numberOf(toPerson(phoneNumber, 'phone_number')),
           ...(name !== undefined && { profileName: name }),
         }
         await store.pair(instanceId, profile)

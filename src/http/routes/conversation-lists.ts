@@ -35,7 +35,7 @@ export const conversationLists = (services: Services, instances: Instances) => {
       path: of.path,
       operationId: of.operationId,
       tag: of.chat ? 'Chat' : 'Conversations',
-      reads: ['conversations', 'conversationTags', 'tags', 'instances'],
+      reads: ['conversations', 'contacts', 'conversationTags', 'tags', 'instances'],
       summary: of.summary,
       description: 'The one with the newest message first.',
       access: 'conversations:read',
@@ -45,10 +45,7 @@ export const conversationLists = (services: Services, instances: Instances) => {
       responses: { 200: pagedEnvelope(ListedConversation) },
       async handle({ caller, query }) {
         const { page, perPage } = pageOf(query)
-        const instanceId =
-          query.instance_id === undefined
-            ? caller.instanceId
-            : (await instances.ofCaller(caller, query.instance_id)).id
+        const instanceId = await instances.only(caller, query.instance_id)
         const tagIds = [...(query.tag_ids ?? []), ...(query.tag_id === undefined ? [] : [query.tag_id])]
         const { rows, total } = await listConversations(db, {
           tenantId: caller.tenantId,

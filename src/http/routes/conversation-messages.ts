@@ -25,7 +25,7 @@ export const conversationMessages = ({ db }: Services, { conversationOf }: Finde
       path: of.path,
       operationId: of.operationId,
       tag: of.chat ? 'Chat' : 'Conversations',
-      reads: ['conversations', 'messages'],
+      reads: ['conversations', 'messages', 'contacts'],
       summary: of.chat ? 'Messages for a chat on a screen' : 'Messages of a conversation',
       description:
         'Oldest first. Without after_id: the newest messages (before before_id). With after_id: the ones that follow it.',

@@ -46,7 +46,7 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
     method: 'GET',
     path: '/conversations/:id',
     operationId: 'getConversation',
-    reads: ['conversations', 'conversationTags', 'tags', 'instances'],
+    reads: ['conversations', 'contacts', 'conversationTags', 'tags', 'instances'],
     summary: 'One conversation',
     access: 'conversations:read',
     successDescription: 'The conversation.',

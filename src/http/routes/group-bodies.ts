@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
 import { isDone, type ParticipantAction, type ParticipantResult } from '../../domain/group.ts'
-import { isGroup, toJid } from '../../domain/values.ts'
+import { toPerson } from '../../domain/values.ts'
 import type { GroupMetadata } from '../../ports/groups.ts'
 
 const PARTICIPANTS_MAX = 1024
@@ -70,12 +70,7 @@ export const groupJidOf = (ref: string): string => {
 /** JIDs of the people named, each once. */
 export const participantsOf = (given: readonly string[] | undefined): string[] => {
   if (!given) throw invalid('participants', 'is required')
-  const jids = given.map((text, n) => {
-    const jid = toJid(text, `participants.${n}`)
-    if (isGroup(jid)) throw invalid(`participants.${n}`, 'must be a person, not a group')
-    return jid
-  })
-  return [...new Set(jids)]
+  return [...new Set(given.map((text, n) => toPerson(text, `participants.${n}`)))]
 }
 
 export const resultView = (action: ParticipantAction, { jid, status }: ParticipantResult) => ({

@@ -8,12 +8,14 @@ import { automationControlRoutes } from './automation-control.ts'
 import { chatRoutes } from './chat.ts'
 import { conversationLists } from './conversation-lists.ts'
 import { conversationMessages } from './conversation-messages.ts'
+import { contactRoutes } from './contacts.ts'
 import { conversationRoutes } from './conversations.ts'
 import { groupParticipantRoutes } from './group-participants.ts'
 import { groupRoutes } from './groups.ts'
 import { eventRoutes } from './events.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
+import { mediaRoutes } from './media.ts'
 import { messageRoutes } from './messages.ts'
 import { sandboxRoutes } from './sandbox.ts'
 import { tagRoutes } from './tags.ts'
@@ -39,6 +41,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...automationBulkRoutes(services, finders),
     ...tagRoutes(services, finders),
     ...chatRoutes(services, instances, finders),
+    ...mediaRoutes(services),
+    ...contactRoutes(services, instances),
     ...searchRoutes(services, instances),
     ...eventRoutes(services, instances),
     ...userRoutes(services),

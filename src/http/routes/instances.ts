@@ -16,6 +16,7 @@ import {
 } from '../../domain/instance.ts'
 import type { Context } from '../../domain/metadata.ts'
 import { literals, Uuid } from '../../domain/values.ts'
+import { countContacts } from '../../projections/contacts.ts'
 import { countConversations } from '../../projections/conversations.ts'
 import { listInstances, type InstanceRow } from '../../projections/instances.ts'
 import { contextOf } from '../context.ts'
@@ -237,7 +238,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       path: '/instances/:id/stats',
       operationId: 'getInstanceStats',
       tag,
-      reads: ['instances', 'instanceActivity', 'conversations', 'outbox'],
+      reads: ['instances', 'instanceActivity', 'outbox', 'conversations', 'contacts'],
       summary: 'Usage of the instance',
       description: "Days, weeks (from Monday) and months are those of the account's time zone.",
       access: 'instances:read',
@@ -260,7 +261,11 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
       },
       async handle({ caller, params }) {
         const row = await rowOf(caller, params.id)
-        const [usage, counts] = await Promise.all([usageOf(caller, [row]), countConversations(db, row)])
+        const [usage, conversations_count, contacts_count] = await Promise.all([
+          usageOf(caller, [row]),
+          countConversations(db, row),
+          countContacts(db, row.id),
+        ])
         const { activity, quota } = usage(row)
         const { sentToday, sentThisWeek, sentThisMonth, receivedToday } = activity
         return reply(
@@ -271,8 +276,8 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
             messages_this_week: sentThisWeek,
             messages_this_month: sentThisMonth,
             messages_received_today: receivedToday,
-            conversations_count: counts.conversations,
-            contacts_count: counts.people,
+            conversations_count,
+            contacts_count,
           }),
         )
       },

@@ -1,10 +1,11 @@
-import { Type } from 'typebox'
-import { invalid, notFound, Refusal } from '../../domain/errors.ts'
-import { mediaKinds } from '../../domain/message.ts'
+import { Type, type Static } from 'typebox'
+import { notFound, Refusal } from '../../domain/errors.ts'
+import { describeRules, mediaRules, mediaTypes } from '../../domain/media-rules.ts'
 import { instanceStatuses } from '../../domain/instance.ts'
 import { literals, toJid, Uuid } from '../../domain/values.ts'
 import type { SentMessage } from '../../write/send.ts'
 import type { Instances } from '../instances.ts'
+import { createMediaContent } from '../media-content.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import { createSending, Recipient, ReplyTo, sendRefusals, TEXT_MAX } from '../sending.ts'
 import type { Services } from '../services.ts'
@@ -12,8 +13,7 @@ import type { Services } from '../services.ts'
 const tag = 'Instance API'
 const URL_MAX = 2048
 const CAPTION_MAX = 1024
-
-const sendableMedia = mediaKinds.filter((kind) => kind !== 'sticker')
+const ID_MAX = 100
 
 const common = {
   method: 'POST',
@@ -45,10 +45,51 @@ const sendResponses = {
   202: Type.Object({ ...sentFields, status: Type.Literal('queued') }),
 }
 
+const MediaBody = Type.Object({
+  recipient: Recipient,
+  media_url: Type.Optional(
+    Type.String({ minLength: 1, maxLength: URL_MAX, description: 'Public URL of the file' }),
+  ),
+  media_id: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: ID_MAX,
+      description: 'File from `POST /media/upload`; instead of media_url',
+    }),
+  ),
+  media_type: literals(mediaTypes),
+  caption: Type.Optional(Type.String({ maxLength: CAPTION_MAX })),
+  filename: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  reply_to: Type.Optional(ReplyTo),
+  ...instanceField,
+  ...queueField,
+})
+const mediaRoute = {
+  ...common,
+  refusals: [...sendRefusals, 'MEDIA_UNAVAILABLE'],
+  reads: ['media'],
+  summary: 'Send an image, a video, audio or a document',
+  description:
+    'Give `media_url` or `media_id`. A file at a URL is fetched, checked and kept before this answers: ' +
+    `${describeRules(mediaRules)}.`,
+  body: MediaBody,
+  successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
+  responses: sendResponses,
+  examples: {
+    body: {
+      recipient: '5511999999999',
+      media_url: 'https://example.com/image.jpg',
+      media_type: 'image',
+      caption: 'Confira esta imagem!',
+    },
+  },
+} as const
+
 /** Direct sending, with the token of an instance or of a user. */
 export const messageRoutes = (services: Services, instances: Instances) => {
-  const { db, refusedUrl } = services
+  const { db } = services
   const { whatsappIdOf, replyTo, sendContent } = createSending(services)
+  const mediaContent = createMediaContent(services)
 
   const answer = (what: string, { whatsappId, id, at, status }: SentMessage) => {
     const fields = { success: true as const, message_id: whatsappId, message_uuid: id, timestamp: at }
@@ -64,6 +105,21 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       case 'received':
         throw new Error(`A message that was sent cannot be ${status}`)
     }
+  }
+
+  const sendMedia = async (
+    caller: Caller,
+    request: RouteRequest,
+    { recipient, instance_id, reply_to, queue, ...file }: Static<typeof MediaBody>,
+  ) => {
+    const chat = toJid(recipient, 'recipient')
+    const instance = await instances.meant(caller, instance_id, request.host)
+    const fields = { ...file, ...(await replyTo(instance.id, reply_to)) }
+    const content = mediaContent(caller, request, instance.id, fields)
+    return answer(
+      'Media',
+      await sendContent(caller, request, { instanceId: instance.id, chat, queue }, content),
+    )
   }
 
   return [
@@ -98,51 +154,23 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       },
     }),
     route({
-      ...common,
+      ...mediaRoute,
       path: '/send-media',
       operationId: 'sendMedia',
-      summary: 'Send an image, a video, audio or a document',
       aliases: {
         ...recipientAliases,
         media_url: ['url'],
         media_type: ['type'],
         reply_to: ['quoted_message_id'],
       },
-      body: Type.Object({
-        recipient: Recipient,
-        media_url: Type.String({ minLength: 1, maxLength: URL_MAX, description: 'Public URL of the file' }),
-        media_type: literals(sendableMedia),
-        caption: Type.Optional(Type.String({ maxLength: CAPTION_MAX })),
-        filename: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-        reply_to: Type.Optional(ReplyTo),
-        ...instanceField,
-        ...queueField,
-      }),
-      successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
-      responses: sendResponses,
-      examples: {
-        body: {
-          recipient: '5511999999999',
-          media_url: 'https://example.com/image.jpg',
-          media_type: 'image',
-          caption: 'Confira esta imagem!',
-        },
-      },
-      async handle({ caller, body, request }) {
-        const chat = toJid(body.recipient, 'recipient')
-        const refused = refusedUrl(body.media_url)
-        if (refused !== undefined) throw invalid('media_url', refused)
-        const instance = await instances.meant(caller, body.instance_id, request.host)
-        const content = {
-          kind: body.media_type,
-          url: body.media_url,
-          ...(body.caption !== undefined && { caption: body.caption }),
-          ...(body.filename !== undefined && { filename: body.filename }),
-          ...(await replyTo(instance.id, body.reply_to)),
-        }
-        const to = { instanceId: instance.id, chat, queue: body.queue }
-        return answer('Media', await sendContent(caller, request, to, content))
-      },
+      handle: ({ caller, body, request }) => sendMedia(caller, request, body),
+    }),
+    route({
+      ...mediaRoute,
+      path: '/messages/send-media',
+      operationId: 'sendMediaMessage',
+      aliases: { ...recipientAliases, reply_to: ['quoted_message_id'] },
+      handle: ({ caller, body, request }) => sendMedia(caller, request, body),
     }),
     route({
       ...common,

@@ -51,10 +51,7 @@ ${RANKED_MAX} matches the newest ${RANKED_MAX} are found.`,
       async handle({ caller, query }) {
         const { page, perPage, offset } = pageOf(query)
         const terms = searchTerms(query.q)
-        const instanceId =
-          query.instance_id === undefined
-            ? caller.instanceId
-            : (await instances.ofCaller(caller, query.instance_id)).id
+        const instanceId = await instances.only(caller, query.instance_id)
         const conversationId =
           query.conversation_id === undefined
             ? undefined

@@ -1,0 +1,133 @@
+import { isDeepStrictEqual } from 'node:util'
+import { Type, type Static } from 'typebox'
+import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
+import { invalid, notFound } from './errors.ts'
+import { PersonalText, SerialNumber, Time, Uuid } from './values.ts'
+
+const Place = Type.Object({ number: SerialNumber, instanceId: Uuid, jid: PersonalText })
+/** What a user says about somebody; what is not said is left out. */
+const Details = Type.Object({
+  name: Type.Optional(PersonalText),
+  email: Type.Optional(PersonalText),
+  company: Type.Optional(PersonalText),
+  notes: Type.Optional(PersonalText),
+})
+
+export const contactEvents = {
+  /** Saved by a user; may have been learned before. */
+  ContactCreated: eventSchema(Type.Object({ ...Place.properties, ...Details.properties, at: Time })),
+  /** Somebody wrote who was not known, or goes by another name now. */
+  ContactLearned: eventSchema(
+    Type.Object({ ...Place.properties, pushName: Type.Optional(PersonalText), at: Time }),
+  ),
+  /** What is said about the contact from now on. */
+  ContactChanged: eventSchema(Type.Object({ ...Details.properties, at: Time })),
+  ContactDeleted: eventSchema(Type.Object({ at: Time })),
+}
+export type ContactEvent = EventOf<typeof contactEvents>
+export type ContactDetails = Readonly<Static<typeof Details>>
+
+export type Person = {
+  readonly instanceId: string
+  readonly jid: string
+  /** The name that people give themselves in WhatsApp. */
+  readonly pushName?: string
+  readonly details: ContactDetails
+  /** By a user; otherwise only learned. */
+  readonly saved: boolean
+  readonly createdAt: string
+}
+
+export type Contact = {
+  /** Stays when the contact is deleted. */
+  readonly number?: number
+  /** What was heard before this is old news. */
+  readonly heardAt?: string
+  /** While there is a contact. */
+  readonly person?: Person
+}
+
+/** Somebody whom an instance knows: saved by a user, or learned from what came in. */
+export const Contact: Decider<Contact, ContactEvent> = {
+  category: 'contact',
+  events: contactEvents,
+  initial: {},
+  evolve: (state, event) => {
+    switch (event.type) {
+      case 'ContactCreated': {
+        const { number, instanceId, jid, at, ...details } = event.data
+        const known = state.person ?? { instanceId, jid, createdAt: at }
+        return { ...state, number, person: { ...known, details, saved: true } }
+      }
+      case 'ContactLearned': {
+        const { number, at, ...heard } = event.data
+        const known = state.person ?? { details: {}, saved: false, createdAt: at }
+        return { number, heardAt: at, person: { ...known, ...heard } }
+      }
+      case 'ContactChanged': {
+        const { at: _at, ...details } = event.data
+        return state.person ? { ...state, person: { ...state.person, details, saved: true } } : state
+      }
+      case 'ContactDeleted': {
+        const { person: _person, ...rest } = state
+        return { ...rest, heardAt: event.data.at }
+      }
+    }
+  },
+}
+
+export type ContactDecision = Decide<Contact, ContactEvent>
+export type ContactPlace = Readonly<Static<typeof Place>>
+/** null, or nothing but blanks, says nothing. */
+export type GivenDetails = { readonly [F in keyof ContactDetails]?: string | null | undefined }
+
+const detailsOf = (given: GivenDetails): ContactDetails => {
+  const details: Static<typeof Details> = {}
+  for (const field of ['name', 'email', 'company', 'notes'] as const) {
+    const text = given[field]?.trim()
+    if (text) details[field] = text
+  }
+  return details
+}
+
+/** Saves somebody under the number that the contact has or had, else under that of `place`. Saved already: nothing. */
+export const save =
+  (place: ContactPlace, given: GivenDetails, at: string): ContactDecision =>
+  ({ person, number = place.number }) =>
+    person?.saved ? [] : [{ type: 'ContactCreated', data: { ...place, ...detailsOf(given), number, at } }]
+
+/** Saves somebody; refuses if that was done before. */
+export const create =
+  (place: ContactPlace, given: GivenDetails, at: string): ContactDecision =>
+  (contact) => {
+    if (contact.person?.saved)
+      throw invalid('phone_number', `is already a contact, with the id ${contact.number ?? ''}`)
+    return save(place, given, at)(contact)
+  }
+
+/** Takes down who wrote. A name that is not said, or was heard before what is known, changes nothing. */
+export const learn =
+  (heard: ContactPlace & { readonly pushName?: string; readonly at: string }): ContactDecision =>
+  ({ person, number = heard.number, heardAt = '' }) => {
+    const isNews = !person || (heard.pushName !== undefined && heard.pushName !== person.pushName)
+    return isNews && heard.at >= heardAt ? [{ type: 'ContactLearned', data: { ...heard, number } }] : []
+  }
+
+/** Changes what is said about the contact, which saves it; a field that is left out stays, null clears it. */
+export const change =
+  (given: GivenDetails, at: string): ContactDecision =>
+  ({ person }) => {
+    if (!person) throw notFound('Contact')
+    const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+    const details = detailsOf({ ...person.details, ...said })
+    return isDeepStrictEqual(details, person.details)
+      ? []
+      : [{ type: 'ContactChanged', data: { ...details, at } }]
+  }
+
+export const remove =
+  (at: string): ContactDecision =>
+  ({ person }) => {
+    if (!person) throw notFound('Contact')
+    return [{ type: 'ContactDeleted', data: { at } }]
+  }

@@ -1,0 +1,61 @@
+import { Readable } from 'node:stream'
+import { stringify } from 'csv-stringify/sync'
+import type { Kysely } from 'kysely'
+import { Type } from 'typebox'
+import { contactPages, type ContactFilter } from '../projections/contacts.ts'
+import type { Database } from '../projections/database.ts'
+import { ContactView, contactView } from './contacts.ts'
+import { envelope } from './format.ts'
+import { rawText } from './route.ts'
+
+export const exportFormats = ['json', 'csv'] as const
+type Format = (typeof exportFormats)[number]
+
+/** Rows held in memory at a time. */
+const PAGE = 500
+const contentTypes = { json: 'application/json', csv: 'text/csv; charset=utf-8' } as const
+const columns = Object.keys(ContactView.properties).filter((name) => name !== 'profile_picture_url')
+
+export const exportForms = {
+  [contentTypes.json]: envelope(Type.Array(ContactView)),
+  [contentTypes.csv]: rawText(
+    contentTypes.csv,
+    `UTF-8 with a byte order mark, so that spreadsheets know it. Columns: ${columns.join(', ')}. A cell that a spreadsheet would take for a formula (it begins with =, +, - or @) has an apostrophe in front.`,
+  ),
+}
+
+type View = ReturnType<typeof contactView>
+type Pages = AsyncIterable<readonly View[]>
+
+async function* asJson(pages: Pages) {
+  yield '{"success":true,"data":['
+  let separator = ''
+  for await (const page of pages) {
+    yield separator + page.map((contact) => JSON.stringify(contact)).join(',')
+    separator = ','
+  }
+  yield ']}'
+}
+
+async function* asCsv(pages: Pages) {
+  const cast = { boolean: String }
+  const options = { columns, cast, escape_formulas: true, record_delimiter: 'windows' }
+  yield stringify([], { ...options, header: true, bom: true })
+  for await (const page of pages) yield stringify([...page], options)
+}
+
+async function* viewsOf(pages: ReturnType<typeof contactPages>): Pages {
+  for await (const page of pages) yield page.map(contactView)
+}
+
+/** All contacts, read from the database as they are sent, and the headers that go with them. */
+export const exportContacts = (db: Kysely<Database>, filter: ContactFilter, format: Format) => {
+  const pages = viewsOf(contactPages(db, filter, PAGE))
+  return {
+    stream: Readable.from(format === 'csv' ? asCsv(pages) : asJson(pages), { objectMode: false }),
+    headers: {
+      'Content-Type': contentTypes[format],
+      'Content-Disposition': `attachment; filename="contacts.${format}"`,
+    },
+  }
+}

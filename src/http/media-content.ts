@@ -1,0 +1,92 @@
+import { invalid, Refusal } from '../domain/errors.ts'
+import { messageMediaId } from '../domain/ids.ts'
+import type { MediaType } from '../domain/media-rules.ts'
+import { isMedia, type Content, type MediaMessage } from '../domain/message.ts'
+import type { PrepareContent } from '../write/send.ts'
+import { contextOf } from './context.ts'
+import { createFinders } from './finders.ts'
+import { mediaIdOf, mediaUrl } from './media-view.ts'
+import type { Caller, RouteRequest } from './route.ts'
+import type { Services } from './services.ts'
+
+/** What a caller says about the file that it sends: exactly one of `media_url` and `media_id`. */
+export type MediaFields = {
+  readonly media_url?: string
+  readonly media_id?: string
+  readonly media_type: MediaType
+  readonly caption?: string
+  readonly filename?: string
+  /** WhatsApp id of the message that it answers. */
+  readonly replyTo?: string | undefined
+}
+
+type FileFacts = Pick<MediaMessage, 'url' | 'mediaId' | 'mimeType' | 'size' | 'filename'>
+
+/**
+ * Content for a send, from what a caller says. A route that uses it has `reads: ['media']`. The file is fetched, checked
+ * and kept before the message is queued; not again for a message that was queued before.
+ */
+export const createMediaContent = ({ db, media, refusedUrl, settings }: Services) => {
+  const { mediaOf } = createFinders(db)
+
+  const uploaded = async (caller: Caller, request: RouteRequest, ref: string, type: MediaType) => {
+    const row = await mediaOf(caller, ref).catch((error: unknown) => {
+      if (!(error instanceof Refusal)) throw error
+      throw invalid('media_id', 'is not a file of this account, or is no longer there')
+    })
+    if (row.type !== type) throw invalid('media_type', `must be ${row.type} for this file`)
+    const { id: mediaId, mime_type: mimeType, size, filename, key } = row
+    const url = mediaUrl({ key, mimeType }, request, settings.publicUrl)
+    return { url, mediaId, mimeType, size, ...(filename !== null && { filename }) }
+  }
+
+  return (caller: Caller, request: RouteRequest, instanceId: string, body: MediaFields): PrepareContent => {
+    const { media_url: url, media_id: ref, media_type: type } = body
+    if (url === undefined && ref === undefined) throw invalid('media_url', 'or media_id is required')
+    if (url !== undefined && ref !== undefined)
+      throw invalid('media_id', 'and media_url exclude each other: give one of them')
+    const refused = url === undefined ? undefined : refusedUrl(url)
+    if (refused !== undefined) throw invalid('media_url', refused)
+
+    const fetched = async (url: string, message: { id: string; conversationId: string }) => {
+      const { id: messageId, conversationId } = message
+      const place = { id: messageMediaId(messageId, url), instanceId, conversationId, messageId }
+      const wanted = { type, filename: body.filename }
+      const { id: mediaId, file } = await media.fetch(url, wanted, place, contextOf(caller, request))
+      const { mimeType, size, filename } = file
+      return { url, mediaId, mimeType, size, ...(filename !== undefined && { filename }) }
+    }
+
+    return async ({ queued, ...message }) => {
+      if (queued) return contentOf(body, isSameFile(queued, url, ref) ? factsOf(queued) : {})
+      if (ref !== undefined) return contentOf(body, await uploaded(caller, request, ref, type))
+      return contentOf(body, url === undefined ? {} : await fetched(url, message))
+    }
+  }
+}
+
+const isSameFile = (
+  queued: Content,
+  url: string | undefined,
+  ref: string | undefined,
+): queued is MediaMessage =>
+  isMedia(queued) && (ref === undefined ? queued.url === url : queued.mediaId === mediaIdOf(ref))
+
+const factsOf = ({ url, mediaId, mimeType, size, filename }: MediaMessage): FileFacts => ({
+  ...(url !== undefined && { url }),
+  ...(mediaId !== undefined && { mediaId }),
+  ...(mimeType !== undefined && { mimeType }),
+  ...(size !== undefined && { size }),
+  ...(filename !== undefined && { filename }),
+})
+
+const contentOf = (
+  { media_type: kind, caption, filename, replyTo }: MediaFields,
+  file: FileFacts,
+): Content => ({
+  kind,
+  ...file,
+  ...(filename !== undefined && { filename }),
+  ...(caption !== undefined && { caption }),
+  ...(replyTo !== undefined && { replyTo }),
+})

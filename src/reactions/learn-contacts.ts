@@ -1,0 +1,73 @@
+import { LRUCache } from 'lru-cache'
+import { upcast } from '../domain/catalogue.ts'
+import { idOfStream } from '../domain/decider.ts'
+import { contactId } from '../domain/ids.ts'
+import type { Context } from '../domain/metadata.ts'
+import { isGroup } from '../domain/values.ts'
+import type { Recorded } from '../ports/event-store.ts'
+import { isOf, type RecordedOf } from '../projections/projection.ts'
+import type { Contacts, Heard } from '../write/contacts.ts'
+import type { Reaction } from './runner.ts'
+
+/** People whose names are remembered, so that most messages cost nothing. */
+const KEPT = 50_000
+const REST_MS = 20
+/** Characters; WhatsApp's own names are shorter. */
+const NAME_MAX = 200
+/** Known, but by no name. */
+const NAMELESS = ''
+
+type News = { readonly heard: Heard; readonly context: Context }
+
+/** Learns who writes: everybody becomes a contact, by the name that they last gave themselves. */
+export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
+  const known = new LRUCache<string, string>({ max: KEPT })
+
+  /** The last that a batch says about each person; for somebody who is known by that name already, nothing. */
+  const newsOf = (batch: readonly Recorded[]) => {
+    const news = new Map<string, News>()
+    for (const event of batch)
+      if (isOf(event, 'ContactDeleted')) {
+        known.delete(idOfStream(event.stream))
+        news.delete(idOfStream(event.stream))
+      } else if (isOf(event, 'MessageReceived')) {
+        const { heard, context } = newsFrom(upcast(event))
+        if (isGroup(heard.jid)) continue
+        const id = contactId(heard.instanceId, heard.jid)
+        const before = news.get(id)
+        const pushName = heard.pushName ?? before?.heard.pushName
+        if (known.has(id) && (pushName === undefined || known.get(id) === pushName)) news.delete(id)
+        else news.set(id, { heard: { ...heard, ...(pushName !== undefined && { pushName }) }, context })
+      }
+    return news
+  }
+
+  return {
+    name: 'learn-contacts',
+    restMs: REST_MS,
+    handle: async (batch) => {
+      const learning = [...newsOf(batch)].map(async ([id, { heard, context }]) => {
+        const person = await hear(heard, context)
+        if (person) known.set(id, person.pushName ?? NAMELESS)
+      })
+      await Promise.all(learning)
+    },
+  }
+}
+
+const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {
+  const { instanceId, sender: jid, senderName } = data
+  const pushName = Array.from(senderName ?? '')
+    .slice(0, NAME_MAX)
+    .join('')
+    .trim()
+  return {
+    heard: { instanceId, jid, ...(pushName !== '' && { pushName }), at: meta.at },
+    context: {
+      tenant: meta.tenant,
+      actor: { kind: 'gateway' },
+      correlation: meta.correlation,
+      causation: id,
+    },
+  }
+}

@@ -1,0 +1,57 @@
+import type { Kysely } from 'kysely'
+import { upcast } from '../domain/catalogue.ts'
+import { idOfStream } from '../domain/decider.ts'
+import { discard, Media } from '../domain/media.ts'
+import type { Position } from '../ports/event-store.ts'
+import type { MediaStore } from '../ports/media-store.ts'
+import type { Database } from '../projections/database.ts'
+import { mediaOfConversation } from '../projections/media.ts'
+import { isOf, type RecordedOf } from '../projections/projection.ts'
+import type { Transact } from '../write/transact.ts'
+import type { Reaction } from './runner.ts'
+
+const PAGE = 200
+const AT_ONCE = 8
+
+type Options = {
+  readonly db: Kysely<Database>
+  readonly transact: Transact
+  readonly mediaStore: MediaStore
+  /** Resolves once the media read model knows everything up to a position. */
+  readonly ready: (position: Position, signal: AbortSignal) => Promise<void>
+}
+
+/** Deletes the files of what was deleted, and takes the media of a conversation away with it. */
+export const removeMedia = ({ db, transact, mediaStore, ready }: Options): Reaction => {
+  const ofConversation = async (event: RecordedOf<'ConversationDeleted'>, signal: AbortSignal) => {
+    await ready(event.position, signal)
+    const { at } = event.meta
+    const decide = discard('conversation_deleted', new Date().toISOString())
+    const context = {
+      actor: { kind: 'system' },
+      correlation: event.meta.correlation,
+      causation: event.id,
+    } as const
+    // What was stored later belongs to a conversation that began anew under the same id.
+    const page = (after: string | undefined) =>
+      mediaOfConversation(db, idOfStream(event.stream), { until: at, after, limit: PAGE })
+    for (let rows = await page(undefined); rows.length > 0; rows = await page(rows.at(-1)?.id))
+      await each(rows, ({ id, tenant_id: tenant }) => transact(Media, id, decide, { ...context, tenant }))
+  }
+
+  return {
+    name: 'media-removal',
+    handle: async (batch, signal) => {
+      for (const event of batch)
+        if (isOf(event, 'ConversationDeleted')) await ofConversation(upcast(event), signal)
+      const deleted = batch.filter((event) => isOf(event, 'MediaDeleted'))
+      await each(deleted, ({ stream }) => mediaStore.delete(idOfStream(stream)))
+    },
+  }
+}
+
+/** Does something for each, a few at a time. */
+const each = async <T>(items: readonly T[], task: (item: T) => Promise<unknown>) => {
+  for (let start = 0; start < items.length; start += AT_ONCE)
+    await Promise.all(items.slice(start, start + AT_ONCE).map(task))
+}
