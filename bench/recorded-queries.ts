@@ -1,6 +1,8 @@
 import type { Pool, PoolClient } from 'pg'
 
 export type Query = { readonly text: string; readonly values: readonly unknown[] }
+/** One after the other; the queries of a turn at the same time. */
+export type Turns = readonly (readonly Query[])[]
 
 const isNamed = (value: unknown): value is { text: string; values?: unknown[] } =>
   typeof value === 'object' && value !== null && 'text' in value
@@ -35,7 +37,7 @@ export const recordQueries = (pool: Pool) => {
   pool.on('release', () => clientsOut--)
 
   /** What is asked while a task runs. */
-  return async (task: () => Promise<unknown>): Promise<readonly (readonly Query[])[]> => {
+  return async (task: () => Promise<unknown>): Promise<Turns> => {
     const recorded: Query[][] = (turns = [])
     await task()
     turns = []

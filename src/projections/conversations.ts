@@ -1,7 +1,6 @@
-import { sql, type Kysely } from 'kysely'
+import { sql, type Kysely, type SelectQueryBuilder } from 'kysely'
 import type { AutomationState } from '../domain/conversation.ts'
 import { idOfStream } from '../domain/decider.ts'
-import { foldText } from '../domain/fold-text.ts'
 import { contactId } from '../domain/ids.ts'
 import { isSignal, textOf } from '../domain/message.ts'
 import type { Actor } from '../domain/metadata.ts'
@@ -9,7 +8,7 @@ import { isGroup, numberOf } from '../domain/values.ts'
 import { contactsLike } from './contacts.ts'
 import type { Database } from './database.ts'
 import { projection, remove, update, type Change, type RecordedOf } from './projection.ts'
-import { likePattern, searched } from './search-text.ts'
+import { likePattern, searched, searchText } from './search-text.ts'
 
 export type ConversationRow = {
   id: string
@@ -56,7 +55,7 @@ const firstRow = (
   chat: data.chat,
   contact_number: numberOf(data.chat),
   name: null,
-  search: searchText(null, data.chat),
+  search: searchText([], numberOf(data.chat)),
   is_group: isGroup(data.chat),
   last_message: null,
   last_message_kind: null,
@@ -71,11 +70,6 @@ const firstRow = (
   pause_reason: null,
   created_at: data.at,
 })
-
-/** Characters of a name; an index cannot hold names of any length. */
-const SEARCHED_MAX = 200
-const searchText = (name: string | null, chat: string) =>
-  `${[...foldText(name ?? '')].slice(0, SEARCHED_MAX).join('')} ${numberOf(chat)}`
 
 /** A conversation that was deleted while a message was on its way comes back with that message. */
 const withMessage = (
@@ -117,7 +111,7 @@ const notPaused = { paused_at: null, paused_by: null, pause_reason: null }
 
 /** The order of lists, and what their filters look at: rows are found, skipped and counted without reading the table. */
 const listed =
-  'last_message_at desc nulls last, number desc) include (id, instance_id, is_group, unread_count, search'
+  'last_message_at desc nulls last, number desc) include (id, contact_id, instance_id, is_group, unread_count, search'
 
 /** Every chat of every instance, with what a list of chats shows. */
 export const conversations = projection<ConversationRow>({
@@ -191,7 +185,7 @@ export const conversations = projection<ConversationRow>({
         const name = (isGroup(event.data.chat) ? event.data.chatName : event.data.senderName) ?? row.name
         return {
           name,
-          ...(name !== row.name && { search: searchText(name, row.chat) }),
+          ...(name !== row.name && { search: searchText([name], row.contact_number) }),
           unread_count: row.unread_count + 1,
           last_incoming_number: event.data.number,
         }
@@ -215,23 +209,44 @@ export type ConversationFilter = {
   readonly perPage: number
 }
 
-const matching = (db: Kysely<Database>, filter: ConversationFilter) => {
+type Found = { readonly pattern: string; readonly people: readonly string[] }
+
+/** Contacts that a search finds; if they are few they are named one by one, and indexes find their chats. */
+const NAMED_MAX = 1000
+const find = async (db: Kysely<Database>, { tenantId, search }: ConversationFilter): Promise<Found> => {
+  const pattern = likePattern(searched(search ?? ''))
+  const people = await contactsLike(db, tenantId, pattern)
+    .limit(NAMED_MAX + 1)
+    .execute()
+  return { pattern, people: people.map(({ id }) => id) }
+}
+
+type Query = SelectQueryBuilder<Database, 'conversation', object>
+
+/** Those with the text in the name or number of the chat, or with a contact whom the text finds. */
+const whereFound =
+  (db: Kysely<Database>, tenantId: string, { pattern, people }: Found) =>
+  (query: Query) => {
+    const inText = sql<boolean>`conversation.search like ${pattern}`
+    if (people.length === 0) return query.where(inText)
+    if (people.length <= NAMED_MAX)
+      return query.where(({ or, eb }) =>
+        or([inText, eb('conversation.contact_id', '=', sql<string>`any(${[...people]}::uuid[])`)]),
+      )
+    return query
+      .leftJoin(contactsLike(db, tenantId, pattern).as('found'), 'found.id', 'conversation.contact_id')
+      .where(({ or, eb }) => or([inText, eb('found.id', 'is not', null)]))
+  }
+
+const matching = (db: Kysely<Database>, filter: ConversationFilter, found: Found | undefined) => {
   let query = db
     .selectFrom('conversation')
-    .where('tenant_id', '=', filter.tenantId)
+    .where('conversation.tenant_id', '=', filter.tenantId)
     .where('archived_at', filter.archived ? 'is not' : 'is', null)
   if (filter.instanceId !== undefined) query = query.where('instance_id', '=', filter.instanceId)
   if (filter.isGroup !== undefined) query = query.where('is_group', '=', filter.isGroup)
   if (filter.unread !== undefined) query = query.where('unread_count', filter.unread ? '>' : '=', 0)
-  if (filter.search?.trim()) {
-    const pattern = likePattern(searched(filter.search))
-    query = query.where((or) =>
-      or.or([
-        or('search', 'like', pattern),
-        or('contact_id', 'in', contactsLike(db, filter.tenantId, pattern)),
-      ]),
-    )
-  }
+  if (found) query = query.$call(whereFound(db, filter.tenantId, found))
   const { tagIds, untagged } = filter
   if (tagIds !== undefined || untagged !== undefined)
     query = query.where(({ exists, not, selectFrom }) => {
@@ -251,7 +266,7 @@ const matching = (db: Kysely<Database>, filter: ConversationFilter) => {
  * index only; the page then fetches its rows by their ids.
  */
 export const listConversations = async (db: Kysely<Database>, filter: ConversationFilter) => {
-  const query = matching(db, filter)
+  const query = matching(db, filter, filter.search?.trim() ? await find(db, filter) : undefined)
   const page = query
     .select('conversation.id')
     .orderBy('last_message_at', (order) => order.desc().nullsLast())

@@ -264,7 +264,7 @@ export const instanceRoutes = (services: Services, instances: Instances) => {
         const [usage, conversations_count, contacts_count] = await Promise.all([
           usageOf(caller, [row]),
           countConversations(db, row),
-          countContacts(db, row.id),
+          countContacts(db, row),
         ])
         const { activity, quota } = usage(row)
         const { sentToday, sentThisWeek, sentThisMonth, receivedToday } = activity
