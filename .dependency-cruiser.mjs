@@ -10,9 +10,9 @@ export default {
   forbidden: [
     forbid(
       'domain-is-pure',
-      'The domain knows itself, schemas and ids. What it needs from outside comes as an argument.',
+      'The domain knows itself, schemas, ids and patterns. What it needs from outside comes as an argument.',
       { path: '^src/domain/' },
-      { pathNot: ['^src/domain/', '^node_modules/(typebox|uuid)/', '^(node:)?(crypto|util)$'] },
+      { pathNot: ['^src/domain/', '^node_modules/(typebox|re2js)/', '^(node:)?(crypto|util)$'] },
     ),
     forbid(
       'ports-speak-domain',

@@ -25,6 +25,7 @@ import type { Numbers } from './ports/numbers.ts'
 import type { Post } from './ports/post.ts'
 import type { SandboxPhone } from './ports/sandbox.ts'
 import { findTenant, hasOtherAdmin } from './projections/accounts.ts'
+import { createEnabledAutomations } from './projections/automations.ts'
 import type { Database } from './projections/database.ts'
 import { sentSince } from './projections/instance-activity.ts'
 import { wantedInstances } from './projections/instances.ts'
@@ -37,6 +38,11 @@ import { follow } from './reactions/follow.ts'
 import { learnContacts } from './reactions/learn-contacts.ts'
 import { relay } from './reactions/relay.ts'
 import { removeMedia } from './reactions/remove-media.ts'
+import { hasEarlierIncoming } from './projections/messages.ts'
+import { tagsAmong } from './projections/tags.ts'
+import { createAskIntegration } from './reactions/ask-integration.ts'
+import { createLaneRunner } from './reactions/lanes.ts'
+import { createAutomationWork } from './reactions/run-automations.ts'
 import { createInstanceRunner } from './reactions/run-instances.ts'
 import { createReactionRunner } from './reactions/runner.ts'
 import { createSender } from './reactions/send-messages.ts'
@@ -62,6 +68,9 @@ const CATCH_UP_MS = 2000
 const MUST_CATCH_UP_MS = 30_000
 /** While starting, read models are looked at this often. */
 const START_LOOK_MS = 200
+/** Messages that automation works on at once, and that may wait for it. */
+const AUTOMATIONS_AT_ONCE = 16
+const AUTOMATIONS_UNFINISHED_MAX = 5000
 const PURGE_EVERY_MS = 60_000
 const PURGE_MAX = 5000
 /** Added to the two posts that a lane may be busy with, before its lease runs out. */
@@ -81,6 +90,7 @@ export type Parts = {
   readonly numbers: Numbers & { align(): Promise<void> }
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone
+  /** For webhooks. */
   readonly post: Post
   readonly fetchFile: FetchFile
   readonly mediaStore: MediaStore
@@ -88,6 +98,8 @@ export type Parts = {
   readonly spoolFolder: string
   /** Other limits and formats than those of WhatsApp, for tests. */
   readonly mediaRules?: MediaRules
+  /** For integrations: another one, so that neither waits for a connection of the other. */
+  readonly integrationPost: Post
   readonly refusedUrl: (url: string) => string | undefined
   /** Aborts when the server stops: answers that have no end of their own end then. */
   readonly stopping: AbortSignal
@@ -110,7 +122,8 @@ export const createApp = (parts: Parts) => {
   const { transact, load, recall } = createTransact(store, (category, events) =>
     metrics.eventsAppended(category, events),
   )
-  const hasAutomation = () => Promise.resolve(false)
+  const automations = createEnabledAutomations(db)
+  const hasAutomation = async (instanceId: string) => (await automations.enabledOf(instanceId)).length > 0
   const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
   const accounts = createAccounts(transact, numbers)
   const users = createUsers({
@@ -157,11 +170,13 @@ export const createApp = (parts: Parts) => {
   const authentication = createAuthentication(db, instances.find)
   const onChanged = (name: ReadModel) => {
     if (name === 'instances') instances.forget()
+    if (name === 'automations') automations.forget()
     if (['accounts', 'instances', 'tenants', 'tokens'].includes(name)) authentication.forget()
   }
   const readModels = createReadModels({ pool: workPool, store, onChanged, onError: reporter('read model') })
   const mustReach = async (position: Position, signal: AbortSignal, ...names: ReadModel[]) => {
-    while (!(await readModels.reached(position, MUST_CATCH_UP_MS, ...names))) {
+    // In short waits, so that a stop is not held up by a read model that has stopped before.
+    while (!(await readModels.reached(position, CATCH_UP_MS, ...names))) {
       signal.throwIfAborted()
       await sleep(CATCH_UP_MS, undefined, { signal })
     }
@@ -236,7 +251,32 @@ export const createApp = (parts: Parts) => {
     onError: reporter('media removal'),
   })
   const expireMedia = createMediaExpiry({ db, transact })
-  const reactions = [relayRunner, contactLearner, mediaRunner]
+  // What answers by itself
+  const askIntegration = createAskIntegration({ post: parts.integrationPost, refusedUrl: parts.refusedUrl })
+  const automationRunner = createLaneRunner({
+    pool: workPool,
+    store,
+    work: createAutomationWork({
+      transact,
+      load,
+      send,
+      ask: askIntegration,
+      enabledOf: async (instanceId, upTo, signal) => {
+        await mustReach(upTo, signal, 'automations')
+        return automations.enabledOf(instanceId)
+      },
+      isFirst: async ({ data, position }, signal) => {
+        await mustReach(position, signal, 'messages')
+        return !(await hasEarlierIncoming(db, data.conversationId, data.number))
+      },
+      knownTags: async (tenantId, ids) => (await tagsAmong(db, tenantId, ids)).map(({ id }) => id),
+    }),
+    atOnce: AUTOMATIONS_AT_ONCE,
+    unfinishedMax: AUTOMATIONS_UNFINISHED_MAX,
+    onError: reporter('automations'),
+  })
+
+  const reactions = [relayRunner, contactLearner, mediaRunner, automationRunner]
 
   // WhatsApp: sessions as wanted, messages in, messages out
   const instanceRunner = createInstanceRunner({
@@ -271,7 +311,7 @@ export const createApp = (parts: Parts) => {
       {
         store,
         begin: async (head) => {
-          await mustReach(head, signal, 'instances', 'outbox')
+          await mustReach(head, signal, 'instances', 'outbox', 'automations')
           sender.begin(head)
           const wanted = await wantedInstances(db)
           await Promise.all(
@@ -315,6 +355,8 @@ export const createApp = (parts: Parts) => {
     deliveries,
     openEventStream,
     isStillAllowed: authentication.isStillAllowed,
+    askIntegration,
+    readStream: store.readStream,
     sandbox: parts.sandbox,
     gatewayOf: instanceRunner.gatewayOf,
     hasAutomation,

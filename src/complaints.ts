@@ -106,8 +106,10 @@ const withoutNoise = (errors: readonly ErrorObject[]): readonly ErrorObject[] =>
   for (const union of errors) {
     if (union.keyword !== 'anyOf' || dropped.has(union)) continue
     const branches = branchesOf(union, errors)
-    const meant = [...branches.values()].filter((branch) => !branch.some((error) => isMismatch(error, union)))
-    const kept = meant.length === 1 ? meant[0] : undefined
+    const meant = [...branches].filter(
+      ([branch, own]) => !contradicts(union, branch) && !own.some((error) => isMismatch(error, union)),
+    )
+    const kept = meant.length === 1 ? meant[0]?.[1] : undefined
     for (const branch of branches.values()) if (branch !== kept) branch.forEach((error) => dropped.add(error))
     if (kept) dropped.add(union)
   }
@@ -124,6 +126,19 @@ const branchesOf = (union: ErrorObject, errors: readonly ErrorObject[]) => {
   }
   return branches
 }
+
+/** The branch names a fixed value for a field, and the value has another there (`type`, say). */
+const contradicts = ({ parentSchema, data }: ErrorObject, branch: string): boolean => {
+  const schema = fieldsOf(fieldsOf(parentSchema?.['anyOf'])[branch])
+  if (!isObject(data)) return false
+  return Object.entries(fieldsOf(schema['properties'])).some(
+    ([name, property]) => isObject(property) && 'const' in property && property['const'] !== data[name],
+  )
+}
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
+const fieldsOf = (value: unknown) => (isObject(value) ? value : {})
+
 const isWithin = (path: string, parent: string) => path === parent || path.startsWith(`${parent}/`)
 
 /** The value has another type than the branch, or another fixed value (at most one level down) than the branch names. */

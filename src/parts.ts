@@ -14,11 +14,14 @@ import { postgresNumbers } from './adapters/postgres/numbers.ts'
 import { createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config } from './config.ts'
+import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
 import type { Log } from './log.ts'
 
 const POOL_SIZE = 12
 const LOG_POOL_SIZE = 6
 const WORK_POOL_SIZE = 12
+/** To one origin; several automations may be asked there. */
+const INTEGRATION_CONNECTIONS = 32
 
 type Use = {
   /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
@@ -86,6 +89,11 @@ export const openParts = async (config: Config, log: Log) => {
   })
   const files = guardedFetch(guard)
   const media = await openMedia(config)
+  const integrations = guardedPost({
+    guard,
+    timeoutMs: TIMEOUT_MAX_SECONDS * 1000,
+    connectionsPerOrigin: INTEGRATION_CONNECTIONS,
+  })
   return {
     parts: {
       pool,
@@ -99,11 +107,12 @@ export const openParts = async (config: Config, log: Log) => {
       fetchFile: files.fetchFile,
       mediaStore: media.store,
       spoolFolder: media.spoolFolder,
+      integrationPost: integrations.post,
       refusedUrl: guard.checkUrl,
       alone,
     },
     close: async () => {
-      await Promise.all([outbound.close(), files.close(), media.close()])
+      await Promise.all([outbound.close(), integrations.close(), files.close(), media.close()])
       await close()
     },
   }

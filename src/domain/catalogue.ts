@@ -1,4 +1,6 @@
 import { contactEvents, type ContactEvent } from './contact.ts'
+import { automationRunEvents, type AutomationRunEvent } from './automation-run.ts'
+import { automationEvents, type AutomationEvent } from './automation.ts'
 import { conversationEvents, type ConversationEvent } from './conversation.ts'
 import type { EventSchemas } from './decider.ts'
 import { groupEvents, type GroupEvent } from './group.ts'
@@ -14,6 +16,8 @@ import { webhookEvents, type WebhookEvent } from './webhook.ts'
 /** Every event of this program: the one place that knows them all. */
 export const catalogue: EventSchemas = {
   ...contactEvents,
+  ...automationEvents,
+  ...automationRunEvents,
   ...conversationEvents,
   ...groupEvents,
   ...instanceEvents,
@@ -28,6 +32,8 @@ export const catalogue: EventSchemas = {
 
 export type ZapiniEvent =
   | ContactEvent
+  | AutomationEvent
+  | AutomationRunEvent
   | ConversationEvent
   | GroupEvent
   | InstanceEvent

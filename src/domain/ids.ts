@@ -34,6 +34,8 @@ export const userId = (email: string) => derived('user', email.trim().toLowerCas
 export const firstTenantId = derived('tenant', 'first')
 /** The endpoint that `PUT /instances/{id}/webhook` sets. */
 export const defaultWebhookId = (instanceId: string) => derived('webhook', instanceId)
+/** The run of an automation that a message set off. */
+export const runId = (automationId: string, messageId: string) => derived('run', automationId, messageId)
 /** Id of the nth public event made from a stored one. */
 export const publicEventId = (eventId: string, n: number) => derived('public', eventId, String(n))
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import getRawBody from 'raw-body'
 import { Refusal } from '../domain/errors.ts'
+import { storable } from '../domain/storable.ts'
 
 export type BodyLimits = { readonly bodyLimitBytes: number; readonly bodyTimeoutMs: number }
 
@@ -73,9 +74,6 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const malformed = (message: string) => new Refusal('MALFORMED_REQUEST', message)
-
-/** Text as PostgreSQL can store it: well-formed and without NUL. */
-const storable = (text: string) => text.replaceAll('\0', '').replace(/\p{Surrogate}/gu, '\uFFFD')
 
 const storableValue = (value: unknown, depth: number): unknown => {
   if (typeof value === 'string') return storable(value)

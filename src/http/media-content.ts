@@ -1,7 +1,9 @@
+import { Type, type Static } from 'typebox'
 import { invalid, Refusal } from '../domain/errors.ts'
 import { messageMediaId } from '../domain/ids.ts'
-import type { MediaType } from '../domain/media-rules.ts'
+import { describeRules, mediaRules, mediaTypes, type MediaType } from '../domain/media-rules.ts'
 import { isMedia, type Content, type MediaMessage } from '../domain/message.ts'
+import { literals } from '../domain/values.ts'
 import type { PrepareContent } from '../write/send.ts'
 import { contextOf } from './context.ts'
 import { createFinders } from './finders.ts'
@@ -10,15 +12,30 @@ import type { Caller, RouteRequest } from './route.ts'
 import type { Services } from './services.ts'
 
 /** What a caller says about the file that it sends: exactly one of `media_url` and `media_id`. */
-export type MediaFields = {
-  readonly media_url?: string
-  readonly media_id?: string
-  readonly media_type: MediaType
-  readonly caption?: string
-  readonly filename?: string
+export const MediaFile = {
+  media_url: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 2048, description: 'Public URL of the file' }),
+  ),
+  media_id: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description: 'File from `POST /media/upload`; instead of media_url',
+    }),
+  ),
+  media_type: literals(mediaTypes),
+  caption: Type.Optional(Type.String({ maxLength: 1024 })),
+  filename: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+}
+const Fields = Type.Object(MediaFile)
+type MediaFields = Static<typeof Fields> & {
   /** WhatsApp id of the message that it answers. */
   readonly replyTo?: string | undefined
 }
+
+export const mediaNote =
+  'Give `media_url` or `media_id`. A file at a URL is fetched, checked and kept before this answers: ' +
+  `${describeRules(mediaRules)}.`
 
 type FileFacts = Pick<MediaMessage, 'url' | 'mediaId' | 'mimeType' | 'size' | 'filename'>
 

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Settings } from '../config.ts'
-import type { Position } from '../ports/event-store.ts'
+import type { AskIntegration } from '../domain/integration.ts'
+import type { EventStore, Position } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'
 import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
@@ -36,6 +37,9 @@ export type Services = {
   readonly deliveries: Deliveries
   readonly openEventStream: OpenEventStream
   readonly isStillAllowed: IsStillAllowed
+  readonly askIntegration: AskIntegration
+  /** The log itself, for what is told of the past. */
+  readonly readStream: EventStore['readStream']
   readonly sandbox: SandboxPhone | undefined
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
   /** Whether an automation of the instance is enabled. */

@@ -6,6 +6,7 @@ export const numberedKinds = [
   'conversation',
   'message',
   'contact',
+  'automation',
 ] as const
 export type NumberedKind = (typeof numberedKinds)[number]
 

@@ -1,5 +1,6 @@
 import type { AccountRow, TenantRow } from './accounts.ts'
 import type { ContactRow } from './contacts.ts'
+import type { AutomationRow } from './automations.ts'
 import type { ConversationTagRow } from './conversation-tags.ts'
 import type { ConversationRow } from './conversations.ts'
 import type { InstanceActivityRow } from './instance-activity.ts'
@@ -16,6 +17,7 @@ import type { WebhookEndpointRow } from './webhook-endpoints.ts'
 export type Database = {
   account: AccountRow
   contact: ContactRow
+  automation: AutomationRow
   conversation: ConversationRow
   conversation_tag: ConversationTagRow
   instance: InstanceRow

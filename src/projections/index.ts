@@ -1,5 +1,6 @@
 import { accounts, tenants } from './accounts.ts'
 import { contacts } from './contacts.ts'
+import { automations } from './automations.ts'
 import { conversationTags } from './conversation-tags.ts'
 import { conversations } from './conversations.ts'
 import { instanceActivity } from './instance-activity.ts'
@@ -17,6 +18,7 @@ import { webhookEndpoints } from './webhook-endpoints.ts'
 export const projections = {
   accounts,
   contacts,
+  automations,
   conversationTags,
   conversations,
   instanceActivity,

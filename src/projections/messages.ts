@@ -250,3 +250,16 @@ export const messagesOfConversation = async (
   const kept = rows.slice(0, page.limit)
   return { messages: forward ? kept : kept.reverse(), hasMore }
 }
+
+/** Whether somebody wrote in a conversation before a message. */
+export const hasEarlierIncoming = async (db: Kysely<Database>, conversationId: string, number: number) => {
+  const earlier = await db
+    .selectFrom('message')
+    .select('id')
+    .where('conversation_id', '=', conversationId)
+    .where('number', '<', number)
+    .where('direction', '=', 'incoming')
+    .limit(1)
+    .executeTakeFirst()
+  return earlier !== undefined
+}

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { signedHeaders } from '../domain/sign.ts'
 import type { Post, PostResult } from '../ports/post.ts'
 import type { AttemptRecord, Delivery, Lane, Release, WebhookQueue } from './queue.ts'
 import { nextAttempt } from './schedule.ts'
-import { signedHeaders } from './sign.ts'
 
 /** Due lanes are looked for this often without a wake-up: retries of other processes, and leases run out. */
 const POLL_MS = 1000

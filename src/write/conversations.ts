@@ -1,6 +1,7 @@
 import { Conversation, start } from '../domain/conversation.ts'
 import { conversationId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
+import { isGroup } from '../domain/values.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Load, Recall, Transact } from './transact.ts'
 
@@ -35,7 +36,8 @@ export const createStartConversation = (parts: Parts): StartConversation => {
       number: known.number ?? (await numbers('conversation')),
       instanceId,
       chat,
-      ...(incoming && (await hasAutomation(instanceId)) && { automated: true }),
+      // Automation answers people, not groups.
+      ...(incoming && !isGroup(chat) && (await hasAutomation(instanceId)) && { automated: true }),
       at: new Date().toISOString(),
     }
     const { number } = (await transact(Conversation, id, start(command), context, { expectNew: true })).state

@@ -43,6 +43,8 @@ test('on a database made anew from a log, numbers go on where the log ends', asy
   const id = '550e8400-e29b-41d4-a716-446655440001'
   const holder = { kind: 'instance', instanceId: INSTANCE } as const
   const person = { email: 'a@example.com', name: 'A', role: 'admin', passwordHash: 'x' } as const
+  const definition = { trigger: { type: 'any' as const }, steps: [] }
+  const settings = { name: 'F', enabled: true, definition }
   await Promise.all([
     store.append(`tenant-${TENANT}`, NO_STREAM, [
       toAppend({ type: 'TenantCreated', data: { number: 10, name: 'Acme', timeZone: 'UTC', at } }),
@@ -71,6 +73,12 @@ test('on a database made anew from a log, numbers go on where the log ends', asy
     store.append(`contact-${id}`, NO_STREAM, [
       toAppend({ type: 'ContactLearned', data: { number: 70, instanceId: INSTANCE, jid: JOHN, at } }),
     ]),
+    store.append(`automation-${id}`, NO_STREAM, [
+      toAppend({
+        type: 'AutomationCreated',
+        data: { ...settings, number: 80, instanceId: INSTANCE, kind: 'flow', at },
+      }),
+    ]),
   ])
   const readModels = createReadModels({ pool, store, onChanged: () => {}, onError: () => {} })
   await readModels.prepare()
@@ -88,6 +96,7 @@ test('on a database made anew from a log, numbers go on where the log ends', asy
     conversation: 51,
     message: 61,
     contact: 71,
+    automation: 81,
   })
   await numbers('message')
   await numbers.align()

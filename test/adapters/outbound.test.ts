@@ -337,6 +337,39 @@ describe('a post', () => {
     expect(await poster()(url)).not.toHaveProperty('excerpt')
   })
 
+  describe('asked for the body of the answer', () => {
+    const asking = (timeoutMs = 5000) => {
+      const guard = addressGuard(loopback)
+      const { post, close } = guardedPost({ guard, timeoutMs: 60_000, connectionsPerOrigin: 4 })
+      cleanups.push(close)
+      return (url: string) => post(url, {}, '{}', { wantsBody: true, timeoutMs })
+    }
+    it('gives the whole of a 2xx answer, and an excerpt of any other', async () => {
+      const text = 'é'.repeat(20_000)
+      const { url } = await serve((request, response) =>
+        response.writeHead(request.url === '/bad' ? 400 : 200).end(text),
+      )
+      expect(await asking()(url)).toMatchObject({ kind: 'answer', status: 200, body: text })
+      const bad = await asking()(`${url}/bad`)
+      expect(bad).toMatchObject({ kind: 'answer', status: 400, excerpt: 'é'.repeat(512) })
+      expect(bad).not.toHaveProperty('body')
+    })
+    it('gives an empty body as such', async () => {
+      const { url } = await serve((_, response) => response.writeHead(204).end())
+      expect(await asking()(url)).toMatchObject({ kind: 'answer', status: 204, body: '' })
+    })
+    it('fails if it is larger than 64 KB, breaks off, or is not there in its own time', async () => {
+      const { url } = await serve((request, response) => {
+        response.writeHead(200, { 'content-length': 70_000 })
+        response.write(Buffer.alloc(request.url === '/large' ? 70_000 : 10, 'x'))
+        if (request.url === '/broken') response.destroy()
+      })
+      expect(await asking()(`${url}/large`)).toEqual(failure('answer too large'))
+      expect(await asking()(`${url}/broken`)).toEqual(failure('connection closed before an answer'))
+      expect(await asking(200)(`${url}/slow`)).toEqual(failure('timed out after 0.2 s'))
+    })
+  })
+
   it('takes the final status after informational ones', async () => {
     const { url } = await serve((_, response) => {
       response.writeEarlyHints({ link: '</a>; rel=preload' })

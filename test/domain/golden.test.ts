@@ -117,6 +117,8 @@ describe('personal fields', () => {
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
     'UserChanged: name',
+    'AutomationRunAdvanced: value',
+    'AutomationRunEnded: reason',
   ]
   /** Of this program, of the operator, or of WhatsApp: each looked at and found to say nothing about a person. */
   const NOT_PERSONAL = [
@@ -138,6 +140,9 @@ describe('personal fields', () => {
     'UserPasswordSet: passwordHash',
     'InstanceRenamed: name',
     'WebhookConfigured: url secret',
+    'AutomationCreated: name words pattern text media_url caption save_as on reason url secret',
+    'AutomationChanged: name words pattern text media_url caption save_as on reason url secret',
+    'AutomationRunAdvanced: name',
   ]
   const fieldsOf = (lines: string[]) =>
     lines.flatMap((line) => {

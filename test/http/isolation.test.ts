@@ -68,12 +68,19 @@ const makeThings = async () => {
   const shown = (await app.admin.get(`/instances/${instance}`)).body.data
   const person = { name: 'owned', email: `owned-${newId()}@example.com`, role: 'viewer' }
   const { user } = (await app.admin.post('/users', person)).body.data
+  const { body: automation } = await app.admin.post(`/instances/${instance}/automations`, {
+    name: 'owned',
+    kind: 'flow',
+    enabled: false,
+    definition: { trigger: { type: 'any' }, steps: [{ type: 'reply', text: 'owned' }] },
+  })
   return {
     user: [user.uuid, String(user.id)],
     instance: [instance, String(shown.id)],
     conversation: [id, String(number)],
     contact: [saved.data.uuid, String(saved.data.id)],
     delivery: [String(delivery.id)],
+    automation: [automation.data.uuid, String(automation.data.id)],
     token: [String(token.data.id)],
     message: [sent.message_uuid, sent.message_id],
     tag: [tag.data.tag.id],
@@ -90,7 +97,16 @@ type Things = Awaited<ReturnType<typeof makeThings>>
 const uuidOfMedia = (id: string) => id.replace(/^media_(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 
 type Kind =
-  'instance' | 'conversation' | 'delivery' | 'message' | 'picture' | 'tag' | 'user' | 'contact' | 'media'
+  | 'instance'
+  | 'conversation'
+  | 'delivery'
+  | 'message'
+  | 'picture'
+  | 'tag'
+  | 'user'
+  | 'contact'
+  | 'media'
+  | 'automation'
 
 const kindOf = (path: string): Kind => {
   if (/^\/((sandbox\/)?instances|webhooks\/instance)\/\{id\}/.test(path)) return 'instance'
@@ -101,6 +117,7 @@ const kindOf = (path: string): Kind => {
   if (path.startsWith('/tags/{id}')) return 'tag'
   if (path.startsWith('/contacts/{id}')) return 'contact'
   if (path.startsWith('/users/{id}')) return 'user'
+  if (path.startsWith('/automations/{id}')) return 'automation'
   if (path.startsWith('/webhooks/deliveries/{id}')) return 'delivery'
   throw new Error(`Say here what kind of thing ${path} is about`)
 }
@@ -128,6 +145,7 @@ const bodyFor = ({ operationId, method, example }: ServedRoute, things: Things):
       return { tag_ids: things.tag }
     case 'changeTag':
       return { color: '#dc2626' }
+    case 'sendChatMedia':
     case 'sendMedia':
     case 'sendMediaMessage':
       return { ...example, media_url: `${files.url}/a.jpg` }
@@ -146,6 +164,7 @@ const endings = [
   'deleteTag',
   'deleteContact',
   'deleteMedia',
+  'deleteAutomation',
   'deleteConversation',
   'removeGroupParticipants',
   'leaveGroup',

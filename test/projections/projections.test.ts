@@ -9,7 +9,17 @@ import type { EventStore, Position } from '../../src/ports/event-store.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { INSTANCE, JOHN, later, MARY, placeIn, TEAM, TENANT } from '../support/facts.ts'
 import { allRows, inBatchesOf, tables } from '../support/rows.ts'
-import { ERASED, KEPT_TOKEN, REVOKED_TOKEN, story, tellStory, TOKEN, UPLOAD, VIP } from '../support/story.ts'
+import {
+  AUTOMATION,
+  ERASED,
+  KEPT_TOKEN,
+  REVOKED_TOKEN,
+  story,
+  tellStory,
+  TOKEN,
+  UPLOAD,
+  VIP,
+} from '../support/story.ts'
 
 const errors: unknown[] = []
 const open = async () => {
@@ -268,6 +278,21 @@ describe('after a day of a small business', () => {
     ])
     expect((await message('early'))?.['reactions'], 'before the message').toMatchObject([{ emoji: '🎉' }])
     expect((await message('photo'))?.['reactions']).toMatchObject([{ by: '5511777777777', from_me: true }])
+  })
+
+  test('automations are as they were last changed; deleted ones are gone, with their instance too', async () => {
+    expect(await idsIn('automation')).toEqual([AUTOMATION])
+    expect(await row('automation', AUTOMATION)).toMatchObject({
+      number: 1,
+      tenant_id: TENANT,
+      instance_id: INSTANCE,
+      name: 'Hello',
+      kind: 'flow',
+      enabled: false,
+      definition: { trigger: { type: 'any' }, steps: [{ type: 'reply', text: 'hi' }] },
+      created_at: later(1),
+      updated_at: later(9),
+    })
   })
 
   test('the outbox holds what is still to be sent, and nothing else', async () => {

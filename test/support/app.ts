@@ -59,6 +59,7 @@ export const startApp = async (
   const files = guardedFetch(guard)
   const dataFolder = await mkdtemp(join(tmpdir(), 'zapini-media-'))
   const [mediaFolder, spoolFolder] = [join(dataFolder, 'media'), join(dataFolder, 'incoming')]
+  const integrations = guardedPost({ guard, timeoutMs: 30_000, connectionsPerOrigin: 32 })
   const app = createApp({
     settings: { ...settings, version: 'test', validateResponses: true },
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
@@ -73,6 +74,7 @@ export const startApp = async (
     fetchFile: files.fetchFile,
     mediaStore: folderMediaStore(mediaFolder),
     spoolFolder,
+    integrationPost: integrations.post,
     refusedUrl: guard.checkUrl,
     alone: true,
     stopping: stopping.signal,
@@ -97,7 +99,7 @@ export const startApp = async (
     await new Promise((done) => server.close(done))
     running.abort()
     await stopped
-    await Promise.all([outbound.close(), files.close()])
+    await Promise.all([outbound.close(), integrations.close(), files.close()])
     await store.close()
     await Promise.all([pool.end(), logPool.end(), workPool.end()])
   }

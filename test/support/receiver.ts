@@ -14,6 +14,7 @@ type Answer = {
   readonly status: number
   readonly headers?: Record<string, string>
   readonly delayMs?: number
+  readonly body?: string
 }
 
 /** A customer's webhook receiver. `answer` decides what each request gets; 200 by default. */
@@ -36,8 +37,8 @@ export const startReceiver = async (
         at: performance.now(),
       }
       received.push(one)
-      const { status, headers, delayMs } = answer(one, received.length)
-      setTimeout(() => response.writeHead(status, headers).end(), delayMs ?? 0)
+      const { status, headers, delayMs, body: text } = answer(one, received.length)
+      setTimeout(() => response.writeHead(status, headers).end(text), delayMs ?? 0)
     })
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))

@@ -22,6 +22,8 @@ export const VIP = '550e8400-e29b-41d4-a716-446655440001'
 export const GONE_TAG = '550e8400-e29b-41d4-a716-446655440002'
 export const ERASED = '5511666666666@s.whatsapp.net'
 export const KEPT_TOKEN = '550e8400-e29b-41d4-a716-446655440013'
+export const AUTOMATION = '550e8400-e29b-41d4-a716-446655440013'
+const DELETED_AUTOMATION = '550e8400-e29b-41d4-a716-446655440014'
 export const REVOKED_TOKEN = '550e8400-e29b-41d4-a716-446655440012'
 
 type Told = readonly [stream: string, event: ZapiniEvent]
@@ -122,6 +124,18 @@ const stored = (id: string, seconds: number, fields: object): Told => [
     },
   },
 ]
+const greeting = {
+  name: 'Greeting',
+  enabled: true,
+  definition: { trigger: { type: 'any' as const }, steps: [{ type: 'reply' as const, text: 'hi' }] },
+}
+const automated = (id: string, number: number, instanceId: string): Told => [
+  `automation-${id}`,
+  {
+    type: 'AutomationCreated',
+    data: { number, instanceId, kind: 'flow', ...greeting, at: later(number) },
+  },
+]
 const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
 const group = { ...placeIn(TEAM), chat: TEAM, chatName: 'Marketing Team', conversationNumber: 2 }
 
@@ -172,6 +186,14 @@ export const story: readonly Told[] = [
     `webhook-${defaultWebhookId(INSTANCE)}`,
     { type: 'WebhookConfigured', data: { ...endpoint, events: null, at: later(8) } },
   ],
+  automated(AUTOMATION, 1, INSTANCE),
+  automated(DELETED_AUTOMATION, 2, INSTANCE),
+  automated('550e8400-e29b-41d4-a716-446655440015', 3, OTHER_INSTANCE),
+  [
+    `automation-${AUTOMATION}`,
+    { type: 'AutomationChanged', data: { ...greeting, name: 'Hello', enabled: false, at: later(9) } },
+  ],
+  [`automation-${DELETED_AUTOMATION}`, { type: 'AutomationDeleted', data: { at: later(9) } }],
   started(1, JOHN, 10),
   [messageStream('hi'), { type: 'MessageReceived', data: incoming('hi', { number: 1, at: later(10) }) }],
   [

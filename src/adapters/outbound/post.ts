@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { Agent, type Dispatcher } from 'undici'
-import type { Post, PostResult } from '../../ports/post.ts'
+import type { Post, PostOptions, PostResult } from '../../ports/post.ts'
 import type { AddressGuard } from './address-guard.ts'
 import { closedEarly, reasonOf } from './reasons.ts'
 
@@ -16,8 +16,9 @@ const secondsOf = (retryAfter: string | string[] | undefined): number | undefine
   return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - Date.now()) / 1000))
 }
 
-/** A character cut in two is left out, and so is NUL, which PostgreSQL text cannot hold. */
-const excerptOf = (bytes: Buffer) => new TextDecoder().decode(bytes, { stream: true }).replaceAll('\0', '')
+/** NUL is left out, which PostgreSQL text cannot hold; so is a character cut in two at the end of an excerpt. */
+const readable = (bytes: Buffer, isExcerpt: boolean) =>
+  new TextDecoder().decode(bytes, { stream: isExcerpt }).replaceAll('\0', '')
 
 type Head = { readonly status: number; readonly retryAfterSeconds?: number }
 const headOf = (status: number, retryAfterSeconds: number | undefined): Head =>
@@ -27,22 +28,33 @@ const isSuccess = ({ status }: Head) => status >= 200 && status <= 299
 /**
  * One request, as undici tells of it. `settle` is called once: when the answer is read, has failed, or time is over.
  * `released` is called when undici has let go of the request, which can be later. As soon as there is a status it is
- * the result, however the body ends: a receiver that answered 200 and then stalls has the delivery.
+ * the result, however the body ends: a receiver that answered 200 and then stalls has the delivery. Unless the body is
+ * wanted: then it has to be there.
  */
-const exchange = (timeoutMs: number, settle: (result: PostResult) => void, released: () => void) => {
+const exchange = (
+  { timeoutMs, wantsBody = false }: PostOptions & { readonly timeoutMs: number },
+  settle: (result: PostResult) => void,
+  released: () => void,
+) => {
   const startedAt = performance.now()
   let over = false
   let controller: Dispatcher.DispatchController | undefined
   let head: Head | undefined
-  let excerpt = Buffer.alloc(0)
+  const parts: Buffer[] = []
+  let keptBytes = 0
+  const bytesMax = (of: Head) => (isSuccess(of) ? (wantsBody ? ANSWER_MAX_BYTES : 0) : EXCERPT_MAX_BYTES)
 
-  const finish = (failure: string) => {
+  /** `failure`: why it is over, if the answer did not come to its end. */
+  const finish = (failure?: string) => {
     if (over) return
     over = true
     clearTimeout(timer)
     const durationMs = Math.round(performance.now() - startedAt)
-    if (!head) return settle({ kind: 'failure', reason: failure, durationMs })
-    const text = excerpt.length > 0 && excerptOf(excerpt)
+    const needsBody = head !== undefined && isSuccess(head) && wantsBody
+    if (!head || (needsBody && failure !== undefined))
+      return settle({ kind: 'failure', reason: failure ?? closedEarly, durationMs })
+    const text = readable(Buffer.concat(parts), !needsBody)
+    if (needsBody) return settle({ kind: 'answer', ...head, body: text, durationMs })
     settle({ kind: 'answer', ...head, ...(text && { excerpt: text }), durationMs })
   }
   const abort = () => controller?.abort(new Error('time is over'))
@@ -62,11 +74,14 @@ const exchange = (timeoutMs: number, settle: (result: PostResult) => void, relea
       if (!informational) head = headOf(status, secondsOf(headers['retry-after']))
     },
     onResponseData: (_, chunk) => {
-      if (!head || isSuccess(head) || excerpt.length === EXCERPT_MAX_BYTES) return
-      excerpt = Buffer.concat([excerpt, chunk]).subarray(0, EXCERPT_MAX_BYTES)
+      const room = head ? bytesMax(head) - keptBytes : 0
+      if (room <= 0) return
+      const part = chunk.subarray(0, room)
+      parts.push(part)
+      keptBytes += part.length
     },
     onResponseEnd: () => {
-      finish(closedEarly)
+      finish()
       released()
     },
     onResponseError: (_, error) => {
@@ -113,8 +128,8 @@ const targetOf = (guard: AddressGuard, url: string): Target => {
 }
 
 /**
- * The HTTP client for URLs that users give. `timeoutMs` bounds a post as a whole: waiting for a connection,
- * connecting, headers and body. `close` lets running posts end; stop posting before it.
+ * The HTTP client for URLs that users give. `timeoutMs` bounds a post as a whole, unless it comes with a time of its
+ * own: waiting for a connection, connecting, headers and body. `close` lets running posts end; stop posting before it.
  */
 export const guardedPost = (options: {
   guard: AddressGuard
@@ -137,12 +152,12 @@ export const guardedPost = (options: {
     bodyTimeout: 0,
   })
 
-  const post: Post = (url, headers, body) =>
+  const post: Post = (url, headers, body, postOptions) =>
     new Promise((resolve) => {
       const target = targets.memo(url)
       if ('refusal' in target) return resolve({ kind: 'failure', reason: target.refusal, durationMs: 0 })
       const { origin, path } = target
-      const { handler, isOver } = exchange(timeoutMs, resolve, () => turns.end(origin))
+      const { handler, isOver } = exchange({ timeoutMs, ...postOptions }, resolve, () => turns.end(origin))
       turns.take(origin, () => {
         if (isOver()) return turns.end(origin)
         agent.dispatch({ origin, path, method: 'POST', headers, body }, handler)

@@ -15,6 +15,7 @@ const reasons: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
   UND_ERR_BODY_TIMEOUT: 'the file stopped arriving',
   UND_ERR_HEADERS_OVERFLOW: 'answer headers too large',
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: 'answer too large',
   UND_ERR_CLOSED: 'not sent: the server is stopping',
   UND_ERR_DESTROYED: 'not sent: the server is stopping',
   ERR_TLS_CERT_ALTNAME_INVALID: 'TLS: certificate is for another host name',

@@ -20,6 +20,7 @@ const tableOf: Record<NumberedKind, string> = {
   conversation: 'conversation',
   message: 'message',
   contact: 'contact',
+  automation: 'automation',
 }
 
 /** Takes the numbers of one kind; under load some ahead, as many as are asked for in the time that they are good for. */

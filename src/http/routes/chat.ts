@@ -6,6 +6,7 @@ import type { MessageRow } from '../../projections/messages.ts'
 import type { Finders } from '../finders.ts'
 import { envelope, ok } from '../format.ts'
 import type { Instances } from '../instances.ts'
+import { createMediaContent, MediaFile, mediaNote } from '../media-content.ts'
 import { ChatMessageView, chatMessageViews } from '../message-view.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import { createSending, Recipient, ReplyTo, sendRefusals, TEXT_MAX } from '../sending.ts'
@@ -32,6 +33,7 @@ const InstanceId = Type.String({
 export const chatRoutes = (services: Services, instances: Instances, { messageOf }: Finders) => {
   const { db, load, freshen } = services
   const { sendContent, replyTo } = createSending(services)
+  const mediaContent = createMediaContent(services)
 
   const shown = async (caller: Caller, id: string) => {
     await freshen('messages')
@@ -76,6 +78,36 @@ export const chatRoutes = (services: Services, instances: Instances, { messageOf
         const sent = await sendContent(caller, request, { instanceId, chat, queue: false }, content)
         const view = await shown(caller, sent.id)
         return reply(sent.status === 'queued' ? 202 : 200, ok(view, 'Message sent successfully'))
+      },
+    }),
+    route({
+      ...common,
+      reads: ['media', 'messages'],
+      refusals: [...common.refusals, 'MEDIA_UNAVAILABLE'],
+      method: 'POST',
+      path: '/chat/send-media',
+      operationId: 'sendChatMedia',
+      summary: 'Send an image, a video, audio or a document',
+      description: mediaNote,
+      body: Type.Object({ instance_id: InstanceId, recipient: Recipient, ...MediaFile }),
+      successDescription,
+      responses,
+      examples: {
+        body: {
+          instance_id: '18',
+          recipient: '5521999999999',
+          media_url: 'https://example.com/image.jpg',
+          media_type: 'image',
+          caption: 'Check this out!',
+        },
+      },
+      async handle({ caller, body: { instance_id, recipient, ...file }, request }) {
+        const chat = toJid(recipient, 'recipient')
+        const { id: instanceId } = await instances.ofCaller(caller, instance_id)
+        const content = mediaContent(caller, request, instanceId, file)
+        const sent = await sendContent(caller, request, { instanceId, chat, queue: false }, content)
+        const view = await shown(caller, sent.id)
+        return reply(sent.status === 'queued' ? 202 : 200, ok(view, 'Media sent successfully'))
       },
     }),
     route({

@@ -9,10 +9,12 @@ import { chatRoutes } from './chat.ts'
 import { conversationLists } from './conversation-lists.ts'
 import { conversationMessages } from './conversation-messages.ts'
 import { contactRoutes } from './contacts.ts'
-import { conversationRoutes } from './conversations.ts'
 import { groupParticipantRoutes } from './group-participants.ts'
 import { groupRoutes } from './groups.ts'
 import { eventRoutes } from './events.ts'
+import { automationRoutes } from './automations.ts'
+import { conversationRoutes } from './conversations.ts'
+import { historyRoutes } from './history.ts'
 import { hookRoutes } from './hooks.ts'
 import { instanceRoutes } from './instances.ts'
 import { mediaRoutes } from './media.ts'
@@ -41,6 +43,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...automationBulkRoutes(services, finders),
     ...tagRoutes(services, finders),
     ...chatRoutes(services, instances, finders),
+    ...historyRoutes(services),
+    ...automationRoutes(services, instances),
     ...mediaRoutes(services),
     ...contactRoutes(services, instances),
     ...searchRoutes(services, instances),

@@ -1,19 +1,15 @@
 import { Type, type Static } from 'typebox'
 import { notFound, Refusal } from '../../domain/errors.ts'
-import { describeRules, mediaRules, mediaTypes } from '../../domain/media-rules.ts'
 import { instanceStatuses } from '../../domain/instance.ts'
 import { literals, toJid, Uuid } from '../../domain/values.ts'
 import type { SentMessage } from '../../write/send.ts'
 import type { Instances } from '../instances.ts'
-import { createMediaContent } from '../media-content.ts'
+import { createMediaContent, MediaFile, mediaNote } from '../media-content.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import { createSending, Recipient, ReplyTo, sendRefusals, TEXT_MAX } from '../sending.ts'
 import type { Services } from '../services.ts'
 
 const tag = 'Instance API'
-const URL_MAX = 2048
-const CAPTION_MAX = 1024
-const ID_MAX = 100
 
 const common = {
   method: 'POST',
@@ -47,19 +43,7 @@ const sendResponses = {
 
 const MediaBody = Type.Object({
   recipient: Recipient,
-  media_url: Type.Optional(
-    Type.String({ minLength: 1, maxLength: URL_MAX, description: 'Public URL of the file' }),
-  ),
-  media_id: Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: ID_MAX,
-      description: 'File from `POST /media/upload`; instead of media_url',
-    }),
-  ),
-  media_type: literals(mediaTypes),
-  caption: Type.Optional(Type.String({ maxLength: CAPTION_MAX })),
-  filename: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  ...MediaFile,
   reply_to: Type.Optional(ReplyTo),
   ...instanceField,
   ...queueField,
@@ -69,9 +53,7 @@ const mediaRoute = {
   refusals: [...sendRefusals, 'MEDIA_UNAVAILABLE'],
   reads: ['media'],
   summary: 'Send an image, a video, audio or a document',
-  description:
-    'Give `media_url` or `media_id`. A file at a URL is fetched, checked and kept before this answers: ' +
-    `${describeRules(mediaRules)}.`,
+  description: mediaNote,
   body: MediaBody,
   successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
   responses: sendResponses,

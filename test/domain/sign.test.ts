@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, it } from 'vitest'
-import { signedHeaders, verifySignature } from '../../src/webhooks/sign.ts'
+import { signedHeaders, verifySignature } from '../../src/domain/sign.ts'
 
 const delivery = {
   id: '0190f5fe-7c00-7a00-8000-000000000001',

@@ -1,0 +1,239 @@
+import {
+  AutomationRun,
+  drop,
+  isHandled,
+  record,
+  stop,
+  type AutomationRunEvent,
+  type HeardMessage,
+} from '../domain/automation-run.ts'
+import { isFlow } from '../domain/automation.ts'
+import { upcast } from '../domain/catalogue.ts'
+import { Conversation, pause, tag, type ConversationEvent } from '../domain/conversation.ts'
+import { idOfStream, type Decide } from '../domain/decider.ts'
+import { Refusal } from '../domain/errors.ts'
+import { begin, resume, type Action, type Heard, type Turn } from '../domain/flow.ts'
+import { runId as runIdOf } from '../domain/ids.ts'
+import { failed, type AskIntegration } from '../domain/integration.ts'
+import { Message, textOf, type Content } from '../domain/message.ts'
+import type { Context } from '../domain/metadata.ts'
+import { tellOfMessage } from '../domain/public-events.ts'
+import { isGroup } from '../domain/values.ts'
+import type { Position, Recorded } from '../ports/event-store.ts'
+import type { AutomationRow } from '../projections/automations.ts'
+import { isOf, type RecordedOf } from '../projections/projection.ts'
+import type { Send } from '../write/send.ts'
+import type { Load, Transact } from '../write/transact.ts'
+import type { Aside, LaneWork } from './lanes.ts'
+import { createPlaces, type Places } from './places.ts'
+
+/** A question that nobody answered for so long is forgotten: the next message starts afresh. */
+const ANSWER_MAX_MS = 24 * 3_600_000
+/** Questions that one integration is asked at once. */
+const ASKED_AT_ONCE = 8
+
+type Parts = {
+  readonly transact: Transact
+  readonly load: Load
+  readonly send: Send
+  readonly ask: AskIntegration
+  /** The enabled automations of an instance, by number, as far as they are known up to a position. */
+  readonly enabledOf: (
+    instanceId: string,
+    upTo: Position,
+    signal: AbortSignal,
+  ) => Promise<readonly AutomationRow[]>
+  /** Whether nobody wrote in the conversation before a message. */
+  readonly isFirst: (message: RecordedOf<'MessageReceived'>, signal: AbortSignal) => Promise<boolean>
+  /** Those of some ids that are tags of the tenant. */
+  readonly knownTags: (tenantId: string, ids: readonly string[]) => Promise<readonly string[]>
+}
+
+/** A run and what its next turn is. */
+type Going = { readonly automation: AutomationRow; readonly runId: string; readonly turn: Turn }
+type Received = RecordedOf<'MessageReceived'>
+
+/**
+ * Answers messages, in chats with one person, where automation is active: the run that waits goes on, or else the first
+ * automation whose trigger fits starts one. What a turn says is sent before the turn is recorded, under ids that derive
+ * from the run and the step: whatever a crash leaves open is decided and sent again, and is there once.
+ */
+export const createAutomationWork = (parts: Parts): LaneWork => {
+  const { transact, load, send, ask, enabledOf, isFirst, knownTags } = parts
+  const askedAtOnce = new Map<string, Places>()
+
+  /** Integrations are asked aside, each of them by so many only: one that hangs holds up nobody else. */
+  const askInTurn = async (automation: AutomationRow, event: Received, runId: string, aside: Aside) => {
+    const { id, instance_id: instanceId, definition: integration } = automation
+    if (isFlow(integration)) throw new Error(`Automation ${id} is no integration`)
+    const places = askedAtOnce.get(id) ?? createPlaces(ASKED_AT_ONCE)
+    askedAtOnce.set(id, places)
+    const question = { automation_id: id, run_id: runId, ...questionOf(event) }
+    const turn = await aside(() => places.within(() => ask({ integration, instanceId, runId }, question)))
+    if (places.isIdle()) askedAtOnce.delete(id)
+    return turn
+  }
+
+  /** The run that goes on, or starts, with a message. */
+  const next = async (
+    automations: readonly AutomationRow[],
+    { waiting }: AutomationRun,
+    event: Received,
+    { signal, aside }: { readonly signal: AbortSignal; readonly aside: Aside },
+  ): Promise<Going | undefined> => {
+    const heard: Heard = { text: textOf(event.data.content) ?? '', name: event.data.senderName }
+    const present = automations.find(({ id }) => id === waiting?.automationId)
+    if (waiting && present && isFlow(present.definition) && isInTime(waiting.since, event.meta.at)) {
+      const turn = resume(present.definition, waiting, heard)
+      if (turn) return { automation: present, runId: waiting.runId, turn }
+    }
+    const first = automations.some(asksForFirst) && (await isFirst(event, signal))
+    for (const automation of automations) {
+      const { id, definition } = automation
+      const runId = runIdOf(id, idOfStream(event.stream))
+      const turn = isFlow(definition)
+        ? begin(definition, heard, first)
+        : await askInTurn(automation, event, runId, aside)
+      if (turn) return { automation, runId, turn }
+    }
+    return undefined
+  }
+
+  const sendOnce = async (event: Received, context: Context, key: string, content: Content) => {
+    const { instanceId, chat } = event.data
+    const message = { instanceId, chat, content, queueOnly: true, queueIfOffline: true }
+    try {
+      await send({ ...message, idempotencyKey: key, context })
+    } catch (error) {
+      // Said already, before a crash: maybe in other words, by what the automation was then; or WhatsApp refused it.
+      if (!(error instanceof Refusal) || !['IDEMPOTENCY_KEY_REUSED', 'SEND_FAILED'].includes(error.code))
+        throw error
+    }
+  }
+
+  const retag = async (event: Received, context: Context, { add, remove }: Action & { type: 'tag' }) => {
+    const known = await knownTags(context.tenant, add)
+    const at = new Date().toISOString()
+    const decide: Decide<Conversation, ConversationEvent> = (conversation) =>
+      tag([...conversation.tags.filter((id) => !remove.includes(id)), ...known], at)(conversation)
+    await transact(Conversation, event.data.conversationId, decide, context)
+  }
+
+  /** Does what a turn asks for, and answers how the run then stands: something may have been refused. */
+  const perform = async ({ runId, turn }: Going, event: Received, context: Context) => {
+    try {
+      for (const action of turn.actions)
+        if (action.type === 'tag') await retag(event, context, action)
+        else await sendOnce(event, context, `run ${runId} ${action.step}`, action.content)
+      return turn.next
+    } catch (error) {
+      if (error instanceof Refusal) return failed(error.message).next
+      throw error
+    }
+  }
+
+  /** A run that could not go on, or will not, leaves the conversation to people. */
+  const handOver = async (conversationId: string, { ended }: AutomationRun, context: Context) => {
+    const reason = ended?.outcome === 'failed' ? `Automation failed. ${ended.reason ?? ''}` : ended?.reason
+    await ifThere(transact(Conversation, conversationId, pause(reason, new Date().toISOString()), context))
+  }
+
+  const mustBeHandedOver = ({ ended }: AutomationRun, message: HeardMessage) =>
+    ended?.messageId === message.id && ended.outcome !== 'completed'
+
+  /** An integration takes its time to answer, in which a person may have taken over. */
+  const isStillActive = async ({ definition }: AutomationRow, conversationId: string) =>
+    isFlow(definition) || (await load(Conversation, conversationId)).state.automation === 'active'
+
+  const answer = async (event: Received, signal: AbortSignal, aside: Aside) => {
+    const { instanceId, conversationId } = event.data
+    const automations = await enabledOf(instanceId, event.position, signal)
+    if (automations.length === 0) return
+    const [conversation, run] = await Promise.all([
+      load(Conversation, conversationId),
+      load(AutomationRun, conversationId),
+    ])
+    if (conversation.state.automation !== 'active') return
+    const message: HeardMessage = { id: idOfStream(event.stream), heardAt: event.meta.at }
+    const by = (id: string): Context => ({ ...causedBy(event), actor: { kind: 'automation', id } })
+    const write = (decide: Decide<AutomationRun, AutomationRunEvent>, context: Context) =>
+      transact(AutomationRun, conversationId, decide, context)
+
+    if (isHandled(run.state, message)) {
+      const { ended } = run.state
+      if (ended && mustBeHandedOver(run.state, message))
+        await handOver(conversationId, run.state, by(ended.automationId))
+      return
+    }
+    const going = await next(automations, run.state, event, { signal, aside })
+    const at = () => new Date().toISOString()
+    if (!going) {
+      if (run.state.waiting) await write(drop(message, at()), by(run.state.waiting.automationId))
+      return
+    }
+    const { runId, automation } = going
+    const context = by(automation.id)
+    const outcome = (await isStillActive(automation, conversationId))
+      ? await perform(going, event, context)
+      : tookOver
+    const decide = record({ runId, automationId: automation.id, message, next: outcome }, at())
+    const { state } = await write(decide, context)
+    if (mustBeHandedOver(state, message)) await handOver(conversationId, state, context)
+  }
+
+  /** A run that waits is over once a person takes over, or the conversation is gone. */
+  const stopRun = async (event: Recorded, outcome: 'handed_over' | 'failed', reason: string | undefined) => {
+    const decide = stop(outcome, reason, new Date().toISOString())
+    await transact(AutomationRun, idOfStream(event.stream), decide, causedBy(event))
+  }
+
+  return {
+    name: 'automations',
+    laneOf: (event) => {
+      if (isOf(event, 'MessageReceived'))
+        return isGroup(event.data.chat) ? undefined : event.data.conversationId
+      return isOf(event, 'AutomationPaused') || isOf(event, 'ConversationDeleted')
+        ? idOfStream(event.stream)
+        : undefined
+    },
+    handle: async (event, signal, aside) => {
+      if (isOf(event, 'MessageReceived')) return answer(upcast(event), signal, aside)
+      if (isOf(event, 'AutomationPaused')) return stopRun(event, 'handed_over', upcast(event).data.reason)
+      return stopRun(event, 'failed', 'The conversation was deleted.')
+    },
+  }
+}
+
+const tookOver = { outcome: 'handed_over', reason: 'A person took over.' } as const
+
+const asksForFirst = ({ definition }: AutomationRow) =>
+  isFlow(definition) && definition.trigger.type === 'first_message'
+
+const isInTime = (since: string, now: string) => Date.parse(now) - Date.parse(since) <= ANSWER_MAX_MS
+
+const causedBy = ({ id, meta }: Recorded): Context => ({
+  tenant: meta.tenant,
+  actor: { kind: 'system' },
+  correlation: meta.correlation,
+  causation: id,
+})
+
+/** What an integration is told of a message: the conversation, and the message as webhooks have it. */
+const questionOf = (event: Received) => {
+  const [told] = tellOfMessage(Message.initial, event)
+  return {
+    instance_uuid: event.data.instanceId,
+    conversation_id: event.data.conversationNumber,
+    conversation_uuid: event.data.conversationId,
+    message: told?.data,
+  }
+}
+
+/** A conversation may be deleted in between. */
+const ifThere = async (written: Promise<unknown>) => {
+  try {
+    await written
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code !== 'NOT_FOUND') throw error
+  }
+}
