@@ -96,3 +96,4 @@ export const createEnabledAutomations = (db: Kysely<Database>) => {
   }
   return { enabledOf, forget }
 }
+export type EnabledAutomations = ReturnType<typeof createEnabledAutomations>
