@@ -84,8 +84,8 @@ export default {
     forbid(
       'the-program-is-the-top',
       'Nobody below imports what puts the program together.',
-      { path: '^src/', pathNot: `^src/${program}` },
-      { path: `^src/(app[.]ts$|${program})` },
+      { path: '^src/', pathNot: `^src/(app[.]ts$|app/|${program})` },
+      { path: `^src/(app[.]ts$|app/|${program})` },
     ),
     forbid(
       'no-circles',

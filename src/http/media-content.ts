@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox'
+import { Type, type Static, type TObject } from 'typebox'
 import { invalid, Refusal } from '../domain/errors.ts'
 import { messageMediaId } from '../domain/ids.ts'
 import { describeRules, mediaRules, mediaTypes, type MediaType } from '../domain/media-rules.ts'
@@ -27,8 +27,7 @@ export const MediaFile = {
   caption: Type.Optional(Type.String({ maxLength: 1024 })),
   filename: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
 }
-const Fields = Type.Object(MediaFile)
-type MediaFields = Static<typeof Fields> & {
+type MediaFields = Static<TObject<typeof MediaFile>> & {
   /** WhatsApp id of the message that it answers. */
   readonly replyTo?: string | undefined
 }

@@ -9,15 +9,18 @@ import { queryOf, rankedMatches, RANKED_MAX } from '../../src/projections/messag
 import { createTransact } from '../../src/write/transact.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { startFileServer } from '../support/files.ts'
 import { addTenant, instanceClient, userClient, type App } from './world.ts'
 
 let app: App
 let instance: string
+let files: Awaited<ReturnType<typeof startFileServer>>
 beforeAll(async () => {
   app = await startApp()
+  files = await startFileServer()
   instance = await createConnectedInstance(app.admin)
 })
-afterAll(() => app.stop())
+afterAll(() => Promise.all([app.stop(), files.close()]))
 
 const AT = '2025-01-15T12:00:00.000Z'
 const context = { tenant: firstTenantId, actor: { kind: 'gateway' }, correlation: 'test' } as const
@@ -72,7 +75,7 @@ describe('GET /messages/search', () => {
       message: 'saída prometida',
     })
     const media = {
-      media_url: 'https://example.com/a.jpg',
+      media_url: `${files.url}/a.jpg`,
       media_type: 'image',
       caption: 'legenda prometida',
     }

@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto'
+import type { Kysely } from 'kysely'
+import { upcast } from '../domain/catalogue.ts'
+import type { GatewayListener } from '../ports/gateway.ts'
+import type { Database } from '../projections/database.ts'
+import { wantedInstances } from '../projections/instances.ts'
+import { outboxRow, waitingMessages } from '../projections/outbox.ts'
+import { isOf } from '../projections/projection.ts'
+import { follow } from '../reactions/follow.ts'
+import { createInstanceRunner } from '../reactions/run-instances.ts'
+import { createSender } from '../reactions/send-messages.ts'
+import { listenerOf } from '../write/receive.ts'
+import type { Parts, Reporter } from './parts.ts'
+import type { Waiting } from './waiting.ts'
+import type { Writing } from './writing.ts'
+
+type Given = {
+  readonly parts: Parts
+  readonly db: Kysely<Database>
+  readonly writing: Writing
+  readonly waiting: Waiting
+  readonly reporter: Reporter
+}
+
+/** WhatsApp: sessions as wanted, messages in, messages out. */
+export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given) => {
+  const { store, gateways, metrics } = parts
+  const { transact, load, receive } = writing
+  const { mustReach } = waiting
+  const instanceRunner = createInstanceRunner({
+    gateways,
+    load,
+    listenerOf: (instance): GatewayListener => {
+      const listener = listenerOf(receive, instance, randomUUID)
+      return {
+        ...listener,
+        connection: async (report) => {
+          await listener.connection(report)
+          if (report.status === 'connected') void sender.drain(instance.id)
+        },
+      }
+    },
+    onError: reporter('gateway session'),
+  })
+  const sender = createSender({
+    transact,
+    load,
+    gatewayOf: instanceRunner.gatewayOf,
+    waiting: async (instanceId, upTo, limit) => {
+      await waiting.mustKnow(upTo, 'outbox')
+      return waitingMessages(db, instanceId, limit)
+    },
+    onOutcome: (outcome) => metrics.messageSent(outcome),
+    onError: reporter('sending'),
+  })
+  const run = (signal: AbortSignal) =>
+    follow(
+      {
+        store,
+        begin: async (head) => {
+          await mustReach(head, signal, 'instances', 'outbox', 'automations')
+          sender.begin(head)
+          const wanted = await wantedInstances(db)
+          await Promise.all(
+            wanted.map(({ id, tenant_id }) => instanceRunner.follow({ id, tenantId: tenant_id })),
+          )
+        },
+        each: (event) => {
+          if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
+          else instanceRunner.each(event)
+        },
+        onError: reporter('gateways'),
+      },
+      signal,
+    )
+  return { gatewayOf: instanceRunner.gatewayOf, run }
+}

@@ -1,0 +1,85 @@
+import type { Kysely } from 'kysely'
+import { mediaRules } from '../domain/media-rules.ts'
+import { findTenant, hasOtherAdmin } from '../projections/accounts.ts'
+import type { Database } from '../projections/database.ts'
+import { sentSince } from '../projections/instance-activity.ts'
+import { countWaiting } from '../projections/outbox.ts'
+import { createAccounts } from '../write/accounts.ts'
+import { createContacts } from '../write/contacts.ts'
+import { createStartConversation } from '../write/conversations.ts'
+import { createMedia } from '../write/media.ts'
+import { createOutcomes } from '../write/outcomes.ts'
+import { createQuota } from '../write/quota.ts'
+import { createReceive } from '../write/receive.ts'
+import { createSend } from '../write/send.ts'
+import { createTransact } from '../write/transact.ts'
+import { createUsers } from '../write/users.ts'
+import type { Parts, Reporter } from './parts.ts'
+import type { Waiting } from './waiting.ts'
+
+type Given = {
+  readonly parts: Parts
+  readonly db: Kysely<Database>
+  readonly waiting: Waiting
+  /** Whether an automation of the instance is enabled. */
+  readonly hasAutomation: (instanceId: string) => Promise<boolean>
+  readonly reporter: Reporter
+}
+
+/** Everything that writes: each goes through `transact`, the one door. */
+export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: Given) => {
+  const { settings, store, numbers, metrics, mediaStore, spoolFolder, fetchFile } = parts
+  const { mustKnowAll } = waiting
+  const { transact, load, recall } = createTransact(store, (category, events) =>
+    metrics.eventsAppended(category, events),
+  )
+  const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
+  const outcomes = createOutcomes(store, reporter('outcomes'))
+  const quota = createQuota({
+    byDefault: settings.dailyMessageLimit,
+    timeZoneOf: async (tenantId) => (await findTenant(db, tenantId))?.time_zone ?? 'UTC',
+    sentSince: async (instanceId, since) => {
+      await mustKnowAll('instanceActivity')
+      return sentSince(db, instanceId, since)
+    },
+    waiting: async (instanceId) => {
+      await mustKnowAll('outbox')
+      return (await countWaiting(db, [instanceId]))(instanceId)
+    },
+  })
+  return {
+    transact,
+    load,
+    outcomes,
+    accounts: createAccounts(transact, numbers),
+    users: createUsers({
+      transact,
+      hasOtherAdmin: async (tenantId, userId) => {
+        await mustKnowAll('accounts')
+        return hasOtherAdmin(db, tenantId, userId)
+      },
+    }),
+    contacts: createContacts({ transact, load, numbers }),
+    media: createMedia({
+      transact,
+      load,
+      store: mediaStore,
+      fetchFile,
+      spoolFolder,
+      rules: parts.mediaRules ?? mediaRules,
+    }),
+    receive: createReceive({ transact, numbers, startConversation }),
+    send: createSend({
+      transact,
+      load,
+      recall,
+      numbers,
+      startConversation,
+      outcomes,
+      quota,
+      hasAutomation,
+      timeoutMs: settings.sendTimeoutSeconds * 1000,
+    }),
+  }
+}
+export type Writing = ReturnType<typeof composeWriting>
