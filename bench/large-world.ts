@@ -160,7 +160,8 @@ insert into instance_activity (id, tenant_id, instance_id, slot, queued, sent, d
 select i.id || ' ' || to_char(slot at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), $1, i.id, slot,
   6, 5, 5, 4, 0, 1, 7, slot
 from instance i cross join generate_series($2::timestamptz - interval '1 year', $2, interval '15 minutes') slot
-where i.tenant_id = $1 and extract(hour from slot at time zone 'UTC') between 9 and 16`
+where i.tenant_id = $1 and extract(hour from slot at time zone 'UTC') between 9 and 16
+order by slot`
 
 /** A webhook for each tenth message, delivered at once; one in two thousand is dead. */
 const deliveries = `

@@ -5,6 +5,8 @@ import { firstTenantId } from '../src/domain/ids.ts'
 type Landmarks = {
   /** The instance with the most conversations. */
   readonly instance: string
+  /** The one with the fewest. */
+  readonly smallInstance: string
   /** The conversation with the most messages, and its number. */
   readonly busy: string
   readonly busyNumber: number
@@ -18,6 +20,11 @@ type Landmarks = {
   /** From the one on most conversations to the one on fewest. */
   readonly tags: readonly string[]
   readonly conversations: number
+  /** Number of a contact. */
+  readonly contact: number
+  /** Days of the last month. */
+  readonly monthAgo: string
+  readonly today: string
 }
 
 const landmarks = `
@@ -31,8 +38,12 @@ select b.id as busy, c.number as "busyNumber", m.number as message, m.at, m.at +
   (select name from conversation where tenant_id = $1 and not is_group and name is not null order by number limit 1),
   right(c.contact_number, 8) as digits,
   (select id from instance where tenant_id = $1 order by number limit 1) as instance,
+  (select id from instance where tenant_id = $1 order by number desc limit 1) as "smallInstance",
   (select array_agg(id order by name) from tag where tenant_id = $1)::text[] as tags,
-  (select count(*) from conversation where tenant_id = $1) as conversations
+  (select count(*) from conversation where tenant_id = $1) as conversations,
+  (select min(number) from contact where tenant_id = $1) as contact,
+  to_char(c.last_message_at - interval '30 days', 'YYYY-MM-DD') as "monthAgo",
+  to_char(c.last_message_at, 'YYYY-MM-DD') as today
 from busy b cross join middle m join conversation c using (id)`
 
 export const findLandmarks = async (pool: Pool): Promise<Landmarks> => {
@@ -106,10 +117,15 @@ export const listCalls: readonly Call[] = [
   call('contacts, first page', () => '/contacts'),
   call('contacts, deep page', (at) => `/contacts?per_page=100&page=${Math.floor(deepPage(at) * 0.7)}`),
   call('contacts of an instance', ({ instance }) => `/contacts?instance_id=${instance}`),
+  call(
+    'contacts, deep page of an instance',
+    (at) => `/contacts?per_page=50&page=${deepPage(at)}&instance_id=${at.instance}`,
+  ),
   call('contacts, found by a common name', () => '/contacts?search=maria'),
   call('contacts, found by a full name', ({ name }) => `/contacts?search=${encodeURIComponent(name)}`),
   call('contacts, found by a number', ({ digits }) => `/contacts?search=${digits}`),
   call('contacts, found by one letter', () => '/contacts?search=a'),
+  call('one contact by number', ({ contact }) => `/contacts/${contact}`),
   call('chat, first page', () => '/chat/conversations'),
   call('one conversation', ({ busy }) => `/conversations/${busy}`),
   call('one conversation by number', ({ busyNumber }) => `/conversations/${busyNumber}`),
@@ -131,13 +147,20 @@ export const listCalls: readonly Call[] = [
   search('a rare word of two days', ({ at, later }) => `guitar&from=${at}&to=${later}`),
   search('two words that never meet', () => 'guitar xylophone'),
   call('deliveries', ({ instance }) => `/instances/${instance}/webhook/deliveries`),
+  call(
+    'deliveries of a small instance',
+    ({ smallInstance }) => `/instances/${smallInstance}/webhook/deliveries`,
+  ),
   call('deliveries, dead', ({ instance }) => `/instances/${instance}/webhook/deliveries?state=dead`),
   call('tags', () => '/tags'),
   call('one tag', (at) => `/tags/${common(at)}`),
   call('instances', () => '/instances'),
   call('one instance', ({ instance }) => `/instances/${instance}`),
   call('stats of an instance', ({ instance }) => `/instances/${instance}/stats`),
-  call('stats by day', () => '/stats'),
-  call('stats by day of an instance', ({ instance }) => `/stats?instance_id=${instance}`),
+  call('stats by day', ({ monthAgo, today }) => `/stats?from=${monthAgo}&to=${today}`),
+  call(
+    'stats by day of an instance',
+    ({ instance, monthAgo, today }) => `/stats?instance_id=${instance}&from=${monthAgo}&to=${today}`,
+  ),
   call('users', () => '/users'),
 ]
