@@ -1,8 +1,8 @@
 import { Pool } from 'undici'
 
 export type Poster = {
-  /** Posts JSON and answers the parsed answer; rejects unless it is a success. */
-  readonly call: (method: 'POST' | 'PUT', path: string, body: unknown) => Promise<unknown>
+  /** Sends JSON and answers the parsed answer; rejects unless it is a success. */
+  readonly call: (method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown) => Promise<unknown>
   readonly close: () => Promise<void>
 }
 
@@ -20,12 +20,15 @@ export const textAt = (json: unknown, ...path: readonly string[]): string => {
 export const createPoster = (url: string, token: string | undefined, connections: number): Poster => {
   const pool = new Pool(url, { connections, pipelining: 1 })
   const headers = {
-    'content-type': 'application/json',
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
   }
   return {
     call: async (method, path, body) => {
-      const answer = await pool.request({ method, path, headers, body: JSON.stringify(body) })
+      const content =
+        body === undefined
+          ? { headers }
+          : { headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) }
+      const answer = await pool.request({ method, path, ...content })
       const text = await answer.body.text()
       if (answer.statusCode > 299) throw new Error(`${path} answered ${answer.statusCode}: ${text}`)
       return JSON.parse(text) as unknown

@@ -43,7 +43,7 @@ const measureAll = async (options: Options): Promise<Results> => {
   try {
     for (const name of options.only) {
       progress.show(`${name}: starting`)
-      const suite = await suites[name](database)
+      const suite = await suites[name](database, (text) => progress.show(`${name}: ${text}`))
       try {
         measured.push(await measure(name, suite, options, database.pid))
       } finally {
@@ -60,7 +60,7 @@ const measureAll = async (options: Options): Promise<Results> => {
 const HOW_TO_READ = `
 Medians over the rounds. "ratio" is the rate over that of the ceiling, measured in the same run; "us" is processor time
 of each operation in microseconds (the bench with its clients and receiver, the program or its stand-in, PostgreSQL), "CPU ratio"
-its sum over that of the ceiling. "others" is the share of all processors that others used: above a tenth, believe
+its sum over that of the ceiling. "over ms" is the p50 above that of the ceiling. "others" is the share of all processors that others used: above a tenth, believe
 the ratios rather than the rates.
 `
 

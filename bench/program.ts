@@ -6,7 +6,7 @@ import { createPoster, textAt } from './http.ts'
 
 const START_MS = 60_000
 const LOOK_EVERY_MS = 20
-const ADMIN = { email: 'bench@example.com', password: 'a long password' }
+export const ADMIN = { email: 'bench@example.com', password: 'a long password' }
 
 /**
  * A Node program as a process of its own, its output going to a file as under a service manager. Resolves with the

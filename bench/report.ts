@@ -13,28 +13,34 @@ const fine = (value: number | null) =>
   value === null ? '' : value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : round(value)
 const times = (ratio: number | undefined) => (ratio === undefined ? '' : `${ratio.toFixed(2)}x`)
 
-type Ratios = { readonly rate?: number; readonly processor?: number }
+type Ratios = { readonly rate?: number; readonly processor?: number; readonly overMs?: number }
 
-/** Ours over the ceiling's, round by round; the median of that. */
+/** Ours against the ceiling's, round by round; the median of that. */
 const ratiosOf = (one: CaseResult, all: readonly CaseResult[]): Ratios => {
   const ceiling = all.find(({ name }) => name === one.ceiling)
   if (!ceiling) return {}
-  const ratio = (figure: (sample: Sample) => number) =>
+  const compare = (how: (ours: Sample, theirs: Sample) => number) =>
     median(
       one.samples.flatMap((ours, n) => {
         const theirs = ceiling.samples[n]
-        return theirs ? [figure(ours) / figure(theirs)] : []
+        return theirs ? [how(ours, theirs)] : []
       }),
     )
-  return { rate: ratio(({ perSecond }) => perSecond), processor: ratio(processorUs) }
+  const hasLatency = one.samples.every(({ p50Ms }) => p50Ms !== null)
+  return {
+    rate: compare((ours, theirs) => ours.perSecond / theirs.perSecond),
+    processor: compare((ours, theirs) => processorUs(ours) / processorUs(theirs)),
+    ...(hasLatency && { overMs: compare((ours, theirs) => (ours.p50Ms ?? 0) - (theirs.p50Ms ?? 0)) }),
+  }
 }
 
-const verdict = ({ aim }: CaseResult, { perSecond, p50Ms }: Sample, ratio = 0): string => {
-  const { ratio: least, perSecond: rate, p50Ms: latency } = aim ?? {}
+const verdict = ({ aim }: CaseResult, { perSecond, p50Ms }: Sample, ratios: Ratios): string => {
+  const { ratio: least, perSecond: rate, p50Ms: latency, overMs: over } = aim ?? {}
   const parts = [
-    ...(least === undefined ? [] : [{ text: `${least}x`, met: ratio >= least }]),
+    ...(least === undefined ? [] : [{ text: `${least}x`, met: (ratios.rate ?? 0) >= least }]),
     ...(rate === undefined ? [] : [{ text: `${round(rate)}/s`, met: perSecond >= rate }]),
     ...(latency === undefined ? [] : [{ text: `p50 < ${latency} ms`, met: (p50Ms ?? Infinity) < latency }]),
+    ...(over === undefined ? [] : [{ text: `over < ${over} ms`, met: (ratios.overMs ?? Infinity) < over }]),
   ]
   return parts.map(({ text, met }) => `${text} ${met ? 'met' : 'MISSED'}`).join(', ')
 }
@@ -47,6 +53,7 @@ const HEAD = [
   'ratio',
   'p50 ms',
   'p99 ms',
+  'over ms',
   'bench us',
   'program us',
   'postgres us',
@@ -65,12 +72,13 @@ const cellsOf = (one: CaseResult, all: readonly CaseResult[]): string[] => {
     times(ratios.rate),
     fine(middle.p50Ms),
     fine(middle.p99Ms),
+    fine(ratios.overMs ?? null),
     fine(middle.benchUs),
     fine(middle.programUs),
     fine(middle.postgresUs),
     times(ratios.processor),
     `${round(middle.othersShare * 100)} %`,
-    verdict(one, middle, ratios.rate),
+    verdict(one, middle, ratios),
   ]
 }
 

@@ -14,7 +14,13 @@ export type Case = {
   /** Name of the case that it is held against, measured in the same run. */
   readonly ceiling?: string
   /** What it should reach on two cores. */
-  readonly aim?: { readonly ratio?: number; readonly perSecond?: number; readonly p50Ms?: number }
+  readonly aim?: {
+    readonly ratio?: number
+    readonly perSecond?: number
+    readonly p50Ms?: number
+    /** Latency above that of the ceiling. */
+    readonly overMs?: number
+  }
   readonly run: (seconds: number) => Promise<Run>
 }
 
@@ -27,4 +33,4 @@ export type Suite = {
   readonly close: () => Promise<void>
 }
 
-export type OpenSuite = (databases: BenchDatabase) => Promise<Suite>
+export type OpenSuite = (databases: BenchDatabase, onProgress: (text: string) => void) => Promise<Suite>

@@ -1,5 +1,6 @@
 import { openAppend } from './append.ts'
 import { openInbound } from './inbound.ts'
+import { openLists } from './lists.ts'
 import { openRebuild } from './rebuild.ts'
 import { openSend } from './send.ts'
 import type { OpenSuite } from './suite.ts'
@@ -9,6 +10,7 @@ export const suites = {
   rebuild: openRebuild,
   inbound: openInbound,
   send: openSend,
+  lists: openLists,
 } satisfies Record<string, OpenSuite>
 export type SuiteName = keyof typeof suites
 export const suiteNames = Object.keys(suites) as SuiteName[]

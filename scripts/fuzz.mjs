@@ -117,7 +117,7 @@ const checkLeftOut = async (url) => {
   for (const name of LEFT_OUT) if (!known.includes(name)) fail(`There is no operation ${name} to leave out`)
 }
 
-const fuzz = (program, url, token, seconds) => {
+const fuzz = (program, directory, url, token, seconds) => {
   const args = [
     'run',
     `${url}/openapi.json`,
@@ -141,7 +141,7 @@ const fuzz = (program, url, token, seconds) => {
     ...LEFT_OUT.flatMap((operation) => ['--exclude-operation-id', operation]),
   ]
   return new Promise((resolve) => {
-    spawn(program, args, { stdio: 'inherit' }).once('exit', (code) => resolve(code ?? 1))
+    spawn(program, args, { stdio: 'inherit', cwd: directory }).once('exit', (code) => resolve(code ?? 1))
   })
 }
 
@@ -153,7 +153,7 @@ const main = async (seconds) => {
   try {
     const { token, call } = await prepare(url)
     await checkLeftOut(url)
-    process.exitCode = await fuzz(program, url, token, seconds)
+    process.exitCode = await fuzz(program, directory, url, token, seconds)
     // A run that lost its login would have looked at nothing but 401.
     await call('GET', '/auth/me')
     await call('GET', '/ready')

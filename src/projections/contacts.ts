@@ -5,7 +5,7 @@ import { foldText } from '../domain/fold-text.ts'
 import { numberOf } from '../domain/values.ts'
 import type { Database } from './database.ts'
 import { projection, remove, update } from './projection.ts'
-import { likePattern, searched } from './search-text.ts'
+import { likePattern, searched, searchText } from './search-text.ts'
 
 export type ContactRow = {
   id: string
@@ -62,7 +62,7 @@ const named = (row: ContactRow): ContactRow => {
   return {
     ...row,
     sort_name: Array.from(sorted).slice(0, SORTED_MAX).join(''),
-    search: foldText([name, push_name, phone_number].filter(Boolean).join(' ')),
+    search: searchText([name, push_name], phone_number),
   }
 }
 
@@ -75,10 +75,13 @@ const detailColumns = ({ name, email, company, notes }: ContactDetails) => ({
   saved: true,
 })
 
+/** The order of lists, and what they need beside: rows are found, skipped and counted without reading the table. */
+const listed = 'sort_name, number) include (id, search'
+
 /** The people that the instances of every tenant know. */
 export const contacts = projection<ContactRow>({
   name: 'contact',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -97,10 +100,10 @@ export const contacts = projection<ContactRow>({
     created_at: 'timestamptz not null',
   },
   indexes: [
-    '(tenant_id, sort_name, number)',
-    '(instance_id, sort_name, number)',
+    `(tenant_id, ${listed})`,
+    `(tenant_id, instance_id, ${listed})`,
     '(tenant_id, number)',
-    '(instance_id, number)',
+    '(tenant_id, instance_id, number)',
     '(number)',
     'using gin (tenant_id, search gin_trgm_ops)',
   ],
@@ -144,13 +147,19 @@ export const listContacts = async (
   filter: ContactFilter & { readonly page: number; readonly perPage: number },
 ) => {
   const query = matching(db, filter)
+  const page = query
+    .select('contact.id')
+    .orderBy('sort_name')
+    .orderBy('number')
+    .limit(filter.perPage)
+    .offset((filter.page - 1) * filter.perPage)
   const [rows, count] = await Promise.all([
-    query
-      .selectAll()
+    db
+      .selectFrom(page.as('page'))
+      .innerJoin('contact', 'contact.id', 'page.id')
+      .selectAll('contact')
       .orderBy('sort_name')
       .orderBy('number')
-      .limit(filter.perPage)
-      .offset((filter.page - 1) * filter.perPage)
       .execute(),
     query.select(({ fn }) => fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
   ])
@@ -188,7 +197,15 @@ export const contactsLike = (db: Kysely<Database>, tenantId: string, pattern: st
   db.selectFrom('contact').select('id').where('tenant_id', '=', tenantId).where('search', 'like', pattern)
 
 /** How many people an instance knows. */
-export const countContacts = async (db: Kysely<Database>, instanceId: string) => {
-  const query = db.selectFrom('contact').select(({ fn }) => fn.countAll<number>().as('count'))
-  return (await query.where('instance_id', '=', instanceId).executeTakeFirstOrThrow()).count
+export const countContacts = async (
+  db: Kysely<Database>,
+  instance: { readonly id: string; readonly tenant_id: string },
+) => {
+  const { count } = await db
+    .selectFrom('contact')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('tenant_id', '=', instance.tenant_id)
+    .where('instance_id', '=', instance.id)
+    .executeTakeFirstOrThrow()
+  return count
 }

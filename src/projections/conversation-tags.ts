@@ -14,7 +14,7 @@ export type ConversationTagRow = {
 /** Which conversation carries which tag. */
 export const conversationTags = projection<ConversationTagRow>({
   name: 'conversation_tag',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'text',
@@ -22,7 +22,7 @@ export const conversationTags = projection<ConversationTagRow>({
     conversation_id: 'uuid not null',
     tag_id: 'uuid not null',
   },
-  indexes: ['(tag_id, conversation_id)', '(conversation_id, tag_id)'],
+  indexes: ['(tag_id, conversation_id)', '(conversation_id, tag_id)', '(tenant_id, conversation_id)'],
   on: {
     ConversationTagged: ({ stream, data, meta }) => {
       const conversation_id = idOfStream(stream)

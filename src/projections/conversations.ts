@@ -1,15 +1,13 @@
-import { sql, type Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import { isSignal, textOf } from '../domain/content.ts'
 import type { AutomationState } from '../domain/conversation.ts'
 import { idOfStream } from '../domain/decider.ts'
-import { foldText } from '../domain/fold-text.ts'
 import { contactId } from '../domain/ids.ts'
 import type { Actor } from '../domain/metadata.ts'
 import { isGroup, numberOf } from '../domain/values.ts'
-import { contactsLike } from './contacts.ts'
 import type { Database } from './database.ts'
 import { projection, remove, update, type Change, type RecordedOf } from './projection.ts'
-import { likePattern, searched } from './search-text.ts'
+import { searchText } from './search-text.ts'
 
 export type ConversationRow = {
   id: string
@@ -56,7 +54,7 @@ const firstRow = (
   chat: data.chat,
   contact_number: numberOf(data.chat),
   name: null,
-  search: searchText(null, data.chat),
+  search: searchText([], numberOf(data.chat)),
   is_group: isGroup(data.chat),
   last_message: null,
   last_message_kind: null,
@@ -71,8 +69,6 @@ const firstRow = (
   pause_reason: null,
   created_at: data.at,
 })
-
-const searchText = (name: string | null, chat: string) => foldText(`${name ?? ''} ${numberOf(chat)}`)
 
 /** A conversation that was deleted while a message was on its way comes back with that message. */
 const withMessage = (
@@ -111,12 +107,15 @@ const changeOfLast = (
 ]
 
 const notPaused = { paused_at: null, paused_by: null, pause_reason: null }
-const newestFirst = 'last_message_at desc nulls last, number desc'
+
+/** The order of lists, and what their filters look at: rows are found, skipped and counted without reading the table. */
+const listed =
+  'last_message_at desc nulls last, number desc) include (id, contact_id, instance_id, is_group, unread_count, search'
 
 /** Every chat of every instance, with what a list of chats shows. */
 export const conversations = projection<ConversationRow>({
   name: 'conversation',
-  version: 2,
+  version: 3,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -142,12 +141,16 @@ export const conversations = projection<ConversationRow>({
     pause_reason: 'text',
     created_at: 'timestamptz not null',
   },
+  // Each message changes a row. An index alone answers as long as few changes wait for the vacuum.
+  storage: 'autovacuum_vacuum_scale_factor = 0.01',
   indexes: [
-    `(tenant_id, ${newestFirst}) where archived_at is null`,
-    `(instance_id, ${newestFirst}) where archived_at is null`,
-    `(tenant_id, ${newestFirst}) where archived_at is null and unread_count > 0`,
-    `(tenant_id, ${newestFirst}) where archived_at is not null`,
+    `(tenant_id, ${listed}) where archived_at is null`,
+    `(tenant_id, instance_id, ${listed}) where archived_at is null`,
+    `(tenant_id, ${listed}) where archived_at is null and unread_count > 0`,
+    `(tenant_id, ${listed}) where archived_at is not null`,
     'using gin (tenant_id, search gin_trgm_ops)',
+    // For counting them: many rows share an entry, so it is small.
+    '(tenant_id, instance_id, is_group, archived_at)',
     '(contact_id)',
     '(number)',
   ],
@@ -181,7 +184,7 @@ export const conversations = projection<ConversationRow>({
         const name = (isGroup(event.data.chat) ? event.data.chatName : event.data.senderName) ?? row.name
         return {
           name,
-          ...(name !== row.name && { search: searchText(name, row.chat) }),
+          ...(name !== row.name && { search: searchText([name], row.contact_number) }),
           unread_count: row.unread_count + 1,
           last_incoming_number: event.data.number,
         }
@@ -191,67 +194,16 @@ export const conversations = projection<ConversationRow>({
   },
 })
 
-export type ConversationFilter = {
-  readonly tenantId: string
-  readonly instanceId?: string | undefined
-  readonly archived: boolean
-  readonly unread?: boolean | undefined
-  readonly search?: string | undefined
-  readonly isGroup?: boolean | undefined
-  /** Any of these tags. */
-  readonly tagIds?: readonly string[] | undefined
-  readonly untagged?: boolean | undefined
-  readonly page: number
-  readonly perPage: number
-}
-
-const matching = (db: Kysely<Database>, filter: ConversationFilter) => {
-  let query = db
-    .selectFrom('conversation')
-    .where('tenant_id', '=', filter.tenantId)
-    .where('archived_at', filter.archived ? 'is not' : 'is', null)
-  if (filter.instanceId !== undefined) query = query.where('instance_id', '=', filter.instanceId)
-  if (filter.isGroup !== undefined) query = query.where('is_group', '=', filter.isGroup)
-  if (filter.unread !== undefined) query = query.where('unread_count', filter.unread ? '>' : '=', 0)
-  if (filter.search?.trim()) {
-    const pattern = likePattern(searched(filter.search))
-    query = query.where((or) =>
-      or.or([
-        or('search', 'like', pattern),
-        or('contact_id', 'in', contactsLike(db, filter.tenantId, pattern)),
-      ]),
-    )
-  }
-  const { tagIds, untagged } = filter
-  if (tagIds !== undefined || untagged !== undefined)
-    query = query.where(({ exists, not, selectFrom }) => {
-      const tags = selectFrom('conversation_tag')
-        .select('tag_id')
-        .whereRef('conversation_tag.conversation_id', '=', 'conversation.id')
-      if (tagIds === undefined) return untagged ? not(exists(tags)) : exists(tags)
-      return exists(tags.where('tag_id', '=', sql<string>`any(${[...tagIds]}::uuid[])`))
-    })
-  return query
-}
-
-/** One page of conversations, the one with the newest message first, and how many there are in all. */
-export const listConversations = async (db: Kysely<Database>, filter: ConversationFilter) => {
-  const query = matching(db, filter)
-  const [rows, count] = await Promise.all([
-    query
-      .selectAll('conversation')
-      .orderBy('last_message_at', (order) => order.desc().nullsLast())
-      .orderBy('number', 'desc')
-      .limit(filter.perPage)
-      .offset((filter.page - 1) * filter.perPage)
-      .execute(),
-    query.select(({ fn }) => fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-  ])
-  return { rows, total: count.total }
-}
-
 /** How many chats an instance has. */
-export const countConversations = async (db: Kysely<Database>, instanceId: string) => {
-  const query = db.selectFrom('conversation').select(({ fn }) => fn.countAll<number>().as('count'))
-  return (await query.where('instance_id', '=', instanceId).executeTakeFirstOrThrow()).count
+export const countConversations = async (
+  db: Kysely<Database>,
+  instance: { readonly id: string; readonly tenant_id: string },
+) => {
+  const { count } = await db
+    .selectFrom('conversation')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('tenant_id', '=', instance.tenant_id)
+    .where('instance_id', '=', instance.id)
+    .executeTakeFirstOrThrow()
+  return count
 }

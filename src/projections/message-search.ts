@@ -50,7 +50,7 @@ const firstRow = ({ data, stream, meta }: Body) => {
 /** The words of every message, for finding it by them: a text, or what is written under a picture. */
 export const messageSearch = projection<MessageSearchRow>({
   name: 'message_search',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -63,7 +63,11 @@ export const messageSearch = projection<MessageSearchRow>({
   },
   restMs: REST_MS,
   // Rare words by the first; frequent ones from the newest message backwards, until enough are found.
-  indexes: ['using gin (tenant_id, words)', '(tenant_id, at desc)', '(conversation_id, at desc)'],
+  indexes: [
+    'using gin (tenant_id, instance_id, words)',
+    '(tenant_id, at desc)',
+    '(conversation_id, at desc)',
+  ],
   on: {
     MessageQueued: firstRow,
     MessageReceived: firstRow,
@@ -99,21 +103,57 @@ export type MessageSearch = {
   readonly to?: string | undefined
 }
 
+/**
+ * So many of the newest messages are looked through first: a frequent word is found in them often enough. The index of
+ * words finds the others: it tells all matches or none.
+ */
+const LOOKED_THROUGH = 20_000
+
 /** The newest matches, best first: where the words stand close together or come often; of equals the newest. */
 export const rankedMatches = (db: Kysely<Database>, search: MessageSearch, query: string) => {
+  const { tenantId, instanceId = null, conversationId, from, to } = search
+  const columns = ['id', 'number', 'at', 'words'] as const
   const sought = sql`${query}::tsquery`
-  let matching = db
-    .selectFrom('message_search')
-    .select(['id', 'number', 'at', 'words'])
-    .where('tenant_id', '=', search.tenantId)
-    .where(sql<boolean>`words @@ ${sought}`)
-  if (search.instanceId !== undefined) matching = matching.where('instance_id', '=', search.instanceId)
-  if (search.conversationId !== undefined)
-    matching = matching.where('conversation_id', '=', search.conversationId)
-  if (search.from !== undefined) matching = matching.where('at', '>=', search.from)
-  if (search.to !== undefined) matching = matching.where('at', '<=', search.to)
+  const isFound = sql<boolean>`words @@ ${sought} and (${instanceId}::uuid is null or instance_id = ${instanceId})`
+
+  let inTime = db.selectFrom('message_search').where('tenant_id', '=', tenantId)
+  if (from !== undefined) inTime = inTime.where('at', '>=', from)
+  if (to !== undefined) inTime = inTime.where('at', '<=', to)
+  let lookedThrough = inTime.select([...columns, 'instance_id']).orderBy('at', 'desc')
+  // Without a limit of its own, the planner would let the index of words go first here as well.
+  const limit = conversationId === undefined ? LOOKED_THROUGH : Number.MAX_SAFE_INTEGER
+  if (conversationId !== undefined)
+    lookedThrough = lookedThrough.where('conversation_id', '=', conversationId)
+
+  const isEnough =
+    conversationId === undefined
+      ? sql<boolean>`(select count(*) from nearby) = ${RANKED_MAX}`
+      : sql<boolean>`true`
   return db
-    .with('matching', () => matching.orderBy('at', 'desc').limit(RANKED_MAX))
+    .with('nearby', () =>
+      db
+        .selectFrom(lookedThrough.limit(limit).as('messages'))
+        .select(columns)
+        .where(isFound)
+        .orderBy('at', 'desc')
+        .limit(RANKED_MAX),
+    )
+    .with(
+      (cte) => cte('everywhere').materialized(),
+      () =>
+        inTime
+          .select(columns)
+          .where(isFound)
+          .where(sql<boolean>`not ${isEnough}`),
+    )
+    .with('matching', (made) =>
+      made
+        .selectFrom('everywhere')
+        .selectAll()
+        .unionAll(made.selectFrom('nearby').selectAll().where(isEnough))
+        .orderBy('at', 'desc')
+        .limit(RANKED_MAX),
+    )
     .selectFrom('matching')
     .select('id')
     .orderBy(sql`ts_rank_cd(words, ${sought})`, 'desc')

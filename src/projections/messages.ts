@@ -145,7 +145,7 @@ const nothingSaid = {
 /** Every message, with its newest status and its reactions. */
 export const messages = projection<MessageRow>({
   name: 'message',
-  version: 3,
+  version: 4,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -174,7 +174,8 @@ export const messages = projection<MessageRow>({
     at: 'timestamptz not null',
     updated_at: 'timestamptz not null',
   },
-  indexes: ['(conversation_id, number)', '(conversation_id, at)', '(number)', '(whatsapp_id)'],
+  // With the time beside the number, a span of it is walked through without reading the messages before it.
+  indexes: ['(conversation_id, number, at)', '(conversation_id, at)', '(number)', '(whatsapp_id)'],
   on: {
     MessageQueued: (event) => firstRow(event, 'outgoing', 'queued'),
     MessageReceived: (event) => firstRow(event, 'incoming', 'received', event.data),

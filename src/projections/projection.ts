@@ -31,6 +31,8 @@ export type Projection<Row extends object = object> = {
   readonly columns: Columns<Row>
   /** How long the table rests after a write while nobody waits for it, where that is longer than usual. */
   readonly restMs?: number
+  /** Storage parameters of the table, as in `with (…)`. */
+  readonly storage?: string
   /** What follows `create index on <table>`. */
   readonly indexes: readonly string[]
   readonly on: { readonly [T in EventType]?: (event: RecordedOf<T>) => readonly Change<Row>[] }
@@ -78,12 +80,12 @@ export const sweepOf = <Row extends object>(
   (sweeps as Readonly<Record<string, ((event: Recorded) => Sweep) | undefined>>)[event.type]?.(event)
 
 export const createTable = <Row extends object>(
-  { name, key, columns, indexes }: Projection<Row>,
+  { name, key, columns, storage, indexes }: Projection<Row>,
   schema: string,
 ) => {
   const definitions = Object.entries<string>(columns).map(([column, type]) => `${column} ${type}`)
   return [
-    `create table ${schema}.${name} (${[...definitions, `primary key (${key})`].join(', ')})`,
+    `create table ${schema}.${name} (${[...definitions, `primary key (${key})`].join(', ')})${storage ? ` with (${storage})` : ''}`,
     ...indexes.map((index) => `create index on ${schema}.${name} ${index}`),
   ].join(';\n')
 }

@@ -209,7 +209,7 @@ describe('with many messages', () => {
   it('a rare word is found by the index of words, within the tenant', async () => {
     const { plan, found } = await explain('ola palavra777')
     expect(found).toHaveLength(11)
-    expect(plan).toContain('message_search_tenant_id_words_idx')
+    expect(plan).toContain('message_search_tenant_id_instance_id_words_idx')
     expect(plan).not.toContain('Seq Scan on message_search')
   })
   it('a frequent word is looked for from the newest message backwards, and no further than needed', async () => {

@@ -2,7 +2,7 @@ import { Migrator, sql, type Kysely, type Migration } from 'kysely'
 import { sandboxGroupTables, sandboxTables } from '../sandbox/tables.sql.ts'
 import { eventLog } from './event-log.sql.ts'
 import { numberSequences } from './numbers.ts'
-import { webhookQueue } from './webhook-queue.sql.ts'
+import { deadDeliveries, webhookQueue } from './webhook-queue.sql.ts'
 
 const statements = (text: string): Migration => ({ up: async (db) => void (await sql.raw(text).execute(db)) })
 
@@ -35,6 +35,7 @@ const migrations: Record<string, Migration> = {
   '0006-search': statements(searching),
   '0007-numbers': statements(numberSequences('contact', 'automation')),
   '0008-sandbox-groups': statements(sandboxGroupTables),
+  '0009-dead-deliveries': statements(deadDeliveries),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

@@ -25,16 +25,17 @@ const poolOf = (connectionString: string, settings: readonly string[], { max, on
   return pool
 }
 
-/**
- * Few statements, prepared once and run very often: to plan them anew each time costs more than to run them. All find
- * their rows by index, also when the plan is made while a table is still empty.
- */
-const PLAN_ONCE = ['plan_cache_mode=force_generic_plan', 'enable_seqscan=off']
+/** Every statement has an index, and uses it also while the planner knows nothing of a new table. */
+const BY_INDEX = 'enable_seqscan=off'
+/** A query gets one processor: the others are for other queries. */
+const BY_ONE = 'max_parallel_workers_per_gather=0'
+/** Few statements, prepared once and run very often: to plan them anew each time costs more than to run them. */
+const PLAN_ONCE = [BY_INDEX, 'plan_cache_mode=force_generic_plan']
 const RELAXED = 'synchronous_commit=off'
 
 /** For queries and whatever else has no pool of its own. */
 export const createPool = (connectionString: string, options: PoolOptions) =>
-  poolOf(connectionString, [], options)
+  poolOf(connectionString, [BY_INDEX, BY_ONE], options)
 
 /** For the log: what it says is written has to survive a crash of the database. */
 export const createLogPool = (connectionString: string, options: PoolOptions) =>

@@ -49,3 +49,6 @@ create table webhook_lane (
 ) with (fillfactor = 70);
 create index on webhook_lane (endpoint_id, due_at) where open > 0;
 `
+
+/** Lists of the few that could not be delivered. */
+export const deadDeliveries = `create index on webhook_delivery (instance_id, id) where state = 'dead';`

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { Uuid } from '../../domain/values.ts'
-import { listConversations } from '../../projections/conversations.ts'
+import { listConversations } from '../../projections/conversation-lists.ts'
 import { createConversationViews, ListedConversation } from '../conversation-view.ts'
 import { GivenInstance } from '../fields.ts'
 import { ok, pageMeta, pageOf, pageQuery, pagedEnvelope } from '../format.ts'

@@ -203,8 +203,8 @@ export const instanceRoutes = (services: Services, instances: Instances, { insta
         const row = await instanceOf(caller, params.id)
         const [usage, conversations_count, contacts_count] = await Promise.all([
           usageOf(caller, [row]),
-          countConversations(db, row.id),
-          countContacts(db, row.id),
+          countConversations(db, row),
+          countContacts(db, row),
         ])
         const { activity, quota } = usage(row)
         const { sentToday, sentThisWeek, sentThisMonth, receivedToday } = activity
