@@ -44,13 +44,23 @@ export const chatRoutes = (services: Services, instances: Instances, { messageOf
     return view
   }
 
-  /** Sends what changes a message, and answers that message. */
+  /** Sends, and answers the message that this is about: the one sent, or the one that it changes. */
+  const send = async (
+    caller: Caller,
+    request: RouteRequest,
+    { instanceId, chat }: { instanceId: string; chat: string },
+    content: Parameters<typeof sendContent>[3],
+    about?: string,
+  ) => {
+    const { id, status } = await sendContent(caller, request, { instanceId, chat, queue: false }, content)
+    return { status: status === 'queued' ? 202 : 200, view: await shown(caller, about ?? id) } as const
+  }
+
+  /** Sends what changes a message. */
   const signal = async (caller: Caller, request: RouteRequest, row: MessageRow, content: Content) => {
     const { body } = (await load(Message, row.id)).state
     if (!body) throw notFound('Message')
-    const to = { instanceId: row.instance_id, chat: body.chat, queue: false }
-    const { status } = await sendContent(caller, request, to, content)
-    return { status: status === 'queued' ? 202 : 200, view: await shown(caller, row.id) } as const
+    return send(caller, request, { instanceId: row.instance_id, chat: body.chat }, content, row.id)
   }
 
   return [
@@ -77,9 +87,8 @@ export const chatRoutes = (services: Services, instances: Instances, { messageOf
           text: body.message,
           ...(await replyTo(instanceId, body.reply_to)),
         } as const
-        const sent = await sendContent(caller, request, { instanceId, chat, queue: false }, content)
-        const view = await shown(caller, sent.id)
-        return reply(sent.status === 'queued' ? 202 : 200, ok(view, 'Message sent successfully'))
+        const { status, view } = await send(caller, request, { instanceId, chat }, content)
+        return reply(status, ok(view, 'Message sent successfully'))
       },
     }),
     route({
@@ -107,9 +116,8 @@ export const chatRoutes = (services: Services, instances: Instances, { messageOf
         const chat = toJid(recipient, 'recipient')
         const { id: instanceId } = await instances.ofCaller(caller, instance_id)
         const content = mediaContent(caller, request, instanceId, file)
-        const sent = await sendContent(caller, request, { instanceId, chat, queue: false }, content)
-        const view = await shown(caller, sent.id)
-        return reply(sent.status === 'queued' ? 202 : 200, ok(view, 'Media sent successfully'))
+        const { status, view } = await send(caller, request, { instanceId, chat }, content)
+        return reply(status, ok(view, 'Media sent successfully'))
       },
     }),
     route({
