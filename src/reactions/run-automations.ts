@@ -127,7 +127,8 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
         else await sendOnce(event, context, `run ${runId} ${action.step}`, action.content)
       return turn.next
     } catch (error) {
-      if (error instanceof Refusal) return failed(error.message).next
+      // What is not possible right now may be a moment later.
+      if (error instanceof Refusal && error.code !== 'UNAVAILABLE') return failed(error.message).next
       throw error
     }
   }

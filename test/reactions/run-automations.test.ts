@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AutomationRun, record } from '../../src/domain/automation-run.ts'
 import { archive, Conversation, pause, resume, tag } from '../../src/domain/conversation.ts'
+import { Refusal } from '../../src/domain/errors.ts'
 import { conversationId } from '../../src/domain/ids.ts'
 import { failed, turnOf } from '../../src/domain/integration.ts'
 import type { Transact } from '../../src/write/transact.ts'
@@ -112,6 +113,25 @@ describe('a flow', () => {
     startProgram({ knownTags: TAGS })
     await hear('hello')
     await eventually(async () => expect((await conversation()).tags).toEqual([TAGS[1]]))
+  })
+
+  test('that cannot go on just now goes on a moment later, and does not hand over', async () => {
+    const log = await testLog()
+    const { startProgram, hear, runs, conversation } = await startAutomated(log, [
+      flowOf({ type: 'tag', add: [TAGS[0]] }),
+    ])
+    let refusals = 0
+    const busyOnce =
+      (transact: Transact): Transact =>
+      async (decider, ...rest) => {
+        if (decider.category === 'conversation' && refusals++ === 0)
+          throw new Refusal('UNAVAILABLE', 'Try again in a few seconds.')
+        return transact(decider, ...rest)
+      }
+    startProgram({ knownTags: TAGS, writing: busyOnce })
+    await hear('hello')
+    await eventually(async () => expect(await runs()).toEqual(['started', 'ended: completed']))
+    expect(await conversation()).toMatchObject({ automation: 'active', tags: [TAGS[0]] })
   })
 
   test('whose question nobody answered for a day starts afresh', async () => {
