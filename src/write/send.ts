@@ -124,7 +124,10 @@ export const createSend = (parts: Parts) => {
         content,
         at: new Date().toISOString(),
       }
-      return transact(Message, id, queue(message), context, { expectNew: true })
+      const queued = await transact(Message, id, queue(message), context, { expectNew: true })
+      // Deleted in between, it would be there for those who read and not for those who write.
+      await startConversation(instanceId, chat, context)
+      return queued
     }
     const isTaken = async () =>
       idempotencyKey !== undefined && (await load(Message, id)).state.body !== undefined
