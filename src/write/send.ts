@@ -95,6 +95,14 @@ export const createSend = (parts: Parts) => {
   const mustBeAllowed = async (command: SendCommand, instance: Instance) => {
     await mustNotBeAutomated(command)
     if (!command.queueIfOffline) mustBeConnected(instance)
+    const limit = quota.limitOf(instance)
+    // A file that is fetched for a message which then may not go out would be kept for nobody.
+    if (typeof command.content === 'function' && limit !== null)
+      await quota.mustHaveRoom({
+        instanceId: command.instanceId,
+        tenantId: command.context.tenant,
+        limit,
+      })
   }
 
   return async (command: SendCommand): Promise<SentMessage> => {
