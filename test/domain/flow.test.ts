@@ -64,7 +64,7 @@ describe('a flow', () => {
   })
   test('fills in no more of a name than of a text, however long people call themselves', () => {
     const turn = start(flow(reply('{{name}}'.repeat(500))), 'x', 'n'.repeat(900_000))
-    expect(sent(turn)?.map((text) => String(text).length)).toEqual([65_536])
+    expect(sent(turn)).toEqual(['n'.repeat(65_536)])
     expect(sent(start(flow(reply('{{name}}')), 'x', 'n'.repeat(900_000)))).toEqual(['n'.repeat(1000)])
   })
   test('sends media, tags, and hands over with a reason', () => {
