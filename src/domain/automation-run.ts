@@ -140,11 +140,11 @@ export const record =
     return events
   }
 
-/** The run that waits is over, whatever comes. */
+/** The run that waits is over, unless it took in a message after `since`, when what ends it happened. */
 export const stop =
-  (outcome: RunOutcome, reason: string | undefined, at: string): Decision =>
-  ({ waiting }) =>
-    waiting ? [ended(waiting, outcome, reason, at)] : []
+  (outcome: RunOutcome, reason: string | undefined, since: string, at: string): Decision =>
+  ({ waiting, handled }) =>
+    waiting && (handled === undefined || handled.at <= since) ? [ended(waiting, outcome, reason, at)] : []
 
 /** The run that waits is over, and the message sets off no other. */
 export const drop =

@@ -1,7 +1,8 @@
 import { Type, type Static, type TProperties, type TUnsafe } from 'typebox'
 import { invalid } from './errors.ts'
 import { foldText } from './fold-text.ts'
-import { matchesPattern, problemOfPattern } from './pattern.ts'
+import { MATCHED_MAX, matchesPattern, problemOfPattern, sizeOfPattern } from './pattern.ts'
+import { beginningOf } from './storable.ts'
 import { literals, Uuid } from './values.ts'
 
 /** In all, those within branches included. */
@@ -9,6 +10,8 @@ const STEPS_MAX = 100
 /** A branch within a branch within a branch. */
 const BRANCH_DEPTH = 3
 const CASES_MAX = 20
+/** Of all patterns: each of them may be tried with every message, while all else waits. */
+const PATTERNS_SIZE_MAX = 4000
 /** Messages that go out in a row, before somebody has to say something. */
 export const REPLIES_MAX = 10
 export const REASON_MAX = 500
@@ -33,7 +36,8 @@ const Keyword = exactly({
     maxItems: 50,
   }),
   match: literals(['whole', 'contains', 'starts_with'], {
-    description: 'The whole text is the word, contains it, or starts with it; case and accents do not matter',
+    description:
+      'The whole text is the word, contains it, or starts with it; case and accents do not matter; the first 1000 characters are looked at',
   }),
 })
 const Regex = exactly({
@@ -53,7 +57,7 @@ const words = (text: string) => foldText(text).trim().replace(/\s+/g, ' ')
 
 export const matches = (match: Match, text: string): boolean => {
   if (match.type === 'regex') return matchesPattern(match.pattern, text)
-  const said = words(text)
+  const said = words(beginningOf(text, MATCHED_MAX))
   return match.words.map(words).some((word) => {
     switch (match.match) {
       case 'whole':
@@ -177,9 +181,17 @@ const rowOf = (steps: readonly Step[], before = 0): Row => {
 
 /** Refuses a flow that fits the schema and still cannot be run; `place` is where it stands in the request. */
 export const mustBeRunnable = ({ trigger, steps }: Flow, place: string) => {
-  const mustBeMatchable = (match: { type: string; pattern?: string }, at: string) => {
-    const problem = match.pattern === undefined ? undefined : problemOfPattern(match.pattern)
+  let size = 0
+  const mustBeMatchable = ({ pattern }: { type: string; pattern?: string }, at: string) => {
+    if (pattern === undefined) return
+    const problem = problemOfPattern(pattern)
     if (problem !== undefined) throw invalid(`${place}.${at}.pattern`, problem)
+    size += sizeOfPattern(pattern)
+    if (size > PATTERNS_SIZE_MAX)
+      throw invalid(
+        `${place}.steps`,
+        'must have fewer or simpler regular expressions: it takes too long to match all of them',
+      )
   }
   mustBeMatchable(trigger, 'trigger')
   let count = 0

@@ -41,7 +41,9 @@ const fill = (template: string, values: ReadonlyMap<string, string>) =>
 /** Goes through the steps until one waits, ends it or none is left. There are no loops, so it always comes to an end. */
 const walk = (frames: Frame[], heard: Heard, variables: Waiting['variables']): Turn => {
   const actions: Action[] = []
-  const values = new Map(Object.entries({ name: heard.name ?? '', text: said(heard), ...variables }))
+  const values = new Map(
+    Object.entries({ name: shortened(heard.name ?? ''), text: said(heard), ...variables }),
+  )
   const say = (step: string, template: string) => {
     const text = fill(template, values)
     if (text.trim() !== '') actions.push({ type: 'send', step, content: { kind: 'text', text } })
@@ -86,7 +88,8 @@ const walk = (frames: Frame[], heard: Heard, variables: Waiting['variables']): T
   return { actions, next: { outcome: 'completed' } }
 }
 
-const said = ({ text }: Heard) => beginningOf(text, VALUE_MAX)
+const shortened = (value: string) => beginningOf(value, VALUE_MAX)
+const said = ({ text }: Heard) => shortened(text)
 
 /** The first turn of a flow; undefined if the message does not set it off. */
 export const begin = (flow: Flow, heard: Heard, isFirst: boolean): Turn | undefined =>

@@ -35,7 +35,11 @@ export const IntegrationAnswer = Type.Object({
     Type.Array(
       Type.Union([
         Type.Object({ text: Type.String({ minLength: 1, maxLength: 65_536 }) }),
-        Type.Object(MediaReply),
+        // A text that says nothing may stand beside a file; any other makes it a text.
+        Type.Object({
+          ...MediaReply,
+          text: Type.Optional(Type.Union([Type.Null(), Type.Literal('')])),
+        }),
       ]),
       { maxItems: REPLIES_MAX },
     ),
@@ -44,6 +48,10 @@ export const IntegrationAnswer = Type.Object({
   hand_over: Type.Optional(Type.Union([Type.Boolean(), Type.String({ maxLength: REASON_MAX })])),
 })
 export type IntegrationAnswer = Static<typeof IntegrationAnswer>
+
+type Reply = NonNullable<IntegrationAnswer['replies']>[number]
+export const isTextReply = (reply: Reply): reply is Extract<Reply, { text: string }> & { text: string } =>
+  Boolean(reply.text)
 
 /** Tells an integration something, and answers what is to be done; a failure is an outcome, too. */
 export type AskIntegration = (
@@ -57,7 +65,7 @@ export const failed = (reason: string): Turn => ({ actions: [], next: { outcome:
 export const turnOf = ({ replies = [], tag_ids = [], hand_over }: IntegrationAnswer): Turn => {
   const sends = replies.map((reply, n) => {
     const step = String(n)
-    if ('text' in reply)
+    if (isTextReply(reply))
       return { type: 'send', step, content: { kind: 'text', text: reply.text } as const } as const
     const { media_type: kind, media_url: url, caption } = reply
     const content = { kind, url, ...(caption !== undefined && { caption }) }

@@ -1,15 +1,14 @@
 import { Ajv, type ValidateFunction } from 'ajv'
-import addFormats from 'ajv-formats'
 import { Type } from 'typebox'
 import { complaints } from '../complaints.ts'
 import type { AutomationKind } from '../domain/automation.ts'
 import { invalid, Refusal } from '../domain/errors.ts'
 import { Flow, mustBeRunnable, stepsWithin } from '../domain/flow-definition.ts'
 import { GivenIntegration } from '../domain/integration.ts'
+import { withFormats } from '../formats.ts'
 
 // Stops at the first complaint: a definition can be wrong in more places than anybody could name.
-const ajv = new Ajv({ verbose: true })
-addFormats.default(ajv)
+const ajv = withFormats(new Ajv({ verbose: true }))
 
 /** Made when first needed: a flow's schema is large. */
 const checkOf = <T>(compile: () => ValidateFunction<{ definition: T }>) => {

@@ -1,8 +1,8 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
-import addFormats from 'ajv-formats'
 import type { TObject, TSchema } from 'typebox'
 import { Refusal } from '../domain/errors.ts'
 import { complaints, type Details } from '../complaints.ts'
+import { withFormats } from '../formats.ts'
 
 const options = {
   allErrors: true,
@@ -11,11 +11,8 @@ const options = {
   useDefaults: true,
   verbose: true,
 } as const
-const prepared = (ajv: Ajv) => {
-  addFormats.default(ajv)
-  // Marks of the domain's schemas and of the documentation; neither checks anything.
-  return ajv.addVocabulary(['personal', 'example'])
-}
+// Marks of the domain's schemas and of the documentation; neither checks anything.
+const prepared = (ajv: Ajv) => withFormats(ajv).addVocabulary(['personal', 'example'])
 const strictAjv = prepared(new Ajv(options))
 const coercingAjv = prepared(new Ajv({ ...options, coerceTypes: true }))
 

@@ -1,9 +1,9 @@
 import { Ajv } from 'ajv'
-import addFormats from 'ajv-formats'
 import { complaints } from '../complaints.ts'
-import { failed, IntegrationAnswer, turnOf, type AskIntegration } from '../domain/integration.ts'
+import { failed, IntegrationAnswer, isTextReply, turnOf, type AskIntegration } from '../domain/integration.ts'
 import { signedHeaders } from '../domain/sign.ts'
 import { storable } from '../domain/storable.ts'
+import { withFormats } from '../formats.ts'
 import type { Post, PostResult } from '../ports/post.ts'
 
 const EVENT = 'automation.message'
@@ -11,8 +11,7 @@ const EVENT = 'automation.message'
 const ATTEMPTS = 2
 
 // The first complaint is enough: what comes from outside may be wrong in a thousand places.
-const ajv = new Ajv({ verbose: true })
-addFormats.default(ajv)
+const ajv = withFormats(new Ajv({ verbose: true }))
 const isAnswer = ajv.compile<IntegrationAnswer>(IntegrationAnswer)
 
 type Parts = {
@@ -31,7 +30,7 @@ export const createAskIntegration = ({ post, refusedUrl }: Parts): AskIntegratio
       return failed(`The answer is not valid: ${field} ${problem ?? 'is wrong'}.`)
     }
     for (const reply of answer.replies ?? []) {
-      const refused = 'media_url' in reply ? refusedUrl(reply.media_url) : undefined
+      const refused = isTextReply(reply) ? undefined : refusedUrl(reply.media_url)
       if (refused !== undefined) return failed(`The answer is not valid: media_url ${refused}.`)
     }
     return turnOf(answer)

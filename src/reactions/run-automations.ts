@@ -128,7 +128,8 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
         else await sendOnce(event, context, `run ${runId} ${action.step}`, action.content)
       return turn.next
     } catch (error) {
-      if (error instanceof Refusal) return failed(error.message).next
+      // What is not possible right now may be a moment later.
+      if (error instanceof Refusal && error.code !== 'UNAVAILABLE') return failed(error.message).next
       throw error
     }
   }
@@ -182,9 +183,9 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
     if (mustBeHandedOver(state, message)) await handOver(conversationId, state, context)
   }
 
-  /** A run that waits is over once a person takes over, or the conversation is gone. */
+  /** A run that waits is over once a person takes over, or the conversation is gone; told of it again, a later one is not. */
   const stopRun = async (event: Recorded, outcome: 'handed_over' | 'failed', reason: string | undefined) => {
-    const decide = stop(outcome, reason, new Date().toISOString())
+    const decide = stop(outcome, reason, event.meta.at, new Date().toISOString())
     await transact(AutomationRun, idOfStream(event.stream), decide, causedBy(event))
   }
 

@@ -13,10 +13,8 @@ type Parts = {
   readonly waiting: (instanceId: string) => Promise<number>
 }
 
-type Send<T> = {
-  readonly instanceId: string
-  readonly tenantId: string
-  readonly limit: number
+type Budget = { readonly instanceId: string; readonly tenantId: string; readonly limit: number }
+type Send<T> = Budget & {
   /** Whether it was taken before: then it is not counted again. */
   readonly isTaken: () => Promise<boolean>
   /** Puts it among the messages that wait. */
@@ -44,18 +42,22 @@ export const createQuota = ({ byDefault, timeZoneOf, sentSince, waiting }: Parts
 
   const limitOf = ({ dailyLimit }: Instance) => dailyLimitOf(dailyLimit, byDefault)
 
+  /** Refuses if there is no room for a message today. One that comes meanwhile may take the room. */
+  const mustHaveRoom = async ({ instanceId, tenantId, limit }: Budget) => {
+    const timeZone = await timeZoneOf(tenantId)
+    const now = Date.now()
+    const midnight = new Date(startOfDay(dateAt(now, timeZone), timeZone)).toISOString()
+    const used = await countUsed(instanceId, midnight, limit)
+    mustHaveQuota(limit, used, secondsToMidnight(now, timeZone))
+  }
+
   /** Takes a message if there is room for it today. Those of one instance take turns, so that two never share the last place. */
-  const spend = <T>({ instanceId, tenantId, limit, isTaken, take }: Send<T>): Promise<T> =>
-    inTurn(instanceId, async () => {
-      if (await isTaken()) return take()
-      const timeZone = await timeZoneOf(tenantId)
-      const now = Date.now()
-      const midnight = new Date(startOfDay(dateAt(now, timeZone), timeZone)).toISOString()
-      const used = await countUsed(instanceId, midnight, limit)
-      mustHaveQuota(limit, used, secondsToMidnight(now, timeZone))
+  const spend = <T>({ isTaken, take, ...budget }: Send<T>): Promise<T> =>
+    inTurn(budget.instanceId, async () => {
+      if (!(await isTaken())) await mustHaveRoom(budget)
       return take()
     })
 
-  return { limitOf, spend }
+  return { limitOf, mustHaveRoom, spend }
 }
 export type Quota = ReturnType<typeof createQuota>

@@ -24,10 +24,8 @@ type Parts = {
 export const createReceive = ({ transact, numbers, startConversation }: Parts) => {
   const message = async (instanceId: string, incoming: Incoming, context: Context) => {
     const id = messageId(instanceId, incoming.whatsappId)
-    const [conversation, number] = await Promise.all([
-      startConversation(instanceId, incoming.chat, context, { incoming: !incoming.fromMe }),
-      numbers('message'),
-    ])
+    const start = () => startConversation(instanceId, incoming.chat, context, { incoming: !incoming.fromMe })
+    const [conversation, number] = await Promise.all([start(), numbers('message')])
     const { fromMe, ...words } = incoming
     const data = {
       ...words,
@@ -37,6 +35,8 @@ export const createReceive = ({ transact, numbers, startConversation }: Parts) =
       conversationNumber: conversation.number,
     }
     const written = await transact(Message, id, receive(data, fromMe), context, { expectNew: true })
+    // Deleted in between, it would be there for those who read and not for those who write.
+    await start()
     return { id, ...written }
   }
 

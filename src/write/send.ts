@@ -89,6 +89,14 @@ export const createSend = (parts: Parts) => {
   const mustBeAllowed = async (command: SendCommand, instance: Instance) => {
     await mustNotBeAutomated(command)
     if (!command.queueIfOffline) mustBeConnected(instance)
+    const limit = quota.limitOf(instance)
+    // A file that is fetched for a message which then may not go out would be kept for nobody.
+    if (typeof command.content === 'function' && limit !== null)
+      await quota.mustHaveRoom({
+        instanceId: command.instanceId,
+        tenantId: command.context.tenant,
+        limit,
+      })
   }
 
   return async (command: SendCommand): Promise<SentMessage> => {
@@ -118,7 +126,10 @@ export const createSend = (parts: Parts) => {
         content,
         at: new Date().toISOString(),
       }
-      return transact(Message, id, queue(message), context, { expectNew: true })
+      const queued = await transact(Message, id, queue(message), context, { expectNew: true })
+      // Deleted in between, it would be there for those who read and not for those who write.
+      await startConversation(instanceId, chat, context)
+      return queued
     }
     const isTaken = async () =>
       idempotencyKey !== undefined && (await load(Message, id)).state.body !== undefined

@@ -1,10 +1,9 @@
 import { Ajv, type ValidateFunction } from 'ajv'
-import formats from 'ajv-formats'
 import { catalogue } from '../domain/catalogue.ts'
 import type { DomainEvent } from '../domain/decider.ts'
+import { withFormats } from '../formats.ts'
 
-const ajv = new Ajv({ allErrors: true, keywords: ['personal'] })
-formats.default(ajv)
+const ajv = withFormats(new Ajv({ allErrors: true, keywords: ['personal'] }))
 
 const validators = new Map<string, ValidateFunction>()
 const validatorOf = (type: string) => {

@@ -119,14 +119,14 @@ test('messages recorded at the same time are told apart', () => {
 test('a run is stopped from outside while it waits, and only then', () => {
   run
     .given(started(1), advanced(1))
-    .when(stop('handed_over', 'Manual takeover', AT))
+    .when(stop('handed_over', 'Manual takeover', later(1), AT))
     .then({
       type: 'AutomationRunEnded',
       data: { runId: RUN, automationId: BOT, outcome: 'handed_over', reason: 'Manual takeover', at: AT },
     })
   run
     .given(started(1), ended(1))
-    .when(stop('handed_over', undefined, AT))
+    .when(stop('handed_over', undefined, later(1), AT))
     .then()
 })
 test('a message that sets off nothing ends the run that cannot take it', () =>

@@ -38,6 +38,10 @@ describe('a flow is set off', () => {
   ] as const)('by a word, whatever its accents and case: %s in "%s" is %s', (match, text, expected) =>
     expect(sets(keyword(match, 'nada', 'Olá'), text)).toBe(expected),
   )
+  test('by a word in the beginning of a text only', () => {
+    expect(sets(keyword('contains', 'x'), `${'a'.repeat(999)}x`)).toBe(true)
+    expect(sets(keyword('contains', 'x'), `${'a'.repeat(1000)}x`)).toBe(false)
+  })
   test('by a pattern', () => {
     expect(sets({ type: 'regex', pattern: '^PEDIDO \\d+$' }, 'pedido 12')).toBe(true)
     expect(sets({ type: 'regex', pattern: '^PEDIDO \\d+$' }, 'pedido doze')).toBe(false)
@@ -57,6 +61,11 @@ describe('a flow', () => {
     const then = resume(asks, waitingOf(first), { text: '42', name: 'Ann' })
     expect(sent(then)).toEqual(['42 is fine, Ann'])
     expect(then?.next).toEqual({ outcome: 'completed' })
+  })
+  test('fills in no more of a name than of a text, however long people call themselves', () => {
+    const turn = start(flow(reply('{{name}}'.repeat(500))), 'x', 'n'.repeat(900_000))
+    expect(sent(turn)).toEqual(['n'.repeat(65_536)])
+    expect(sent(start(flow(reply('{{name}}')), 'x', 'n'.repeat(900_000)))).toEqual(['n'.repeat(1000)])
   })
   test('sends media, tags, and hands over with a reason', () => {
     const turn = start(
@@ -213,6 +222,15 @@ describe('a flow is refused', () => {
     expect(problemOf(flow(...replies(3), branch, ...replies(4)))?.['definition.steps']).toBeDefined()
     expect(problemOf(flow(...replies(10), ask))?.['definition.steps']).toBeDefined()
     expect(problemOf(flow(...replies(9), ask, ...replies(10)))).toBeUndefined()
+  })
+  test('if its patterns together are too large to be matched with every message', () => {
+    const cases = (count: number) =>
+      Array.from({ length: count }, () => ({
+        match: { type: 'regex' as const, pattern: '(.?){200}x' },
+        steps: [],
+      }))
+    expect(problemOf(flow({ type: 'branch', cases: cases(4) }))).toBeUndefined()
+    expect(problemOf(flow({ type: 'branch', cases: cases(6) }))?.['definition.steps']).toBeDefined()
   })
   test('if one of its patterns cannot be matched, and is told where', () => {
     expect(problemOf({ trigger: { type: 'regex', pattern: '(' }, steps: [] })).toHaveProperty([

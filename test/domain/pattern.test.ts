@@ -65,6 +65,7 @@ describe('a pattern', () => {
     ['(?<x>a)\\k<x>'],
     ['a{1001}'],
     ['((a{100}){100}){100}'],
+    ['(.?){999}x'],
   ])('/%s/ is refused, and why is said', (source) =>
     expect(problemOfPattern(source)).toMatch(/^must be a regular expression .*\(.+\)$/),
   )

@@ -100,14 +100,19 @@ describe('GET /conversations', () => {
     expect((await list('?include_tags=true')).data[0]).toMatchObject({ tags: [] })
     expect((await list()).data[0]).not.toHaveProperty('tags')
   })
-  it.each(['per_page=101', 'per_page=0', 'page=0', `page=${'9'.repeat(20)}`, 'unread=perhaps', 'tag_id=x'])(
-    'refuses %s by the name of the field',
-    async (query) => {
-      const { status, body } = await app.admin.get(`/conversations?${query}`)
-      expect(status).toBe(422)
-      expect(Object.keys(body.error.details)).toEqual([query.split('=')[0]])
-    },
-  )
+  it.each([
+    'per_page=101',
+    'per_page=0',
+    'page=0',
+    `page=${'9'.repeat(20)}`,
+    'unread=perhaps',
+    'tag_id=x',
+    'tag_id=urn:uuid:0190d0a0-0000-7000-8000-00000000000a',
+  ])('refuses %s by the name of the field', async (query) => {
+    const { status, body } = await app.admin.get(`/conversations?${query}`)
+    expect(status).toBe(422)
+    expect(Object.keys(body.error.details)).toEqual([query.split('=')[0]])
+  })
 })
 
 describe('GET /conversations/{id}', () => {

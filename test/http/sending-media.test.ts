@@ -127,6 +127,15 @@ describe.each(['/send-media', '/messages/send-media'])('POST %s', (path) => {
   })
 })
 
+it('does not fetch the file of a message that the daily limit keeps back', async () => {
+  await app.admin.call('PATCH', `/instances/${instance}`, { daily_limit: 1 })
+  expect((await send({ media_url: at('a.jpg') })).status).toBe(200)
+  files.asked.length = 0
+  const { status, body } = await storingNothing(app, () => send({ media_url: at('a.jpg') }))
+  expect([status, body.error.code]).toEqual([429, 'QUOTA_EXCEEDED'])
+  expect(files.asked).toEqual([])
+})
+
 describe('a file that is sent', () => {
   it('keeps its name, from where it comes', async () => {
     await send({ media_url: at('named'), media_type: 'document' })

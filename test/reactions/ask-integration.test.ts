@@ -93,6 +93,20 @@ describe('an answer', () => {
       next: { outcome: 'handed_over', reason: 'Sales' },
     })
   })
+  test.each([null, ''])('whose reply has a file, and the text %j beside it, sends the file', async (text) => {
+    const { ask } = await answering({
+      replies: [{ text, media_url: 'https://example.com/a.jpg', media_type: 'image' }],
+    })
+    expect((await ask()).actions).toEqual([
+      { type: 'send', step: '0', content: { kind: 'image', url: 'https://example.com/a.jpg' } },
+    ])
+  })
+  test('whose reply has a text, and no file beside it, sends the text', async () => {
+    const { ask } = await answering({ replies: [{ text: 'hi', media_url: null, media_type: null }] })
+    expect((await ask()).actions).toEqual([
+      { type: 'send', step: '0', content: { kind: 'text', text: 'hi' } },
+    ])
+  })
   test.each(['', ' \n', {}, { replies: [] }, { hand_over: false }])(
     '%j means nothing to do',
     async (body) => {
@@ -108,8 +122,10 @@ describe('an answer', () => {
     [{ replies: Array.from({ length: 11 }, () => ({ text: 'x' })) }, 'replies must have at most 10 items'],
     [{ replies: [{ text: 5 }] }, 'replies.0'],
     [{ replies: [{ text: '' }] }, 'replies.0'],
+    [{ replies: [{ text: 5, media_url: 'https://example.com/a', media_type: 'image' }] }, 'replies.0'],
     [{ replies: [{ media_url: 'http://10.0.0.1/a', media_type: 'image' }] }, 'address not allowed'],
     [{ tag_ids: ['vip'] }, 'tag_ids.0 must be a UUID'],
+    [{ tag_ids: ['urn:uuid:550e8400-e29b-41d4-a716-446655440701'] }, 'tag_ids.0 must be a UUID'],
     [{ hand_over: 1 }, 'hand_over'],
   ])('%j is a failure: %s', async (body, reason) => {
     const { ask, asked } = await answering(body)

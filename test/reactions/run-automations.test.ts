@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AutomationRun, record } from '../../src/domain/automation-run.ts'
-import { Conversation, pause, tag } from '../../src/domain/conversation.ts'
+import { archive, Conversation, pause, resume, tag } from '../../src/domain/conversation.ts'
+import { Refusal } from '../../src/domain/errors.ts'
 import { conversationId } from '../../src/domain/ids.ts'
 import { failed, turnOf } from '../../src/domain/integration.ts'
 import type { Transact } from '../../src/write/transact.ts'
@@ -114,6 +115,25 @@ describe('a flow', () => {
     await eventually(async () => expect((await conversation()).tags).toEqual([TAGS[1]]))
   })
 
+  test('that cannot go on just now goes on a moment later, and does not hand over', async () => {
+    const log = await testLog()
+    const { startProgram, hear, runs, conversation } = await startAutomated(log, [
+      flowOf({ type: 'tag', add: [TAGS[0]] }),
+    ])
+    let refusals = 0
+    const busyOnce =
+      (transact: Transact): Transact =>
+      async (decider, ...rest) => {
+        if (decider.category === 'conversation' && refusals++ === 0)
+          throw new Refusal('UNAVAILABLE', 'Try again in a few seconds.')
+        return transact(decider, ...rest)
+      }
+    startProgram({ knownTags: TAGS, writing: busyOnce })
+    await hear('hello')
+    await eventually(async () => expect(await runs()).toEqual(['started', 'ended: completed']))
+    expect(await conversation()).toMatchObject({ automation: 'active', tags: [TAGS[0]] })
+  })
+
   test('whose question nobody answered for a day starts afresh', async () => {
     const log = await testLog()
     const { startProgram, hear, said, runs, rows } = await startAutomated(log, [survey])
@@ -180,6 +200,27 @@ describe('people', () => {
     await eventually(() => expect(status().position).toBe(head))
     expect(said()).toEqual(['Hi John', 'How old?'])
     expect((await conversation()).automation).toBe('paused')
+  })
+
+  test('who took over once, and gave back, do not end a later run when a restart tells of it again', async () => {
+    const log = await testLog()
+    const { startProgram, hear, runs, run } = await startAutomated(log, [survey])
+    const first = startProgram()
+    await hear('hello')
+    await eventually(async () => expect(await runs()).toHaveLength(2))
+    const id = conversationId(INSTANCE, JOHN)
+    for (const decide of [pause('Mine', now()), archive(now()), resume(now())])
+      await log.transact(Conversation, id, decide, USER)
+    await hear('hello again')
+    const before = ['started', 'advanced', 'ended: handed_over', 'started', 'advanced']
+    await eventually(async () => expect(await runs()).toEqual(before))
+    await first.stop()
+    await log.pool.query('delete from checkpoint')
+    const second = startProgram()
+    const head = await log.store.head()
+    await eventually(() => expect(second.status().position).toBe(head))
+    expect(await runs()).toEqual(before)
+    expect((await run()).waiting).toBeDefined()
   })
 
   test('who take over while an integration thinks are not talked over either', async () => {

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
+import { Conversation, remove } from '../../src/domain/conversation.ts'
+import { createStartConversation } from '../../src/write/conversations.ts'
+import { createReceive } from '../../src/write/receive.ts'
+import type { Transact } from '../../src/write/transact.ts'
+import { AT, context, INSTANCE, JOHN } from '../support/facts.ts'
+import { testLog } from '../support/log.ts'
+
+test('a conversation that is deleted while a message comes in is there with it, and can be deleted again', async () => {
+  const { transact, load, recall, pool } = await testLog()
+  const numbers = postgresNumbers(pool)
+  const hasAutomation = () => Promise.resolve(false)
+  const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
+  const { id, number } = await startConversation(INSTANCE, JOHN, context)
+  const deletingFirst: Transact = async (decider, ...rest) => {
+    if (decider.category === 'message') await transact(Conversation, id, remove(AT), context)
+    return transact(decider, ...rest)
+  }
+  const receive = createReceive({ transact: deletingFirst, numbers, startConversation })
+  const content = { kind: 'text', text: 'hi' } as const
+  const words = { whatsappId: 'A', chat: JOHN, fromMe: false, sender: JOHN, content, at: AT }
+  await receive.message(INSTANCE, words, context)
+  expect((await load(Conversation, id)).state).toMatchObject({ exists: true, number })
+})
