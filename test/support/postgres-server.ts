@@ -25,6 +25,8 @@ export default async function setup(project: TestProject) {
     synchronous_commit: 'off',
     full_page_writes: 'off',
     max_connections: '300',
+    // Its workers cannot be sent away by the role of the tests, which then cannot drop a database under them.
+    autovacuum: 'off',
   }
   const server = await startEmbeddedPostgres({ directory, settings })
 
