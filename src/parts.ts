@@ -112,7 +112,7 @@ export const openParts = async (config: Config, log: Log) => {
       alone,
     },
     close: async () => {
-      await Promise.all([outbound.close(), integrations.close(), files.close(), media.close()])
+      await Promise.all([outbound.close(), integrations.abandon(), files.close(), media.close()])
       await close()
     },
   }

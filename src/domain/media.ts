@@ -4,7 +4,7 @@ import { notFound } from './errors.ts'
 import { mediaTypes } from './media-rules.ts'
 import { literals, PersonalText, Time, Uuid } from './values.ts'
 
-export const deletionReasons = ['requested', 'expired', 'conversation_deleted'] as const
+export const deletionReasons = ['requested', 'expired', 'conversation_deleted', 'message_deleted'] as const
 export type DeletionReason = (typeof deletionReasons)[number]
 
 const Stored = Type.Object({
@@ -18,7 +18,7 @@ const Stored = Type.Object({
   /** The part of its public address that nobody can guess. */
   key: Type.String({ minLength: 20 }),
   instanceId: Type.Optional(Uuid),
-  /** For the file of a message: it goes with its conversation. */
+  /** For the file of a message: it goes with its message and its conversation. */
   conversationId: Type.Optional(Uuid),
   messageId: Type.Optional(Uuid),
   expiresAt: Type.Optional(Time),

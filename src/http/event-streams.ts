@@ -160,7 +160,8 @@ const startStream = (
 
   // With the place, so that a client that is told little need not begin far back.
   const heartbeat = setInterval(() => {
-    if (!isFull) void write(`: alive\nid: ${done}.0\n\n`)
+    // Not awaited: whoever writes next makes sure that there is room.
+    if (!isFull && !over.signal.aborted) body.push(`: alive\nid: ${done}.0\n\n`)
   }, heartbeatMs)
   const recheck = setInterval(() => {
     isStillAllowed().then((allowed) => allowed || end(), onError)

@@ -80,7 +80,8 @@ export const createFinders = (db: Kysely<Database>) => {
   /** By UUID, number or WhatsApp id. */
   const messageOf = async (caller: Caller, ref: string): Promise<MessageRow> => {
     if (!WHATSAPP_ID.test(ref)) throw notFound('Message')
-    const query = db.selectFrom('message').selectAll().where('tenant_id', '=', caller.tenantId)
+    let query = db.selectFrom('message').selectAll().where('tenant_id', '=', caller.tenantId)
+    if (caller.instanceId !== undefined) query = query.where('instance_id', '=', caller.instanceId)
     const find = () => {
       if (isUuid(ref)) return query.where('id', '=', ref)
       return isSerial(ref) ? query.where('number', '=', Number(ref)) : query.where('whatsapp_id', '=', ref)

@@ -24,7 +24,7 @@ export type MediaRow = {
 /** The files that are there. */
 export const media = projection<MediaRow>({
   name: 'media',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -41,7 +41,7 @@ export const media = projection<MediaRow>({
     created_at: 'timestamptz not null',
     expires_at: 'timestamptz',
   },
-  indexes: ['(key)', '(conversation_id, id)', '(expires_at) where expires_at is not null'],
+  indexes: ['(key)', '(conversation_id, id)', '(message_id)', '(expires_at) where expires_at is not null'],
   on: {
     MediaStored: ({ stream, data, meta }) => {
       const id = idOfStream(stream)
@@ -80,6 +80,10 @@ export const expiredMedia = (db: Kysely<Database>, now: string, limit: number) =
     .orderBy('expires_at')
     .limit(limit)
     .execute()
+
+/** The file of a message, if it has one of its own; an upload that was sent belongs to nobody. */
+export const mediaOfMessage = (db: Kysely<Database>, messageId: string) =>
+  db.selectFrom('media').select(['id', 'tenant_id']).where('message_id', '=', messageId).execute()
 
 /** Some files of a conversation that were stored up to a time, by id, from after one. */
 export const mediaOfConversation = (

@@ -1,11 +1,11 @@
 import type { Kysely } from 'kysely'
 import { upcast } from '../domain/catalogue.ts'
 import { idOfStream } from '../domain/decider.ts'
-import { discard, Media } from '../domain/media.ts'
-import type { Position } from '../ports/event-store.ts'
+import { discard, Media, type DeletionReason } from '../domain/media.ts'
+import type { Position, Recorded } from '../ports/event-store.ts'
 import type { MediaStore } from '../ports/media-store.ts'
 import type { Database } from '../projections/database.ts'
-import { mediaOfConversation } from '../projections/media.ts'
+import { mediaOfConversation, mediaOfMessage } from '../projections/media.ts'
 import { isOf, type RecordedOf } from '../projections/projection.ts'
 import type { Transact } from '../write/transact.ts'
 import type { Reaction } from './runner.ts'
@@ -21,22 +21,31 @@ type Options = {
   readonly ready: (position: Position, signal: AbortSignal) => Promise<void>
 }
 
-/** Deletes the files of what was deleted, and takes the media of a conversation away with it. */
+/** Deletes the files of what was deleted, and takes those of a message or conversation away with it. */
 export const removeMedia = ({ db, transact, mediaStore, ready }: Options): Reaction => {
+  const takeAway = async (
+    rows: readonly { readonly id: string; readonly tenant_id: string }[],
+    reason: DeletionReason,
+    { id: causation, meta: { correlation } }: Recorded,
+  ) => {
+    const decide = discard(reason, new Date().toISOString())
+    const context = { actor: { kind: 'system' }, correlation, causation } as const
+    await each(rows, ({ id, tenant_id: tenant }) => transact(Media, id, decide, { ...context, tenant }))
+  }
+
   const ofConversation = async (event: RecordedOf<'ConversationDeleted'>, signal: AbortSignal) => {
     await ready(event.position, signal)
-    const { at } = event.meta
-    const decide = discard('conversation_deleted', new Date().toISOString())
-    const context = {
-      actor: { kind: 'system' },
-      correlation: event.meta.correlation,
-      causation: event.id,
-    } as const
     // What was stored later belongs to a conversation that began anew under the same id.
+    const { at: until } = event.meta
     const page = (after: string | undefined) =>
-      mediaOfConversation(db, idOfStream(event.stream), { until: at, after, limit: PAGE })
+      mediaOfConversation(db, idOfStream(event.stream), { until, after, limit: PAGE })
     for (let rows = await page(undefined); rows.length > 0; rows = await page(rows.at(-1)?.id))
-      await each(rows, ({ id, tenant_id: tenant }) => transact(Media, id, decide, { ...context, tenant }))
+      await takeAway(rows, 'conversation_deleted', event)
+  }
+
+  const ofMessage = async (event: RecordedOf<'MessageDeleted'>, signal: AbortSignal) => {
+    await ready(event.position, signal)
+    await takeAway(await mediaOfMessage(db, idOfStream(event.stream)), 'message_deleted', event)
   }
 
   return {
@@ -44,6 +53,7 @@ export const removeMedia = ({ db, transact, mediaStore, ready }: Options): React
     handle: async (batch, signal) => {
       for (const event of batch)
         if (isOf(event, 'ConversationDeleted')) await ofConversation(upcast(event), signal)
+        else if (isOf(event, 'MessageDeleted')) await ofMessage(upcast(event), signal)
       const deleted = batch.filter((event) => isOf(event, 'MediaDeleted'))
       await each(deleted, ({ stream }) => mediaStore.delete(idOfStream(stream)))
     },

@@ -64,13 +64,19 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
   const askedAtOnce = new Map<string, Places>()
 
   /** Integrations are asked aside, each of them by so many only: one that hangs holds up nobody else. */
-  const askInTurn = async (automation: AutomationRow, event: Received, runId: string, aside: Aside) => {
+  const askInTurn = async (
+    automation: AutomationRow,
+    event: Received,
+    runId: string,
+    { signal, aside }: { readonly signal: AbortSignal; readonly aside: Aside },
+  ) => {
     const { id, instance_id: instanceId, definition: integration } = automation
     if (isFlow(integration)) throw new Error(`Automation ${id} is no integration`)
     const places = askedAtOnce.get(id) ?? createPlaces(ASKED_AT_ONCE)
     askedAtOnce.set(id, places)
     const question = { automation_id: id, run_id: runId, ...questionOf(event) }
-    const turn = await aside(() => places.within(() => ask({ integration, instanceId, runId }, question)))
+    const asking = () => places.within(() => ask({ integration, instanceId, runId }, question))
+    const turn = await aside(() => unlessAborted(signal, asking()))
     if (places.isIdle()) askedAtOnce.delete(id)
     return turn
   }
@@ -94,7 +100,7 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
       const runId = runIdOf(id, idOfStream(event.stream))
       const turn = isFlow(definition)
         ? begin(definition, heard, first)
-        : await askInTurn(automation, event, runId, aside)
+        : await askInTurn(automation, event, runId, { signal, aside })
       if (turn) return { automation, runId, turn }
     }
     return undefined
@@ -228,6 +234,21 @@ const questionOf = (event: Received) => {
     conversation_id: event.data.conversationNumber,
     conversation_uuid: event.data.conversationId,
     message: told?.data,
+  }
+}
+
+/** A stop does not wait for somebody slow: what was asked is asked again after the next start. */
+const unlessAborted = async <T>(signal: AbortSignal, promise: Promise<T>): Promise<T> => {
+  signal.throwIfAborted()
+  let stop = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new Error('The program is stopping'))
+    signal.addEventListener('abort', stop)
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, type WriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -37,18 +37,27 @@ export const createSpool =
       }
     }
     const discard = () => rm(path, { force: true })
+    // One that fails before it is read fails here; without a listener that would end the process.
+    body.on('error', () => undefined)
     const stalled = setTimeout(() => body.destroy(tooSlow(stallMs)), stallMs)
+    let file: WriteStream | undefined
     try {
       await mkdir(folder, { recursive: true })
-      await pipeline(body, measured, createWriteStream(path, { flags: 'wx' }))
+      file = createWriteStream(path, { flags: 'wx' })
+      await pipeline(body, measured, file)
       return { path, size, sha256: hash.digest('hex'), discard }
     } catch (error) {
+      // The file may only be about to be made.
+      await closed(file)
       await discard()
       throw error
     } finally {
       clearTimeout(stalled)
     }
   }
+
+const closed = (file: WriteStream | undefined) =>
+  new Promise<void>((done) => (file && !file.closed ? file.once('close', done) : done()))
 
 const tooSlow = (stallMs: number) =>
   new Refusal('MALFORMED_REQUEST', `Nothing of the file arrived for ${stallMs / 1000} seconds.`)

@@ -361,3 +361,20 @@ describe('when a conversation is deleted', () => {
     expect((await bot.get(`/media/${media_id}`)).status).toBe(200)
   })
 })
+
+describe('when a message is taken back', () => {
+  it('its file goes with it, an upload that was sent stays', async () => {
+    const media_id = await uploadedId()
+    const { body: own } = await send({ recipient: TO, media_url: at('a.jpg') })
+    const { body: uploaded } = await send({ recipient: TO, media_id })
+    const fileOf = async (uuid: string) =>
+      (await app.db.selectFrom('media').select('id').where('message_id', '=', uuid).executeTakeFirst())?.id ??
+      ''
+    await vi.waitFor(async () => expect(await fileOf(own.message_uuid)).not.toBe(''))
+    const file = await fileOf(own.message_uuid)
+    for (const { message_uuid } of [own, uploaded])
+      expect((await app.admin.delete(`/chat/messages/${message_uuid}`)).status).toBe(200)
+    await vi.waitFor(async () => expect(await isKept(file)).toBe(false))
+    expect((await app.admin.get(`/media/${media_id}`)).status).toBe(200)
+  })
+})

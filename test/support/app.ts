@@ -100,7 +100,7 @@ export const startApp = async (
     await new Promise((done) => server.close(done))
     running.abort()
     await stopped
-    await Promise.all([outbound.close(), integrations.close(), files.close()])
+    await Promise.all([outbound.close(), integrations.abandon(), files.close()])
     await store.close()
     await Promise.all([pool.end(), logPool.end(), workPool.end()])
   }

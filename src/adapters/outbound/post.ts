@@ -129,13 +129,14 @@ const targetOf = (guard: AddressGuard, url: string): Target => {
 
 /**
  * The HTTP client for URLs that users give. `timeoutMs` bounds a post as a whole, unless it comes with a time of its
- * own: waiting for a connection, connecting, headers and body. `close` lets running posts end; stop posting before it.
+ * own: waiting for a connection, connecting, headers and body. `close` lets running posts end, `abandon`
+ * does not; stop posting before.
  */
 export const guardedPost = (options: {
   guard: AddressGuard
   timeoutMs: number
   connectionsPerOrigin: number
-}): { post: Post; close(): Promise<void> } => {
+}): { post: Post; close(): Promise<void>; abandon(): Promise<void> } => {
   const { guard, timeoutMs, connectionsPerOrigin } = options
   const turns = turnsPerOrigin(connectionsPerOrigin)
   // URLs are few and posts many; reading the URL each time would cost a tenth of all posts per second.
@@ -164,5 +165,5 @@ export const guardedPost = (options: {
       })
     })
 
-  return { post, close: () => agent.close() }
+  return { post, close: () => agent.close(), abandon: () => agent.destroy() }
 }

@@ -78,7 +78,7 @@ export const historyRoutes = ({ db, load, readStream }: Services, { conversation
       reads: ['conversations'],
       summary: 'What happened to a conversation, and who did it',
       description:
-        'From the log itself: tags, archive, automation and its runs; the newest line last. Messages are not among it.',
+        'From the log itself: tags, archive, automation and its runs; the newest line last. Messages are not among it, and nothing from before it was last deleted.',
       access: 'conversations:read',
       limit: 'standard',
       params: Type.Object({ id: GivenConversation }),
@@ -102,10 +102,9 @@ export const historyRoutes = ({ db, load, readStream }: Services, { conversation
           newestOf(streamOf(Conversation, id), conversation.revision, limit),
           newestOf(streamOf(AutomationRun, id), run.revision, limit),
         ])
-        const events = streams
-          .flat()
-          .toSorted((one, other) => (one.position < other.position ? -1 : 1))
-          .slice(-limit)
+        const events = sinceDeletion(
+          streams.flat().toSorted((one, other) => (one.position < other.position ? -1 : 1)),
+        ).slice(-limit)
         const nameOf = await namesIn(caller.tenantId, events)
         const history = events.map((event) => {
           const { actor, at } = event.meta
@@ -118,3 +117,12 @@ export const historyRoutes = ({ db, load, readStream }: Services, { conversation
     }),
   ]
 }
+
+/** What came before a conversation was deleted went with it; that it was deleted, and by whom, is still told. */
+const sinceDeletion = (events: readonly Told[]) =>
+  events.slice(
+    Math.max(
+      0,
+      events.findLastIndex(({ type }) => type === 'ConversationDeleted'),
+    ),
+  )

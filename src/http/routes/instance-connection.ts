@@ -30,7 +30,7 @@ export const instanceConnectionRoutes = (
       operationId: 'getInstanceQr',
       reads: ['instances'],
       summary: 'QR code to connect the instance',
-      access: 'instances:read',
+      access: 'instances:write',
       successDescription: 'The code as text and as a PNG data URL; null while there is none.',
       responses: {
         200: envelope(QrView),

@@ -218,7 +218,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       reads: ['instances'],
       summary: 'QR code of the instance of this token',
       description: 'Only while its status is qr_ready.',
-      access: 'instances:read',
+      access: 'instances:write',
       limit: 'standard',
       query: Type.Object(instanceField),
       successDescription: 'The text to show as a QR code.',
