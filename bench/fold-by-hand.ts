@@ -1,9 +1,11 @@
 import type { Pool } from 'pg'
 import { textOf } from '../src/domain/content.ts'
 import { idOfStream } from '../src/domain/decider.ts'
+import { contactId } from '../src/domain/ids.ts'
 import { numberOf } from '../src/domain/values.ts'
 import { createTable } from '../src/projections/projection.ts'
 import { conversations } from '../src/projections/conversations.ts'
+import { searchText } from '../src/projections/search-text.ts'
 import type { startedConversation, StoredMessage } from './events.ts'
 
 /**
@@ -22,20 +24,25 @@ type Column = string | number | boolean | null
 type Row = Column[]
 
 const UPSERT = `
-insert into ${SCHEMA}.conversation as c (id, number, tenant_id, instance_id, chat, contact_number, is_group, created_at,
-  name, last_message, last_message_kind, last_message_number, last_message_at, last_incoming_number, unread_count)
-select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::boolean[],
-  $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::timestamptz[], $14::bigint[], $15::integer[])
+insert into ${SCHEMA}.conversation as c (id, number, tenant_id, instance_id, contact_id, chat, contact_number, is_group,
+  automation, created_at, name, search, last_message, last_message_kind, last_message_number, last_message_at,
+  last_incoming_number, unread_count)
+select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::boolean[],
+  $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::timestamptz[],
+  $17::bigint[], $18::integer[])
 on conflict (id) do update set
   name = excluded.name,
+  search = excluded.search,
   last_message = excluded.last_message,
   last_message_kind = excluded.last_message_kind,
   last_message_number = excluded.last_message_number,
   last_message_at = excluded.last_message_at,
   last_incoming_number = excluded.last_incoming_number,
   unread_count = c.unread_count + excluded.unread_count`
-const COLUMNS = 15
-const UNREAD = 14
+const COLUMNS = 18
+/** Where what a message changes begins. */
+const NAME = 10
+const UNREAD = 17
 
 export const prepareFoldByHand = async (pool: Pool) => {
   await pool.query(`create schema ${SCHEMA}; create table ${SCHEMA}.checkpoint (position bigint);
@@ -53,8 +60,19 @@ const fold = (page: readonly Entry[]): Row[] => {
   for (const { type, data, stream, meta } of page) {
     const { number, instanceId, chat, at } = data
     const own = (id: string, itsNumber: number): Row => [
-      ...[id, itsNumber, meta.tenant, instanceId, chat, numberOf(chat), false, at],
-      ...[null, null, null, null, null, null, 0],
+      ...[
+        id,
+        itsNumber,
+        meta.tenant,
+        instanceId,
+        contactId(instanceId, chat),
+        chat,
+        numberOf(chat),
+        false,
+        'none',
+        at,
+      ],
+      ...[null, numberOf(chat), null, null, null, null, null, 0],
     ]
     if (type === 'ConversationStarted') {
       const id = idOfStream(stream)
@@ -62,7 +80,9 @@ const fold = (page: readonly Entry[]): Row[] => {
       continue
     }
     const row = rowOf(rows, data.conversationId, () => own(data.conversationId, data.conversationNumber))
-    row.splice(8, 6, data.senderName ?? null, textOf(data.content), data.content.kind, number, at, number)
+    const { senderName: name = null, content } = data
+    const search = searchText([name], numberOf(chat))
+    row.splice(NAME, UNREAD - NAME, name, search, textOf(content), content.kind, number, at, number)
     row[UNREAD] = Number(row[UNREAD]) + 1
   }
   return [...rows.values()]
