@@ -129,8 +129,6 @@ const fuzz = (program, directory, url, token, seconds) => {
     'examples,coverage,fuzzing',
     '--max-examples',
     String(seconds ? LONG_EXAMPLES : SHORT_EXAMPLES),
-    '--workers',
-    '2',
     '--request-timeout',
     '20',
     '--suppress-health-check',
