@@ -17,11 +17,10 @@ export const Participants = Type.Array(Type.String({ minLength: 1, maxLength: 10
   description: 'Numbers or JIDs of people',
 })
 /** The same in a query string. */
-export const ParticipantsInQuery = Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
-  minItems: 1,
-  maxItems: IN_QUERY_MAX,
-  description: 'Numbers or JIDs of people',
-})
+export const ParticipantsInQuery = Type.Array(
+  Type.String({ minLength: 1, maxLength: 40, pattern: '^[\\w@.:+() -]+$' }),
+  { minItems: 1, maxItems: IN_QUERY_MAX, description: 'Numbers or JIDs of people' },
+)
 
 const listed = {
   jid: Type.String({ description: 'JID of the group' }),
