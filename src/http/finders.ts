@@ -86,8 +86,7 @@ export const createFinders = (db: Kysely<Database>) => {
       if (isUuid(ref)) return query.where('id', '=', ref)
       return isSerial(ref) ? query.where('number', '=', Number(ref)) : query.where('whatsapp_id', '=', ref)
     }
-    const found = (await find().limit(10).execute()).filter((row) => isVisible(caller, row) && isShown(row))
-    const [only, second] = found
+    const [only, second] = (await find().limit(10).execute()).filter(isShown)
     // Two instances that are in one chat know a message by the same WhatsApp id.
     if (!only || second) throw notFound('Message')
     return only

@@ -195,17 +195,3 @@ export const contactNames = async (db: Kysely<Database>, ids: readonly string[])
 /** The ids of a tenant's contacts whose names or number match a pattern, as a part of another query. */
 export const contactsLike = (db: Kysely<Database>, tenantId: string, pattern: string) =>
   db.selectFrom('contact').select('id').where('tenant_id', '=', tenantId).where('search', 'like', pattern)
-
-/** How many people an instance knows. */
-export const countContacts = async (
-  db: Kysely<Database>,
-  instance: { readonly id: string; readonly tenant_id: string },
-) => {
-  const { count } = await db
-    .selectFrom('contact')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('tenant_id', '=', instance.tenant_id)
-    .where('instance_id', '=', instance.id)
-    .executeTakeFirstOrThrow()
-  return count
-}

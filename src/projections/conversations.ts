@@ -1,11 +1,9 @@
-import type { Kysely } from 'kysely'
 import { isSignal, textOf } from '../domain/content.ts'
 import type { AutomationState } from '../domain/conversation.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { contactId } from '../domain/ids.ts'
 import type { Actor } from '../domain/metadata.ts'
 import { isGroup, numberOf } from '../domain/values.ts'
-import type { Database } from './database.ts'
 import { projection, remove, update, type Change, type RecordedOf } from './projection.ts'
 import { searchText } from './search-text.ts'
 
@@ -193,17 +191,3 @@ export const conversations = projection<ConversationRow>({
     MessageDeleted: (event) => changeOfLast(event, null),
   },
 })
-
-/** How many chats an instance has. */
-export const countConversations = async (
-  db: Kysely<Database>,
-  instance: { readonly id: string; readonly tenant_id: string },
-) => {
-  const { count } = await db
-    .selectFrom('conversation')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('tenant_id', '=', instance.tenant_id)
-    .where('instance_id', '=', instance.id)
-    .executeTakeFirstOrThrow()
-  return count
-}

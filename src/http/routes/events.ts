@@ -41,10 +41,7 @@ streams at most; a reader that takes nothing for 30 seconds is cut off.`,
     responses: { 200: streamed('text/event-stream') },
     refusals: ['NOT_FOUND'],
     async handle({ caller, query, request }) {
-      const instanceId =
-        query.instance_id === undefined
-          ? caller.instanceId
-          : (await instances.ofCaller(caller, query.instance_id)).id
+      const instanceId = await instances.only(caller, query.instance_id)
       const stream = await openEventStream({
         caller,
         instanceId,

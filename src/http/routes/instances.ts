@@ -13,8 +13,7 @@ import {
   type InstanceEvent,
 } from '../../domain/instance.ts'
 import { literals } from '../../domain/values.ts'
-import { countContacts } from '../../projections/contacts.ts'
-import { countConversations } from '../../projections/conversations.ts'
+import { countOfInstance } from '../../projections/count-of-instance.ts'
 import { listInstances } from '../../projections/instances.ts'
 import { contextOf } from '../context.ts'
 import { GivenInstance } from '../fields.ts'
@@ -203,8 +202,8 @@ export const instanceRoutes = (services: Services, instances: Instances, { insta
         const row = await instanceOf(caller, params.id)
         const [usage, conversations_count, contacts_count] = await Promise.all([
           usageOf(caller, [row]),
-          countConversations(db, row),
-          countContacts(db, row),
+          countOfInstance(db, 'conversation', row),
+          countOfInstance(db, 'contact', row),
         ])
         const { activity, quota } = usage(row)
         const { sentToday, sentThisWeek, sentThisMonth, receivedToday } = activity

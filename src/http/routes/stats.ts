@@ -84,10 +84,7 @@ export const statsRoutes = (services: Services, instances: Instances) => {
         ),
       },
       async handle({ caller, query }) {
-        const only =
-          query.instance_id === undefined
-            ? caller.instanceId
-            : (await instances.ofCaller(caller, query.instance_id)).id
+        const only = await instances.only(caller, query.instance_id)
         const timeZone = await timeZoneOf(caller)
         const { first: from, last: to } = periodOf(query, dateAt(Date.now(), timeZone))
         const dates = datesBetween(from, to)
