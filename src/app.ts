@@ -20,6 +20,7 @@ import { createReadModels, type ReadModel } from './projections/read-models.ts'
 import { shareTranslation } from './public-events/share.ts'
 import { createAskIntegration } from './reactions/ask-integration.ts'
 import { createMediaExpiry } from './reactions/expire-media.ts'
+import type { Role } from './roles.ts'
 import { createGroups } from './write/groups.ts'
 
 /** While starting, read models are looked at this often. */
@@ -29,7 +30,7 @@ const PURGE_MAX = 5000
 
 /** The whole program, made of the parts it is given; each file of `app/` puts one side of it together. */
 export const createApp = (parts: Parts) => {
-  const { settings, pool, workPool, store, numbers, refusedUrl, log, metrics } = parts
+  const { settings, pool, workPool, store, leases, numbers, refusedUrl, log, metrics } = parts
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const reporter: Reporter = (part) => (error) =>
     log.error({ err: error, part }, `${part} failed; trying again`)
@@ -135,24 +136,29 @@ export const createApp = (parts: Parts) => {
     return login
   }
 
+  /** What this node does by itself, as its roles say. Where only one may do it, it waits for the lease. */
+  const work = (signal: AbortSignal): Promise<unknown>[] => {
+    const isA = (role: Role) => settings.roles.includes(role)
+    const alone = (name: string, run: (signal: AbortSignal) => Promise<unknown>) =>
+      leases.hold(name, (lease) => run(lease.signal), signal)
+    return [
+      writing.outcomes.run(signal),
+      ...(isA('projector') ? [alone('projector', readModels.run)] : []),
+      ...(isA('relay') ? [...reactions.map(({ name, run }) => alone(name, run)), alone('purge', purge)] : []),
+      ...(isA('webhooks') ? [parts.bus.run(signal), deliverer.run(signal)] : []),
+      ...(isA('gateway') ? [gateways.run(signal)] : []),
+    ]
+  }
+
   /**
-   * Starts everything that works by itself. `ready` resolves once requests can be served, with the
-   * first account if it was made just now; `stopped` after the signal.
+   * Starts everything that works by itself. `ready` resolves once requests can be served, with the first account if it
+   * was made just now; `stopped` after the signal. It rejects if this process can go on no longer.
    */
   const start = (signal: AbortSignal) => {
     // Everything that works by itself listens to this one signal.
     setMaxListeners(0, signal)
     const prepared = Promise.all([readModels.prepare(), parts.alone && queue.releaseAll()])
-    const stopped = prepared.then(() =>
-      Promise.all([
-        readModels.run(signal),
-        writing.outcomes.run(signal),
-        ...reactions.map((reaction) => reaction.run(signal)),
-        deliverer.run(signal),
-        gateways.run(signal),
-        purge(signal),
-      ]),
-    )
+    const stopped = prepared.then(() => Promise.all(work(signal)))
     return { ready: prepared.then(() => becomeReady(signal)), stopped }
   }
 

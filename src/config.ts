@@ -4,6 +4,7 @@ import ipaddr from 'ipaddr.js'
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
 import { complaints } from './complaints.ts'
 import { logLevels } from './log.ts'
+import { roles } from './roles.ts'
 
 const DAY_SECONDS = 86_400
 const positive = (description: string, byDefault: number) =>
@@ -30,6 +31,60 @@ const Settings = Type.Object({
     description: 'Whether to believe X-Forwarded-For and X-Forwarded-Host. Only behind a proxy of yours.',
     default: false,
   }),
+  roles: Type.Array(Type.Enum([...roles]), {
+    description:
+      'What this node does, with commas: api, projector (read models), relay (public events and all else that follows from the log), webhooks (deliveries), gateway (WhatsApp sessions). Nodes on one database share the work.',
+    default: [...roles],
+    minItems: 1,
+  }),
+  nodeUrl: Type.Optional(
+    Type.String({
+      description:
+        'URL at which the other nodes reach this one; without it, its host name and port, or HOST and PORT where HOST is one address.',
+      pattern: '^https?://',
+    }),
+  ),
+  eventstorePrefix: Type.String({
+    description: 'What the names of all streams begin with in EventStoreDB, where others use it too.',
+    default: '',
+    maxLength: 50,
+    pattern: '^[a-zA-Z0-9_.-]*$',
+  }),
+  kafkaBrokers: Type.Array(Type.String({ pattern: '^[^:\\s]+:\\d+$' }), {
+    description:
+      'Kafka brokers as host:port, with commas; without them, public events stay in this database.',
+    default: [],
+  }),
+  kafkaPrefix: Type.String({
+    description: 'What the names of topics and consumer groups begin with, before a dot.',
+    default: 'zapini',
+    minLength: 1,
+    maxLength: 50,
+    pattern: '^[a-zA-Z0-9_-]+$',
+  }),
+  kafkaPartitions: Type.Integer({
+    description:
+      'Partitions of the topics when they are made. They cannot be changed without changing the order of events.',
+    default: 12,
+    minimum: 1,
+    maximum: 1000,
+  }),
+  kafkaReplication: Type.Integer({
+    description: 'Copies of each partition; 0 for three, or for as many as there are brokers.',
+    default: 0,
+    minimum: 0,
+    maximum: 10,
+  }),
+  kafkaTls: Type.Boolean({ description: 'Whether to speak TLS with the Kafka brokers.', default: false }),
+  kafkaCaFile: Type.Optional(
+    Type.String({ description: 'File with the certificate authority of the Kafka brokers, in PEM.' }),
+  ),
+  kafkaSasl: Type.Optional(
+    Type.Enum(['plain', 'scram-sha-256', 'scram-sha-512'], {
+      description: 'How to log in to the Kafka brokers; without it, not at all.',
+    }),
+  ),
+  kafkaUsername: Type.Optional(Type.String({ description: 'User name at the Kafka brokers.' })),
   dataDir: Type.String({ description: 'Folder for the embedded PostgreSQL and media.', default: './data' }),
   s3Endpoint: Type.Optional(
     Type.String({
@@ -111,6 +166,14 @@ const Secrets = Type.Object({
       pattern: '^postgres(ql)?://',
     }),
   ),
+  eventstoreUrl: Type.Optional(
+    Type.String({
+      description:
+        'EventStoreDB to keep the log in, as esdb://user:password@host:2113?tls=true; without it, the log is in PostgreSQL.',
+      pattern: '^esdb(\\+discover)?://',
+    }),
+  ),
+  kafkaPassword: Type.Optional(Type.String({ description: 'Password at the Kafka brokers.' })),
   adminPassword: Type.Optional(
     Type.String({
       description: 'Password of the first account, at least 8 characters.',
@@ -149,18 +212,21 @@ export const loadConfig = (env: NodeJS.ProcessEnv): Config => {
   const problems: string[] = []
   if (!isSettings(settings)) problems.push(...describe(Settings, isSettings.errors ?? []))
   if (!isSecrets(secrets)) problems.push(...describe(Secrets, isSecrets.errors ?? []))
-  problems.push(...missingForS3({ ...settings, ...secrets }))
+  const given = { ...settings, ...secrets }
+  problems.push(...needed(given, 's3Endpoint', 's3Bucket', 's3AccessKeyId', 's3SecretAccessKey'))
+  problems.push(...needed(given, 'kafkaSasl', 'kafkaUsername', 'kafkaPassword'))
   if (problems.length > 0 || !isSettings(settings) || !isSecrets(secrets))
     throw new ConfigurationError(['The configuration is not valid.', ...problems].join('\n- '))
   return { settings: frozen(settings), secrets: frozen(secrets) }
 }
 
-const missingForS3 = (values: Record<string, unknown>): string[] =>
-  values['s3Endpoint'] === undefined
+/** What has to be there once something else is. */
+const needed = (given: Record<string, unknown>, once: string, ...names: readonly string[]): string[] =>
+  given[once] === undefined
     ? []
-    : ['s3Bucket', 's3AccessKeyId', 's3SecretAccessKey']
-        .filter((name) => values[name] === undefined)
-        .map((name) => `${variableOf(name)} is required with S3_ENDPOINT.`)
+    : names
+        .filter((name) => given[name] === undefined)
+        .map((name) => `${variableOf(name)} is required with ${variableOf(once)}.`)
 
 const variableOf = (name: string) => name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()
 

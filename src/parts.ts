@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import { inProcessBus } from './adapters/in-process/bus.ts'
+import { inProcessLeases } from './adapters/in-process/leases.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
 import { removeLeftovers } from './adapters/media/leftovers.ts'
 import { s3MediaStore } from './adapters/media/s3.ts'
@@ -13,9 +16,10 @@ import { migrate } from './adapters/postgres/migrations.ts'
 import { postgresNumbers } from './adapters/postgres/numbers.ts'
 import { createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
-import type { Config } from './config.ts'
+import type { Config, Settings } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
 import type { Log } from './log.ts'
+import type { Node } from './ports/leases.ts'
 
 const POOL_SIZE = 12
 const LOG_POOL_SIZE = 6
@@ -75,6 +79,14 @@ const openMedia = async ({ settings, secrets }: Config) => {
   return { store, spoolFolder, close: store.close }
 }
 
+const EVERY_ADDRESS = ['0.0.0.0', '::']
+
+/** This process, as the other nodes know it: new with every start. */
+const nodeOf = ({ nodeUrl, host, port }: Settings): Node => ({
+  name: `${hostname()}-${randomUUID().slice(0, 8)}`,
+  url: nodeUrl ?? `http://${EVERY_ADDRESS.includes(host) ? hostname() : host}:${port}`,
+})
+
 /** The real parts of the application, as the configuration chooses them, and how to close them again. */
 export const openParts = async (config: Config, log: Log) => {
   const { settings } = config
@@ -100,6 +112,7 @@ export const openParts = async (config: Config, log: Log) => {
       workPool,
       store,
       bus: inProcessBus(),
+      leases: inProcessLeases(nodeOf(settings), onError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),

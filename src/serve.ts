@@ -72,7 +72,7 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const url = await listen(server, settings.host, settings.port)
   process.stdout.write(welcome(url, await ready))
 
-  await untilAborted(stop)
+  await Promise.race([untilAborted(stop), stopped])
   const closed = new Promise((done) => server.close(done))
   server.closeIdleConnections()
   setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref()

@@ -19,6 +19,13 @@ describe('the configuration', () => {
       host: '127.0.0.1',
       port: 3000,
       trustProxy: false,
+      roles: ['api', 'projector', 'relay', 'webhooks', 'gateway'],
+      eventstorePrefix: '',
+      kafkaBrokers: [],
+      kafkaPrefix: 'zapini',
+      kafkaPartitions: 12,
+      kafkaReplication: 0,
+      kafkaTls: false,
       dataDir: './data',
       s3Region: 'us-east-1',
       mediaRetentionDays: 7,
@@ -79,6 +86,11 @@ describe('the configuration', () => {
       'S3_ACCESS_KEY_ID is required with S3_ENDPOINT.\n- S3_SECRET_ACCESS_KEY is required with S3_ENDPOINT.',
     )
   })
+  it('names what a login at Kafka needs beside its kind', () => {
+    expect(problemsOf({ KAFKA_SASL: 'scram-sha-256', KAFKA_USERNAME: 'zapini' })).toContain(
+      'KAFKA_PASSWORD is required with KAFKA_SASL.',
+    )
+  })
   it('never repeats a secret in an error', () => {
     const text = problemsOf({
       ADMIN_EMAIL: 'a@example.com',
@@ -109,7 +121,7 @@ describe('.env.example', () => {
     const env = Object.fromEntries(
       [...envExample().matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     )
-    expect(Object.keys(env)).toHaveLength(30)
+    expect(Object.keys(env)).toHaveLength(43)
     expect(loadConfig(env)).toEqual(loadConfig({}))
   })
 })

@@ -9,6 +9,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { EventStore } from '../ports/event-store.ts'
 import type { FetchFile } from '../ports/fetch-file.ts'
 import type { Gateway } from '../ports/gateway.ts'
+import type { Leases } from '../ports/leases.ts'
 import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Post } from '../ports/post.ts'
@@ -26,6 +27,7 @@ export type Parts = {
   readonly workPool: Pool
   readonly store: EventStore
   readonly bus: Bus
+  readonly leases: Leases
   readonly numbers: Numbers & { align(): Promise<void> }
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone

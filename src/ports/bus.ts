@@ -1,5 +1,7 @@
 import type { PublicEvent } from '../domain/public-events.ts'
 
+export type HandleEvents = (events: readonly PublicEvent[]) => Promise<void>
+
 /**
  * Carries public events to those who subscribe. Events of one key arrive in order, each at least once.
  * Every adapter passes `test/contracts/bus.ts`.
@@ -7,6 +9,14 @@ import type { PublicEvent } from '../domain/public-events.ts'
 export interface Bus {
   /** Resolves once the events cannot be lost any more; only then may the publisher move its checkpoint. */
   publish(events: readonly PublicEvent[]): Promise<void>
-  /** `handle` resolves once the events are safe with the subscriber; until then they are given to it again. */
-  subscribe(group: string, handle: (events: readonly PublicEvent[]) => Promise<void>): void
+  /**
+   * `handle` resolves once the events are safe with the subscriber; until then they are given to it again. Subscribers
+   * of one group, on whichever nodes, share the events between them. To be called before `run`.
+   */
+  subscribe(group: string, handle: HandleEvents): void
+  /**
+   * Brings what others published to the subscribers of this node, until the signal. Rejects if it had to give up for
+   * good, which only a new process can mend.
+   */
+  run(signal: AbortSignal): Promise<void>
 }

@@ -134,7 +134,7 @@ export const createLaneRunner = (options: Options): ReactionRunner => {
     const error = failure ?? fault
     return { name: work.name, position: progress.position(), ...(error !== undefined && { error }) }
   }
-  return { status, run }
+  return { name: work.name, status, run }
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

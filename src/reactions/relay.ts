@@ -7,7 +7,7 @@ const REST_MS = 2
 
 type Options = {
   readonly store: EventStore
-  readonly bus: Bus
+  readonly bus: Pick<Bus, 'publish'>
   /** Resolves once those who decide who gets an event know everything up to a position. */
   readonly ready: (position: Position, signal: AbortSignal) => Promise<void>
 }

@@ -16,6 +16,7 @@ export type Reaction = {
 }
 
 export type ReactionRunner = {
+  readonly name: string
   status(): { readonly name: string; readonly position: Position; readonly error?: string }
   run(signal: AbortSignal): Promise<void>
 }
@@ -67,5 +68,5 @@ export const createReactionRunner = ({ pool, store, reaction, onError }: Options
     position: progress.position(),
     ...(failure !== undefined && { error: failure }),
   })
-  return { status, run }
+  return { name, status, run }
 }

@@ -17,19 +17,22 @@ const recordingBus = () => {
   const attempts: (readonly PublicEvent[])[] = []
   const published: PublicEvent[] = []
   const hooks = { before: async (): Promise<void> => {} }
-  const bus: Bus = {
+  const bus: Pick<Bus, 'publish'> = {
     publish: async (events) => {
       attempts.push(events)
       await hooks.before()
       published.push(...events)
     },
-    subscribe: () => {},
   }
   return { bus, attempts, published, hooks }
 }
 
 type Ready = (position: Position) => Promise<void>
-const startRelay = ({ pool, store, run }: TestLog, bus: Bus, ready: Ready = async () => {}) => {
+const startRelay = (
+  { pool, store, run }: TestLog,
+  bus: Pick<Bus, 'publish'>,
+  ready: Ready = async () => {},
+) => {
   const errors: unknown[] = []
   const stopping = new AbortController()
   const reaction = relay({ store, bus, ready })

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inProcessBus } from '../../src/adapters/in-process/bus.ts'
+import { inProcessLeases } from '../../src/adapters/in-process/leases.ts'
 import { folderMediaStore } from '../../src/adapters/media/folder.ts'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedFetch } from '../../src/adapters/outbound/fetch-file.ts'
@@ -68,6 +69,7 @@ export const startApp = async (
     workPool,
     store,
     bus: inProcessBus(),
+    leases: inProcessLeases({ name: 'test', url: 'http://127.0.0.1' }, onError),
     numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,

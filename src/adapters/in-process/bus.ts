@@ -1,9 +1,8 @@
-import type { PublicEvent } from '../../domain/public-events.ts'
-import type { Bus } from '../../ports/bus.ts'
+import type { Bus, HandleEvents } from '../../ports/bus.ts'
 
 /** The bus of a single process: an event counts as published once every subscriber has it safe. */
 export const inProcessBus = (): Bus => {
-  const subscribers: ((events: readonly PublicEvent[]) => Promise<void>)[] = []
+  const subscribers: HandleEvents[] = []
   return {
     publish: async (events) => {
       await Promise.all(subscribers.map((handle) => handle(events)))
@@ -11,5 +10,7 @@ export const inProcessBus = (): Bus => {
     subscribe: (_group, handle) => {
       subscribers.push(handle)
     },
+    // Nothing comes from elsewhere.
+    run: () => Promise.resolve(),
   }
 }

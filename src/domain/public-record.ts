@@ -1,0 +1,92 @@
+import { Type, type Static, type TSchema } from 'typebox'
+import { publicEvents, publicTypes, type PublicEvent, type PublicType } from './public-events.ts'
+import { offsetTime, Uuid } from './values.ts'
+
+/** Version of the shapes below; a change that readers have to know of raises it. */
+export const RECORD_VERSION = 1
+
+const Envelope = Type.Object({
+  id: Type.String({
+    format: 'uuid',
+    description:
+      'The same each time that the event is told. Events may come again: skip those with a known id.',
+  }),
+  version: Type.Literal(RECORD_VERSION, { description: 'Version of this shape' }),
+  tenant_id: Uuid,
+  instance_uuid: Uuid,
+  key: Type.String({
+    format: 'uuid',
+    description:
+      'What the event is about: a conversation, a contact or an instance. Events of one key come in order.',
+  }),
+  timestamp: Type.String({ description: 'ISO 8601 with offset; the time of WhatsApp, not that of arrival' }),
+  correlation_id: Type.String({ description: 'Joins all that one request or one incoming message led to' }),
+  causation_id: Type.String({ description: 'Id of the stored event that this tells of' }),
+})
+
+/** A public event as it stands in a topic. */
+export type PublicRecord = {
+  [T in PublicType]: Static<typeof Envelope> & {
+    readonly type: T
+    readonly data: Static<(typeof publicEvents)[T]>
+  }
+}[PublicType]
+
+/** The schema of the records of one type. */
+export const recordSchema = (type: PublicType): TSchema =>
+  Type.Object({ type: Type.Literal(type), ...Envelope.properties, data: publicEvents[type] })
+
+/** Any record: which one, `type` says. */
+export const AnyRecord = Type.Union(publicTypes.map(recordSchema))
+
+export const recordOf = ({
+  at,
+  tenantId,
+  instanceId,
+  correlation,
+  causation,
+  ...fact
+}: PublicEvent): PublicRecord => ({
+  ...fact,
+  version: RECORD_VERSION,
+  tenant_id: tenantId,
+  instance_uuid: instanceId,
+  timestamp: offsetTime(at),
+  correlation_id: correlation,
+  causation_id: causation,
+})
+
+export const eventOfRecord = ({
+  version: _version,
+  tenant_id: tenantId,
+  instance_uuid: instanceId,
+  timestamp: at,
+  correlation_id: correlation,
+  causation_id: causation,
+  ...fact
+}: PublicRecord): PublicEvent => ({ ...fact, at, tenantId, instanceId, correlation, causation })
+
+/** The topics, each with what it carries. All events of one key are in one topic. */
+export const topics = {
+  messages: [
+    'message.received',
+    'message.sent',
+    'message.status',
+    'message.reaction',
+    'message.edited',
+    'message.deleted',
+  ],
+  contacts: ['contact.update'],
+  instances: ['instance.connected', 'instance.disconnected', 'instance.qr'],
+} as const satisfies Record<string, readonly PublicType[]>
+export type Topic = keyof typeof topics
+export const topicNames = Object.keys(topics) as Topic[]
+
+const topicByType = new Map<PublicType, Topic>(
+  topicNames.flatMap((topic) => topics[topic].map((type) => [type, topic] as const)),
+)
+export const topicOf = (type: PublicType): Topic => {
+  const topic = topicByType.get(type)
+  if (!topic) throw new Error(`${type} has no topic`)
+  return topic
+}
