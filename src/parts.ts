@@ -81,14 +81,14 @@ const openMedia = async ({ settings, secrets }: Config) => {
 
 const EVERY_ADDRESS = ['0.0.0.0', '::']
 
-/** This process, as the other nodes know it: new with every start. */
-const nodeOf = ({ nodeUrl, host, port }: Settings): Node => ({
+/** This process, as the other nodes know it: new with every start. `url` is where it listens. */
+const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
   name: `${hostname()}-${randomUUID().slice(0, 8)}`,
-  url: nodeUrl ?? `http://${EVERY_ADDRESS.includes(host) ? hostname() : host}:${port}`,
+  url: nodeUrl ?? (EVERY_ADDRESS.includes(host) ? `http://${hostname()}:${new URL(url).port}` : url),
 })
 
-/** The real parts of the application, as the configuration chooses them, and how to close them again. */
-export const openParts = async (config: Config, log: Log) => {
+/** The real parts of the application, as the configuration chooses them, and how to close them again. `url` is where this node listens. */
+export const openParts = async (config: Config, log: Log, url: string) => {
   const { settings } = config
   const { pool, logPool, workPool, store, onError, alone, close } = await openStorage(config, log)
   // What the simulated phone got is told to the log after it, which makes both durable.
@@ -112,7 +112,7 @@ export const openParts = async (config: Config, log: Log) => {
       workPool,
       store,
       bus: inProcessBus(),
-      leases: inProcessLeases(nodeOf(settings), onError),
+      leases: inProcessLeases(nodeOf(settings, url), onError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),
