@@ -70,7 +70,9 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const running = new AbortController()
   const { ready, stopped } = app.start(running.signal)
   const url = await listen(server, settings.host, settings.port)
-  process.stdout.write(welcome(url, await ready))
+  const welcomed = ready.then((login) => process.stdout.write(welcome(url, login)))
+  // A stop does not wait for a start that takes long.
+  await Promise.race([welcomed, untilAborted(stop), stopped])
 
   await Promise.race([untilAborted(stop), stopped])
   const closed = new Promise((done) => server.close(done))
