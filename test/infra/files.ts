@@ -7,7 +7,7 @@ import { parse, parseAllDocuments } from 'yaml'
 import { loadConfig, variables, type Config } from '../../src/config.ts'
 import { infrastructureRoutes } from '../../src/http/infrastructure.ts'
 
-export const ROOT = join(import.meta.dirname, '../..')
+const ROOT = join(import.meta.dirname, '../..')
 export const textOf = (path: string) => readFile(join(ROOT, path), 'utf8')
 export const namesIn = (path: string) => readdir(join(ROOT, path))
 
