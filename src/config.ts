@@ -280,15 +280,21 @@ const frozen = <T extends object>(values: T): Readonly<T> => {
 
 const defaultText = (schema: TSchema): string => [defaultOf(schema) ?? []].flat().map(String).join(',')
 
+/** Every variable, settings first, as the documentation shows it. */
+export const variables = () =>
+  [Settings, Secrets].flatMap((schema) =>
+    Object.entries(schema.properties).map(([name, property]) => ({
+      name: variableOf(name),
+      description: descriptionOf(property),
+      byDefault: defaultText(property),
+      isSecret: schema === Secrets,
+    })),
+  )
+
 /** The text of `.env.example`: every variable with its description and its default, commented out. */
 export const envExample = (): string =>
   [
     '# Settings of Zapini. Copy to .env and uncomment what you change; every value shown is the default.',
-    ...[Settings, Secrets].flatMap(({ properties }) =>
-      Object.entries(properties).map(
-        ([name, property]) =>
-          `\n# ${descriptionOf(property)}\n# ${variableOf(name)}=${defaultText(property)}`,
-      ),
-    ),
+    ...variables().map(({ name, description, byDefault }) => `\n# ${description}\n# ${name}=${byDefault}`),
     '',
   ].join('\n')
