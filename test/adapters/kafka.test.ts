@@ -351,35 +351,26 @@ describe('consuming', () => {
   })
 })
 
-describe('a broker that is killed', () => {
-  it('while events are published and handled costs none of them, and not their order', async () => {
-    const bus = open()
-    const { events, has } = subscriber(bus, 'webhooks')
-    running(bus)
-    const sent = conversations(10, 60)
-    const publishing = (async () => {
-      for (let from = 0; from < sent.length; from += 20) await publish(bus, sent.slice(from, from + 20))
-    })()
-    await eventually(() => expect(events.length).toBeGreaterThan(100))
-    await kafka.kill()
-    await kafka.start()
-    await publishing
-    await has(sent)
-    expectInOrder(events, sent)
-    expect(bus.lines.some(({ level, fields }) => level === 'warn' && 'from' in fields)).toBe(true)
-    expect(JSON.stringify(bus.lines)).not.toContain('José')
-  })
-
-  it('is waited for at the start, and it is said that it is away', async () => {
-    const bus = open()
-    const { has } = subscriber(bus, 'webhooks')
-    await kafka.kill()
-    running(bus)
-    await eventually(() => expect(bus.status().error).toMatch(/ECONNREFUSED/))
-    await kafka.start()
-    const sent = conversations(3, 3)
-    await publish(bus, sent)
-    await has(sent)
-    await eventually(() => expect(bus.status().error).toBeUndefined())
-  })
+it('a broker that is killed costs no event and no order, and is waited for, which shows', async () => {
+  const bus = open()
+  const { events, has } = subscriber(bus, 'webhooks')
+  running(bus)
+  const sent = conversations(10, 60)
+  const publishAll = async () => {
+    for (let from = 0; from < sent.length; from += 20) await publish(bus, sent.slice(from, from + 20))
+  }
+  const published = publishAll()
+  await eventually(() => expect(events.length).toBeGreaterThan(100))
+  await kafka.kill()
+  const late = open({ prefix: bus.prefix })
+  const audit = subscriber(late, 'audit')
+  running(late)
+  await eventually(() => expect(late.status().error).toMatch(/ECONNREFUSED/))
+  await kafka.start()
+  await published
+  await Promise.all([has(sent), audit.has(sent)])
+  for (const all of [events, audit.events]) expectInOrder(all, sent)
+  for (const one of [bus, late]) await eventually(() => expect(one.status().error).toBeUndefined())
+  expect(bus.lines.some(({ level, fields }) => level === 'warn' && 'from' in fields)).toBe(true)
+  expect(JSON.stringify(bus.lines)).not.toContain('José')
 })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { PublicEvent } from '../../src/domain/public-events.ts'
 import { bodyFields } from '../../src/domain/public-events.ts'
 import type { Bus, HandleEvents } from '../../src/ports/bus.ts'
@@ -16,10 +16,13 @@ type Abilities = {
   readonly keeps: boolean
 }
 
+/** For as long as a broker may take to come back. */
+const patiently = <T>(expectation: () => T | Promise<T>) =>
+  vi.waitFor(expectation, { timeout: 40_000, interval: 20 })
+
 /** Publishes as the relay does: what was refused is published again. */
-export const publish = async (bus: Pick<Bus, 'publish'>, events: readonly PublicEvent[]) => {
-  await eventually(() => bus.publish(events))
-}
+export const publish = (bus: Pick<Bus, 'publish'>, events: readonly PublicEvent[]) =>
+  patiently(() => bus.publish(events))
 
 /** A subscriber that keeps what it is given, after `before` has let it. */
 export const subscriber = (bus: Bus, group: string, before: HandleEvents = async () => {}) => {
@@ -31,7 +34,7 @@ export const subscriber = (bus: Bus, group: string, before: HandleEvents = async
   return {
     events,
     has: (sent: readonly PublicEvent[]) =>
-      eventually(() => expect(ids(events)).toEqual(expect.arrayContaining(ids(sent)))),
+      patiently(() => expect(ids(events)).toEqual(expect.arrayContaining(ids(sent)))),
   }
 }
 const ids = (events: readonly PublicEvent[]) => events.map(({ id }) => id)
