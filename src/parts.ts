@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
+import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
 import { kafkaBus } from './adapters/kafka/bus.ts'
@@ -35,7 +36,7 @@ type Use = {
   readonly visiting?: boolean
 }
 
-/** The database that the configuration names, and the log in it. */
+/** The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. */
 export const openStorage = async (
   { settings, secrets }: Config,
   log: Log,
@@ -48,13 +49,19 @@ export const openStorage = async (
   const url = secrets.databaseUrl ?? embedded?.connectionString ?? ''
   const onError = (error: unknown) =>
     log.error({ err: error, part: 'database' }, 'database connection failed')
+  const onLogError = (error: unknown) =>
+    log.error({ err: error, part: 'event store' }, 'connection to the event store failed')
   const pool = createPool(url, { max: POOL_SIZE, onError })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError })
   const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError })
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
-  const store = postgresEventStore(logPool, onError, { alone })
+  const { eventstoreUrl } = secrets
+  const store =
+    eventstoreUrl === undefined
+      ? postgresEventStore(logPool, onError, { alone })
+      : eventStoreDb({ url: eventstoreUrl, prefix: settings.eventstorePrefix, onError: onLogError })
   return {
     pool,
     logPool,
