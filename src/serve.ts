@@ -54,7 +54,7 @@ const untilAborted = (signal: AbortSignal) =>
 /** Runs the program until the signal, then ends what is under way and closes everything in reverse order. */
 export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const { settings, secrets } = config
-  const { parts, close } = await openParts(config, log)
+  const { parts, remember, close } = await openParts(config, log)
   const app = createApp({
     ...parts,
     settings: { ...settings, version: await version() },
@@ -70,7 +70,9 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const running = new AbortController()
   const { ready, stopped } = app.start(running.signal)
   const url = await listen(server, settings.host, settings.port)
-  process.stdout.write(welcome(url, await ready))
+  const login = await ready
+  await remember()
+  process.stdout.write(welcome(url, login))
 
   await Promise.race([untilAborted(stop), stopped])
   const closed = new Promise((done) => server.close(done))
