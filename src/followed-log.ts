@@ -92,7 +92,7 @@ const judge = async ({ kind, store, pool }: Deployment): Promise<boolean> => {
 export const recordLog = async (client: Pool | PoolClient, kind: LogKind, first: Recorded | undefined) => {
   await client.query(
     `insert into followed_log as present (kind, stream, event_id, position) values ($1, $2, $3, $4)
-     on conflict (only) do update set stream = $2, event_id = $3, position = $4
+     on conflict (one) do update set stream = $2, event_id = $3, position = $4
      where present.kind = $1 and present.event_id is null`,
     [kind, first?.stream, first?.id, first && String(first.position)],
   )

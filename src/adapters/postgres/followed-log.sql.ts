@@ -2,7 +2,7 @@
 export const followedLog = `
 -- Known by its first event, which is null while the log is empty.
 create table followed_log (
-  only boolean primary key default true check (only),
+  one boolean primary key default true check (one),
   kind text not null,
   stream text,
   event_id uuid,
@@ -11,7 +11,7 @@ create table followed_log (
 
 -- There while the copy of a log is not finished. Copies of other logs begin with another event.
 create table log_copy (
-  only boolean primary key default true check (only),
+  one boolean primary key default true check (one),
   event_id uuid not null,
   source_position bigint not null,
   target_position bigint not null,

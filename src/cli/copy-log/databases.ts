@@ -58,7 +58,7 @@ export const readProgress = async (target: Pool, firstEvent: string): Promise<Pr
 export const saveProgress = async (target: Pool, firstEvent: string, progress: Progress) => {
   await target.query(
     `insert into log_copy (event_id, source_position, target_position, events) values ($1, $2, $3, $4)
-     on conflict (only) do update set event_id = $1, source_position = $2, target_position = $3, events = $4`,
+     on conflict (one) do update set event_id = $1, source_position = $2, target_position = $3, events = $4`,
     [firstEvent, String(progress.source), String(progress.target), progress.events],
   )
 }
