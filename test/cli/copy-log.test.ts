@@ -128,7 +128,7 @@ test('reactions go on after the event that they had come to; read models begin a
   await write('message', at(40))
   await write('message (rebuild)', at(41))
   await copy(placeOf(source), placeOf(target))
-  expect(await checkpoints(target)).toEqual({ contacts: '30', relay: '20' })
+  expect(await checkpoints(target)).toEqual({ automations: '0', contacts: '30', relay: '20' })
 })
 
 test('numbers go on; deliveries, their attempts and lanes, and simulated phones move along', async () => {

@@ -11,6 +11,10 @@ import { sourceConfig } from './source.ts'
 /** Copies the log of what is named to where the settings point. */
 export const runCopyLog = async (from: string, config: Config, log: Log, output: Output) => {
   const before = await sourceConfig(from, process.env)
+  if (before.secrets.eventstoreUrl !== undefined && config.secrets.eventstoreUrl !== undefined)
+    throw new Error(
+      'A log is copied from PostgreSQL or into it. From one EventStoreDB to another it goes in two steps.',
+    )
   const copying = `zapini copy-log ${randomBytes(4).toString('hex')}`
   const target = await openStorage(config, log, { copying })
   try {

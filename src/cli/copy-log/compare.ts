@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { EventStore, Position } from '../../ports/event-store.ts'
+import { START, type EventStore, type Position } from '../../ports/event-store.ts'
 import { eventsOf } from '../../read-log.ts'
 import { lineOf, NotACopy } from './events.ts'
 
@@ -15,7 +15,7 @@ export type Comparison = {
   readonly events: number
   /** Over all events of both logs, in order. */
   readonly sha256: string
-  /** Where in the target the last event at or before each checkpoint is. */
+  /** Where in the target the last event at or before each checkpoint is; its start if there is none. */
   readonly checkpoints: ReadonlyMap<string, Position>
 }
 
@@ -23,14 +23,14 @@ export type Comparison = {
 export const compareLogs = async (options: Options): Promise<Comparison> => {
   const { source, target, checkpoints, onProgress } = options
   const [head, targetHead] = await Promise.all([source.head(), target.head()])
-  const copies = eventsOf(target, 0n, targetHead)
-  const found = new Map<string, Position>()
+  const copies = eventsOf(target, START, targetHead)
+  const found = new Map([...checkpoints.keys()].map((name) => [name, START]))
   const hash = createHash('sha256')
   let events = 0
   const differ = () =>
     new NotACopy(`The copy is not true: from event ${events + 1} on the logs differ. Copy into an empty log.`)
   try {
-    for await (const original of eventsOf(source, 0n, head)) {
+    for await (const original of eventsOf(source, START, head)) {
       const { value: copy } = await copies.next()
       const line = lineOf(original)
       if (!copy || lineOf(copy) !== line) throw differ()

@@ -5,6 +5,7 @@ import {
   recordLog,
   WrongLog,
   type Deployment,
+  type LogKind,
 } from '../../followed-log.ts'
 import { START, StoreUnavailable, WrongRevision } from '../../ports/event-store.ts'
 import { startProgress, type Output } from '../progress.ts'
@@ -13,6 +14,12 @@ import { reactionCheckpoints, writeCheckpoints } from './checkpoints.ts'
 import { compareLogs, type Comparison } from './compare.ts'
 import { areSame, inTransaction, readProgress, saveProgress } from './databases.ts'
 import { copyEvents, NOTHING, NotACopy, type Progress } from './events.ts'
+
+/**
+ * Appends made at once, to different streams, reach PostgreSQL in one statement, and EventStoreDB over one connection
+ * that answers no more than a few at a time: both write them in the order in which they were made.
+ */
+const APPENDS_MAX: Record<LogKind, number> = { postgres: 256, eventstoredb: 15 }
 
 export type Copied = Pick<Comparison, 'events' | 'sha256'> & {
   /** Rows of tables that are not made from the log; undefined where both have one database. */
@@ -57,6 +64,7 @@ export const copyLog = async ({ source, target, output, refuseIfInUse }: Options
   await copyEvents({
     source: source.store,
     target: target.store,
+    appendsMax: APPENDS_MAX[target.kind],
     from,
     save,
     onProgress: copying.show,

@@ -20,18 +20,21 @@ export const lineOf = ({ stream, revision, id, type, data, meta }: Recorded) =>
 type Options = {
   readonly source: EventStore
   readonly target: EventStore
+  /** Appends under way at once that the target is sure to write in their order. */
+  readonly appendsMax: number
   readonly from: Progress
   readonly save: (progress: Progress) => Promise<void>
   readonly onProgress: (position: Position, head: Position, events: number) => void
 }
 
 /** Copies what the target does not have yet of the source, in the same order. */
-export const copyEvents = async ({ source, target, from, save, onProgress }: Options): Promise<void> => {
+export const copyEvents = async (options: Options): Promise<void> => {
+  const { source, target, appendsMax, from, save, onProgress } = options
   const head = await source.head()
   let progress = await recognise(source, head, target, from)
   let savedAt = 0
   for await (const events of readLog(source, progress.source, head)) {
-    for (const wave of wavesOf(events)) {
+    for (const wave of wavesOf(events, appendsMax)) {
       progress = await append(target, wave, progress)
       if (Date.now() - savedAt > SAVE_EVERY_MS) {
         await save(progress)

@@ -1,7 +1,5 @@
 import type { Recorded } from '../../ports/event-store.ts'
 
-/** Appends that leave together; the PostgreSQL adapter makes one round trip of so many. */
-const WAVE_APPENDS = 256
 const WAVE_BYTES = 4_194_304
 /** Of one stream; far below what an append may hold anywhere. */
 const APPEND_BYTES = 262_144
@@ -15,10 +13,10 @@ const sizeOf = ({ data, meta }: Recorded) =>
   Buffer.byteLength(JSON.stringify(data)) + Buffer.byteLength(JSON.stringify(meta))
 
 /**
- * Cuts a part of the log into waves. An event so large that a store may refuse it goes alone, or those behind it would
+ * Cuts a part of the log into waves of so many appends at most. An event so large that a store may refuse it goes alone, or those behind it would
  * be written without it.
  */
-export function* wavesOf(events: readonly Recorded[]): Generator<Wave> {
+export function* wavesOf(events: readonly Recorded[], appendsMax: number): Generator<Wave> {
   let wave: { stream: string; events: Recorded[] }[] = []
   let streams = new Set<string>()
   let waveBytes = 0
@@ -33,7 +31,7 @@ export function* wavesOf(events: readonly Recorded[]): Generator<Wave> {
       waveBytes += bytes
       continue
     }
-    const isFull = wave.length === WAVE_APPENDS || waveBytes + bytes > WAVE_BYTES
+    const isFull = wave.length === appendsMax || waveBytes + bytes > WAVE_BYTES
     const isLarge = Math.max(bytes, appendBytes) > APPEND_BYTES
     if (wave.length > 0 && (isFull || isLarge || streams.has(event.stream))) {
       yield wave
