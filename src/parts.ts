@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
+import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
@@ -56,7 +57,15 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError, ...named })
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
-  const store = postgresEventStore(logPool, onError, { alone })
+  const store =
+    secrets.eventstoreUrl === undefined
+      ? postgresEventStore(logPool, onError, { alone })
+      : eventStoreDb({
+          url: secrets.eventstoreUrl,
+          prefix: settings.eventstorePrefix,
+          once: copying !== undefined,
+          onError,
+        })
   const close = async () => {
     await store.close()
     await Promise.all([pool.end(), logPool.end(), workPool.end()])

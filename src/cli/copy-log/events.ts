@@ -1,6 +1,6 @@
 import { START, type EventStore, type Position, type Recorded } from '../../ports/event-store.ts'
 import { eventsOf, readLog } from '../../read-log.ts'
-import { wavesOf, type Wave } from './waves.ts'
+import { wavesOf, type Append, type Wave } from './waves.ts'
 
 const SAVE_EVERY_MS = 500
 
@@ -35,7 +35,7 @@ export const copyEvents = async (options: Options): Promise<void> => {
   let savedAt = 0
   for await (const events of readLog(source, progress.source, head)) {
     for (const wave of wavesOf(events, appendsMax)) {
-      progress = await append(target, wave, progress)
+      progress = await appendWave(target, wave, progress)
       if (Date.now() - savedAt > SAVE_EVERY_MS) {
         await save(progress)
         savedAt = Date.now()
@@ -67,24 +67,25 @@ source does not have at that place. Copy into an empty log.`,
   return progress
 }
 
-/** Waits for all, also where one fails, so that nothing is still under way when the copy is given up. */
-const append = async (target: EventStore, wave: Wave, before: Progress): Promise<Progress> => {
-  const outcomes = await Promise.allSettled(
-    wave.map(({ stream, events }) =>
-      target.append(stream, (events[0]?.revision ?? 0) - 1, events.map(toAppend)),
-    ),
-  )
-  let progress = before
-  for (const [n, outcome] of outcomes.entries()) {
+/**
+ * The first goes alone: it may have to open a connection, and others would overtake it. Waits for all, also where one
+ * fails, so that nothing is still under way when the copy is given up.
+ */
+const appendWave = async (target: EventStore, wave: Wave, before: Progress): Promise<Progress> => {
+  const append = ({ stream, events }: Append) =>
+    target.append(stream, (events[0]?.revision ?? 0) - 1, events.map(toAppend))
+  const [first, ...others] = wave
+  if (!first) return before
+  const positions = [await append(first)]
+  for (const outcome of await Promise.allSettled(others.map(append))) {
     if (outcome.status === 'rejected') throw outcome.reason
-    const events = wave[n]?.events ?? []
-    progress = {
-      source: events.at(-1)?.position ?? progress.source,
-      target: outcome.value,
-      events: progress.events + events.length,
-    }
+    positions.push(outcome.value)
   }
-  return progress
+  return {
+    source: wave.at(-1)?.events.at(-1)?.position ?? before.source,
+    target: positions.at(-1) ?? before.target,
+    events: before.events + wave.reduce((sum, { events }) => sum + events.length, 0),
+  }
 }
 
 const toAppend = ({ id, type, data, meta }: Recorded) => ({ id, type, data, meta })
