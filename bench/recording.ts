@@ -20,7 +20,7 @@ export const queriesOf = async (databaseUrl: string, paths: readonly string[]): 
   const { settings } = config
   const log = createLog('silent')
   const running = new AbortController()
-  const { parts, close } = await openParts(config, log)
+  const { parts, close } = await openParts(config, log, 'http://127.0.0.1')
   const app = createApp({
     ...parts,
     settings: { ...settings, version: 'bench' },

@@ -94,14 +94,14 @@ const openMedia = async ({ settings, secrets }: Config) => {
 
 const EVERY_ADDRESS = ['0.0.0.0', '::']
 
-/** This process, as the other nodes know it: new with every start. */
-const nodeOf = ({ nodeUrl, host, port }: Settings): Node => ({
+/** This process, as the other nodes know it: new with every start. `url` is where it listens. */
+const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
   name: `${hostname()}-${randomUUID().slice(0, 8)}`,
-  url: nodeUrl ?? `http://${EVERY_ADDRESS.includes(host) ? hostname() : host}:${port}`,
+  url: nodeUrl ?? (EVERY_ADDRESS.includes(host) ? `http://${hostname()}:${new URL(url).port}` : url),
 })
 
-/** The real parts of the application, as the configuration chooses them, and how to close them again. */
-export const openParts = async (config: Config, log: Log) => {
+/** The real parts of the application, as the configuration chooses them, and how to close them again. `url` is where this node listens. */
+export const openParts = async (config: Config, log: Log, url: string) => {
   const { settings } = config
   const storage = await openStorage(config, log)
   const { pool, logPool, workPool, store, onError, alone, close } = storage
@@ -126,7 +126,7 @@ export const openParts = async (config: Config, log: Log) => {
       workPool,
       store,
       bus: inProcessBus(),
-      leases: inProcessLeases(nodeOf(settings), onError),
+      leases: inProcessLeases(nodeOf(settings, url), onError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),

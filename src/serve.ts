@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import type { Login } from './first-account.ts'
+import { answerWhileStarting } from './http/starting.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { openParts } from './parts.ts'
@@ -51,10 +52,17 @@ const untilAborted = (signal: AbortSignal) =>
     else signal.addEventListener('abort', () => done(), { once: true })
   })
 
-/** Runs the program until the signal, then ends what is under way and closes everything in reverse order. */
+/**
+ * Runs the program until the signal, then ends what is under way and closes everything in reverse order. It listens
+ * first, so that a port that is taken is found out before anything is touched.
+ */
 export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const { settings, secrets } = config
-  const { parts, remember, close } = await openParts(config, log)
+  let handle = answerWhileStarting
+  const options = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }
+  const server = createServer(options, (request, response) => handle(request, response))
+  const url = await listen(server, settings.host, settings.port)
+  const { parts, remember, close } = await openParts(config, log, url)
   const app = createApp({
     ...parts,
     settings: { ...settings, version: await version() },
@@ -64,12 +72,10 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
     log,
     metrics: createMetrics(),
   })
-  const handle = app.http.callback()
-  const options = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }
-  const server = createServer(options, (request, response) => void handle(request, response))
+  const serveRequest = app.http.callback()
+  handle = (request, response) => void serveRequest(request, response)
   const running = new AbortController()
   const { ready, stopped } = app.start(running.signal)
-  const url = await listen(server, settings.host, settings.port)
   const login = await ready
   await remember()
   process.stdout.write(welcome(url, login))

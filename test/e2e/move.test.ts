@@ -3,6 +3,7 @@ import { createClient, createConnectedInstance, incomingPayload, login } from '.
 import { createTestDatabase } from '../support/database.ts'
 import { startCommand } from '../support/program.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
+import { startEventStoreDb } from '../support/eventstoredb.ts'
 import { ADMIN, createHome } from './home.ts'
 
 const PATIENCE = { timeout: 20_000, interval: 20 }
@@ -82,4 +83,56 @@ test('from the embedded default to a database of its own: nothing is told twice,
   expect(await away.ended).toBe(1)
   expect(away.output()).toMatch(/The source is in use by zapini, from .*Stop every program/)
   expect(await after.stop()).toBe(0)
+})
+
+test('the log alone moves to EventStoreDB: until it has, the database is not used with it; afterwards only with it', async () => {
+  const home = await createHome({ ADMIN_EMAIL: ADMIN.email, ADMIN_PASSWORD: ADMIN.password })
+  cleanups.push(home.remove)
+  const eventStore = await startEventStoreDb()
+  cleanups.push(eventStore.stop)
+  const receiver = await startReceiver()
+  cleanups.push(receiver.close)
+  const withEventStore = { EVENTSTORE_URL: eventStore.url }
+  const failureOf = (start: Promise<unknown>) => start.then(() => 'It started.', String)
+
+  const before = await home.start()
+  const admin = await login(before.url, ADMIN.email, ADMIN.password)
+  const instance = await createConnectedInstance(admin, 'Shop')
+  await admin.put(`/instances/${instance}/webhook`, {
+    webhook_url: receiver.url,
+    events: ['message.received'],
+  })
+  const receive = (url: string, id: string) =>
+    createClient(url, admin.token).post(`/webhooks/instance/${instance}/incoming`, incomingPayload(id))
+  await receive(before.url, 'before')
+  await vi.waitFor(() => expect(receiver.received.map(idOf)).toEqual(['before']), PATIENCE)
+  expect(await before.stop()).toBe(0)
+
+  const refused = await failureOf(home.start(withEventStore))
+  expect(refused).toContain('belongs to the log in PostgreSQL, but EVENTSTORE_URL is set')
+  expect(await home.postgresPid(), 'what was started has ended').toBeUndefined()
+  const command = startCommand(['copy-log', '--from', home.dataDir], {
+    DATA_DIR: home.dataDir,
+    ...withEventStore,
+  })
+  expect(await command.ended, command.output()).toBe(0)
+  expect(command.output(), 'media stays where it is').not.toContain('move what is in')
+
+  const after = await home.start(withEventStore)
+  await receive(after.url, 'after')
+  await vi.waitFor(() => expect(receiver.received.map(idOf)).toEqual(['before', 'after']), PATIENCE)
+  const again = await login(after.url, ADMIN.email, ADMIN.password)
+  const { body } = await again.get('/conversations')
+  expect(body.data.conversations).toMatchObject([{ unread_count: 2 }])
+  expect(await after.stop()).toBe(0)
+  expect(await failureOf(home.start())).toContain(
+    'belongs to a log in EventStoreDB, but EVENTSTORE_URL is not set',
+  )
+
+  const back = startCommand(['copy-log', '--from', eventStore.url], { DATA_DIR: home.dataDir })
+  expect(await back.ended, back.output()).toBe(0)
+  const last = await home.start()
+  await receive(last.url, 'last')
+  await vi.waitFor(() => expect(receiver.received.map(idOf)).toEqual(['before', 'after', 'last']), PATIENCE)
+  expect(await last.stop()).toBe(0)
 })
