@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { runCopyLog } from './cli/copy-log/command.ts'
 import { replay } from './cli/replay.ts'
 import { loadConfig } from './config.ts'
 import { createLog } from './log.ts'
@@ -7,11 +9,19 @@ import { openStorage } from './parts.ts'
 import { serve } from './serve.ts'
 
 const USAGE = `Usage:
-  zapini                       runs the server
-  zapini replay [table ...]    makes read models anew from the log, all or those named; the server may run meanwhile
+  zapini                         runs the server
+  zapini replay [table ...]      makes read models anew from the log, all or those named; the server may run meanwhile
+  zapini copy-log --from PLACE   copies the log, and what belongs to it, to where the settings point. PLACE is what the
+                                 server ran on until now: its data folder, a postgres:// or esdb:// URL, or a file of
+                                 settings like .env. No server may run meanwhile. Interrupted, the same command goes on.
 `
 
-const main = async ([command, ...names]: readonly string[]) => {
+const showUsage = () => {
+  process.stderr.write(USAGE)
+  process.exitCode = 2
+}
+
+const main = async ([command, ...rest]: readonly string[]) => {
   if (existsSync('.env')) process.loadEnvFile('.env')
   const config = loadConfig(process.env)
   const log = createLog(config.settings.logLevel)
@@ -24,14 +34,17 @@ const main = async ([command, ...names]: readonly string[]) => {
     case 'replay': {
       const { workPool, store, close } = await openStorage(config, log, { visiting: true })
       try {
-        return await replay(workPool, store, names, process.stdout)
+        return await replay(workPool, store, rest, process.stdout)
       } finally {
         await close()
       }
     }
+    case 'copy-log': {
+      const { from } = parseArgs({ args: [...rest], options: { from: { type: 'string' } } }).values
+      return from === undefined ? showUsage() : runCopyLog(from, config, log, process.stdout)
+    }
     default:
-      process.stderr.write(USAGE)
-      process.exitCode = 2
+      showUsage()
   }
 }
 

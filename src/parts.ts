@@ -21,6 +21,7 @@ import { createLogPool, createPool, createWorkPool } from './adapters/postgres/p
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config, Settings } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
+import { followLog, type Deployment, type LogKind } from './followed-log.ts'
 import type { Log } from './log.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
@@ -34,14 +35,17 @@ const INTEGRATION_CONNECTIONS = 32
 type Use = {
   /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
   readonly visiting?: boolean
+  /** To copy logs, with sessions of this name: which log the database belongs to is then not looked at. */
+  readonly copying?: string
 }
 
+/** Where the settings keep the log. */
+const logKindOf = ({ secrets }: Config): LogKind =>
+  secrets.eventstoreUrl === undefined ? 'postgres' : 'eventstoredb'
+
 /** The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. */
-export const openStorage = async (
-  { settings, secrets }: Config,
-  log: Log,
-  { visiting = false }: Use = {},
-) => {
+export const openStorage = async (config: Config, log: Log, { visiting = false, copying }: Use = {}) => {
+  const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
   const reach = visiting ? visitEmbeddedPostgres : startEmbeddedPostgres
   const embedded =
@@ -51,30 +55,34 @@ export const openStorage = async (
     log.error({ err: error, part: 'database' }, 'database connection failed')
   const onLogError = (error: unknown) =>
     log.error({ err: error, part: 'event store' }, 'connection to the event store failed')
-  const pool = createPool(url, { max: POOL_SIZE, onError })
+  const named = copying === undefined ? {} : { name: copying }
+  const pool = createPool(url, { max: POOL_SIZE, onError, ...named })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
-  const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError })
-  const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError })
+  const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError, ...named })
+  const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError, ...named })
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
-  const { eventstoreUrl } = secrets
   const store =
-    eventstoreUrl === undefined
+    secrets.eventstoreUrl === undefined
       ? postgresEventStore(logPool, onError, { alone })
-      : eventStoreDb({ url: eventstoreUrl, prefix: settings.eventstorePrefix, onError: onLogError })
-  return {
-    pool,
-    logPool,
-    workPool,
-    store,
-    onError,
-    alone,
-    close: async () => {
-      await store.close()
-      await Promise.all([pool.end(), logPool.end(), workPool.end()])
-      await embedded?.stop()
-    },
+      : eventStoreDb({
+          url: secrets.eventstoreUrl,
+          prefix: settings.eventstorePrefix,
+          once: copying !== undefined,
+          onError: onLogError,
+        })
+  const close = async () => {
+    await store.close()
+    await Promise.all([pool.end(), logPool.end(), workPool.end()])
+    await embedded?.stop()
   }
+  const deployment: Deployment = { kind: logKindOf(config), store, pool }
+  if (copying === undefined)
+    await followLog(deployment).catch(async (error: unknown) => {
+      await close()
+      throw error
+    })
+  return { pool, logPool, workPool, store, deployment, onError, alone, close }
 }
 
 /** Where the bytes of files are: in a bucket if one is configured, else in the data folder. */
@@ -122,7 +130,8 @@ const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
 /** The real parts of the application, as the configuration chooses them, and how to close them again. `url` is where this node listens. */
 export const openParts = async (config: Config, log: Log, url: string) => {
   const { settings } = config
-  const { pool, logPool, workPool, store, onError, alone, close } = await openStorage(config, log)
+  const storage = await openStorage(config, log)
+  const { pool, logPool, workPool, store, onError, alone, close } = storage
   // What the simulated phone got is told to the log after it, which makes both durable.
   const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
@@ -157,6 +166,8 @@ export const openParts = async (config: Config, log: Log, url: string) => {
       refusedUrl: guard.checkUrl,
       alone,
     },
+    /** Once the log has its first event, the database remembers which log it is. */
+    remember: () => followLog(storage.deployment),
     close: async () => {
       await Promise.all([outbound.close(), integrations.abandon(), files.close(), media.close(), closeBus()])
       await close()

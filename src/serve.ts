@@ -65,7 +65,7 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const options = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }
   const server = createServer(options, (request, response) => handle(request, response))
   const url = await listen(server, settings.host, settings.port)
-  const { parts, close } = await openParts(config, log, url)
+  const { parts, remember, close } = await openParts(config, log, url)
   const app = createApp({
     ...parts,
     settings: { ...settings, version: await version() },
@@ -81,7 +81,10 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const { ready, stopped } = app.start(running.signal)
 
   try {
-    const welcomed = ready.then((login) => process.stdout.write(welcome(url, login)))
+    const welcomed = ready.then(async (login) => {
+      await remember()
+      process.stdout.write(welcome(url, login))
+    })
     // A stop does not wait for a start that takes long.
     await Promise.race([welcomed, untilAborted(stop), stopped])
     await Promise.race([untilAborted(stop), stopped])

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
-import { START, type EventStore, type Position, type Recorded } from '../ports/event-store.ts'
+import { START, type EventStore, type Position } from '../ports/event-store.ts'
+import { readLog } from '../read-log.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { applyChanges, keysOf, pendingChanges, segmentsOf } from './fold.ts'
 import { createTable, type Projection } from './projection.ts'
@@ -13,8 +14,8 @@ const checkpointOf = (name: string) => `${name} (rebuild)`
 type Options = {
   readonly pool: Pool
   readonly store: EventStore
-  /** Told after each batch how far it is. */
-  readonly onProgress?: (position: Position, head: Position) => void
+  /** Told after each batch how far it is, and how many events it has read. */
+  readonly onProgress?: (position: Position, head: Position, events: number) => void
 }
 
 /**
@@ -46,9 +47,7 @@ export const rebuild = async <Row extends object>(
 
   /** Reads on until a position is passed; through a client, inside its transaction. */
   const readOn = async (target: Position, client: Pool | PoolClient) => {
-    if (position >= target) return
-    const done = new AbortController()
-    for await (const batch of readingAhead(store.subscribeToAll(position, done.signal), target)) {
+    for await (const batch of readLog(store, position, target)) {
       for (const { events, sweep } of segmentsOf(projection, batch)) {
         const pending = pendingChanges(projection, events)
         const rows = await table.load(keysOf(pending), client)
@@ -57,9 +56,8 @@ export const rebuild = async <Row extends object>(
         count += events.length
         position = last
       }
-      onProgress?.(position, target)
+      onProgress?.(position, target, count)
     }
-    done.abort()
   }
 
   await readOn(await store.head(), pool)
@@ -91,20 +89,4 @@ export const rebuild = async <Row extends object>(
     client.release()
   }
   return count
-}
-
-/** The batches up to a position, the next one read while the one before is worked on. */
-async function* readingAhead(batches: AsyncIterable<readonly Recorded[]>, target: Position) {
-  const iterator = batches[Symbol.asyncIterator]()
-  let next: Promise<IteratorResult<readonly Recorded[]>> | undefined = iterator.next()
-  while (next) {
-    const result: IteratorResult<readonly Recorded[]> = await next
-    if (result.done) return
-    const last = result.value.at(-1)
-    next = last && last.position < target ? iterator.next() : undefined
-    // A fault of the read is told when its turn comes.
-    next?.catch(() => {})
-    yield result.value
-  }
-  await iterator.return?.()
 }

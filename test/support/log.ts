@@ -13,7 +13,7 @@ export const testLog = async () => {
 
   /** One more program on the same database: a pool, a store and a write path that share nothing with the others. */
   const openProcess = () => {
-    const pool = createPool(database.url, { max: 10, onError })
+    const pool = createPool(database.url, { name: 'test', max: 10, onError })
     const store = postgresEventStore(pool, onError)
     closing.push(async () => {
       await store.close()

@@ -6,28 +6,35 @@ const MAIN = join(import.meta.dirname, '../../dist/main.js')
 const START_MS = 60_000
 const LOOK_EVERY_MS = 25
 
-/** The built program as a process of its own. `environment` replaces the caller's, but for PATH and HOME. */
-export const startProgram = async (environment: Record<string, string>) => {
-  const child = spawn(process.execPath, [MAIN], {
-    env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
-      PORT: '0',
-      LOG_LEVEL: 'warn',
-      ...environment,
-    },
+const environmentOf = (environment: Record<string, string>) => ({
+  PATH: process.env['PATH'],
+  HOME: process.env['HOME'],
+  PORT: '0',
+  LOG_LEVEL: 'warn',
+  ...environment,
+})
+
+/** A command of the built program, such as `replay`, as a process of its own. */
+export const startCommand = (args: readonly string[], environment: Record<string, string>) => {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: environmentOf(environment),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
   child.stdout.on('data', (part: Buffer) => (output += part.toString()))
   child.stderr.on('data', (part: Buffer) => (output += part.toString()))
   const ended = new Promise<number | null>((done) => child.once('close', (code) => done(code)))
+  return { child, output: () => output, ended }
+}
 
-  const url = await urlIn(() => output, child)
+/** The built program as a process of its own. `environment` replaces the caller's, but for PATH and HOME. */
+export const startProgram = async (environment: Record<string, string>) => {
+  const { child, output, ended } = startCommand([], environment)
+  const url = await urlIn(output, child)
   return {
     url,
     pid: child.pid ?? 0,
-    output: () => output,
+    output,
     ended,
     /** As Ctrl-C does; answers the exit code. */
     stop: async () => {

@@ -24,6 +24,8 @@ type Options = {
   readonly url: string
   /** What the names of all streams begin with; what begins otherwise does not exist for us. */
   readonly prefix: string
+  /** Leaves an append that got no answer at that: tried again, it could come after others that were made later. */
+  readonly once?: boolean
   /** Hears of what mends itself, such as a subscription that broke off. */
   readonly onError: (error: unknown) => void
   /** For tests, which do not want to wait for long. */
@@ -42,6 +44,7 @@ const isDefined = <T>(value: T | undefined): value is T => value !== undefined
 export const eventStoreDb = ({
   url,
   prefix,
+  once = false,
   onError,
   times,
 }: Options): EventStore & { close(): Promise<void> } => {
@@ -89,11 +92,17 @@ export const eventStoreDb = ({
   const write = async (stream: string, expected: number, events: EventData[], endsAt: number) => {
     let tries = 0
     try {
-      const { position, nextExpectedRevision } = await attempts(endsAt, connection.isClosed, (leftMs) => {
+      const attempt = (leftMs: number) => {
         tries++
         // The same ids at the same revision: the server writes them once, however often they come.
         return connection.append(prefix + stream, expected, events, { leftMs, answerMs: attemptMs })
-      })
+      }
+      const { position, nextExpectedRevision } = await attempts(
+        endsAt,
+        connection.isClosed,
+        attempt,
+        () => once,
+      )
       if (tries === 1 && position && isPosition(position.commit)) return positionAt(position.commit)
       return await positionOf(stream, nextExpectedRevision)
     } catch (error) {

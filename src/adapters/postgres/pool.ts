@@ -6,18 +6,24 @@ types.setTypeParser(pg.types.builtins.INT8, Number)
 types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => new Date(text).toISOString())
 
 type PoolOptions = {
+  /** What its sessions are called in PostgreSQL. */
+  readonly name?: string
   readonly max: number
   readonly onError: (error: Error) => void
 }
 
-const poolOf = (connectionString: string, settings: readonly string[], { max, onError }: PoolOptions) => {
+const poolOf = (
+  connectionString: string,
+  settings: readonly string[],
+  { name = 'zapini', max, onError }: PoolOptions,
+) => {
   const pool = new pg.Pool({
     connectionString,
     max,
     types,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 0,
-    application_name: 'zapini',
+    application_name: name,
     ...(settings.length > 0 && { options: settings.map((setting) => `-c ${setting}`).join(' ') }),
   })
   // An idle connection that breaks is replaced by the pool; without a listener the error would end the process.

@@ -1,0 +1,27 @@
+import type { Pool, PoolClient } from 'pg'
+import type { Position } from '../../ports/event-store.ts'
+import { projections } from '../../projections/index.ts'
+
+/** Read models are made anew, and with them what is kept while one is made. */
+const OF_READ_MODELS = `(name = any($1) or name like '% (rebuild)')`
+const readModels = Object.values(projections).map(({ name }) => name)
+
+/** How far each reaction has come. */
+export const reactionCheckpoints = async (source: Pool): Promise<ReadonlyMap<string, Position>> => {
+  const { rows } = await source.query<{ name: string; position: string }>(
+    `select name, position::text from checkpoint where not ${OF_READ_MODELS}`,
+    [readModels],
+  )
+  return new Map(rows.map(({ name, position }) => [name, BigInt(position)]))
+}
+
+/** Lets read models begin anew, and reactions go on where they have been. */
+export const writeCheckpoints = async (target: PoolClient, reactions: ReadonlyMap<string, Position>) => {
+  await target.query(`delete from checkpoint where ${OF_READ_MODELS}`, [readModels])
+  await target.query(
+    `insert into checkpoint (name, version, position) select name, 1, position
+     from unnest($1::text[], $2::bigint[]) as reaction(name, position)
+     on conflict (name) do update set position = excluded.position, updated_at = now()`,
+    [[...reactions.keys()], [...reactions.values()].map(String)],
+  )
+}

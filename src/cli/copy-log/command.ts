@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { Config } from '../../config.ts'
+import type { Log } from '../../log.ts'
+import { openStorage } from '../../parts.ts'
+import type { Output } from '../progress.ts'
+import { copyLog, type Copied } from './copy.ts'
+import { refuseIfInUse } from './databases.ts'
+import { sourceConfig } from './source.ts'
+
+/** Copies the log of what is named to where the settings point. */
+export const runCopyLog = async (from: string, config: Config, log: Log, output: Output) => {
+  const before = await sourceConfig(from, process.env)
+  if (before.secrets.eventstoreUrl !== undefined && config.secrets.eventstoreUrl !== undefined)
+    throw new Error(
+      'A log is copied from PostgreSQL or into it. From one EventStoreDB to another it goes in two steps.',
+    )
+  const copying = `zapini copy-log ${randomBytes(4).toString('hex')}`
+  const target = await openStorage(config, log, { copying })
+  try {
+    // An embedded PostgreSQL that has both is started once.
+    const source = await openStorage(before, log, {
+      copying,
+      visiting: embeddedIn(before) === embeddedIn(config),
+    })
+    try {
+      const copied = await copyLog({
+        source: source.deployment,
+        target: target.deployment,
+        output,
+        refuseIfInUse: async () => {
+          await refuseIfInUse(source.pool, 'source', copying)
+          await refuseIfInUse(target.pool, 'target', copying)
+        },
+      })
+      output.write(report(copied, before, config))
+    } finally {
+      await source.close()
+    }
+  } finally {
+    await target.close()
+  }
+}
+
+/** The folder of its embedded PostgreSQL, if it has one. */
+const embeddedIn = ({ settings, secrets }: Config) =>
+  secrets.databaseUrl === undefined ? resolve(settings.dataDir) : undefined
+
+const mediaOf = ({ settings: { s3Endpoint, s3Bucket, dataDir } }: Config) =>
+  s3Endpoint === undefined ? resolve(dataDir, 'media') : `bucket ${s3Bucket} of ${s3Endpoint}`
+
+const report = ({ events, sha256, rows }: Copied, before: Config, now: Config) => {
+  const [media, mediaNow] = [mediaOf(before), mediaOf(now)]
+  return [
+    `Both logs hold the same ${events} events in the same order (sha256 ${sha256}).`,
+    `Reactions go on where they were${rows === undefined ? '' : `; ${rows} rows of deliveries, numbers and the like moved along`}. Read models are made anew at the next start.`,
+    ...(media === mediaNow ? [] : [`Media is not copied: move what is in ${media} to ${mediaNow}.`]),
+    'Do not start a server on the old place again: two would answer the same people.',
+    '',
+  ].join('\n')
+}

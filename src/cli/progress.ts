@@ -1,0 +1,51 @@
+import type { Position } from '../ports/event-store.ts'
+
+const BAR_WIDTH = 30
+const LINE_EVERY_MS = 5000
+const DRAW_EVERY_MS = 100
+const CLEAR_LINE = '\r\u001b[K'
+
+export type Output = { readonly isTTY?: boolean; write(text: string): unknown }
+
+const duration = (seconds: number) =>
+  seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`
+
+const perSecond = (events: number, sinceMs: number) =>
+  Math.round(events / Math.max((performance.now() - sinceMs) / 1000, 0.001))
+
+/**
+ * Shows how far in the log a job has come, how fast it is and how long it will take: a bar that stays on its line at a
+ * terminal, elsewhere a line now and then. `end` puts a last line in its place.
+ */
+export const startProgress = (output: Output, name: string) => {
+  const startedAt = performance.now()
+  const isTerminal = output.isTTY === true
+  let shownAt = startedAt
+  let begun: { readonly share: number; readonly events: number } | undefined
+
+  const show = (position: Position, head: Position, events: number) => {
+    const share = head === 0n ? 1 : Math.min(1, Number(position) / Number(head))
+    begun ??= { share, events }
+    const now = performance.now()
+    if (now - shownAt < (isTerminal ? DRAW_EVERY_MS : LINE_EVERY_MS)) return
+    shownAt = now
+    const rate = perSecond(events - begun.events, startedAt)
+    const leftMs = ((now - startedAt) * (1 - share)) / (share - begun.share)
+    const left = Number.isFinite(leftMs) ? `, ${duration(leftMs / 1000)} left` : ''
+    const percent = `${Math.floor(share * 100)} %`
+    const filled = Math.round(share * BAR_WIDTH)
+    const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`
+    output.write(
+      isTerminal
+        ? `${CLEAR_LINE}${name.padEnd(20)} ${bar} ${percent.padStart(5)}  ${rate}/s${left}`
+        : `${name} ${percent}, ${rate}/s${left}\n`,
+    )
+  }
+
+  const end = (events: number) => {
+    const seconds = (performance.now() - startedAt) / 1000
+    const summary = `${events} events in ${seconds.toFixed(1)} s (${perSecond(events, startedAt)}/s)`
+    output.write(`${isTerminal ? CLEAR_LINE : ''}${name.padEnd(20)} ${summary}\n`)
+  }
+  return { show, end }
+}
