@@ -93,6 +93,7 @@ export const deadLetterMessage: Fields = {
     topic: Type.String({ description: 'Topic that it was found in' }),
     partition: Type.String({ description: 'Its partition there' }),
     offset: Type.String({ description: 'Its offset there' }),
-    error: Type.String({ description: 'Why it could not be read' }),
+    group: Type.String({ description: 'Consumer group that could not read it' }),
+    reason: Type.String({ description: 'Why not' }),
   }),
 }
