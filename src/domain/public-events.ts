@@ -105,7 +105,7 @@ export const publicEvents = {
   'instance.qr': Type.Object(
     {
       qr_code_text: text('what the QR code says, to be drawn'),
-      expires_at: maybe('ISO 8601 with offset; a new code comes before'),
+      expires_at: maybe('ISO 8601 with offset; until when the code is good, if that is known'),
     },
     { description: 'A QR code waits to be scanned, to pair an instance with a phone.' },
   ),
