@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import kafkajs, { type Message } from 'kafkajs'
+import kafkajs, { type Admin, type Message, type Producer } from 'kafkajs'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { conversationId } from '../../src/domain/ids.ts'
@@ -12,7 +12,9 @@ import { INSTANCE } from '../support/facts.ts'
 import { eventually } from '../support/subscriber.ts'
 
 const SUBSCRIBER = join(import.meta.dirname, '../../examples/kafka-subscriber/subscriber.mjs')
+/** A broker that is there already. */
 const brokers = process.env['KAFKA_BROKERS']
+const startKafka = async () => ({ plain: brokers ?? '', stop: async () => {} })
 const SESSION_TIMEOUT_MS = 2000
 const PARTITIONS = 3
 const CONVERSATIONS = 20
@@ -77,22 +79,27 @@ const start = (environment: Record<string, string>) => {
 }
 
 describe.skipIf(brokers === undefined)('the example of a Kafka subscriber', () => {
-  const kafka = new kafkajs.Kafka({
-    brokers: (brokers ?? '').split(','),
-    clientId: 'test',
-    logLevel: kafkajs.logLevel.NOTHING,
-    retry: { initialRetryTime: 100, retries: 8 },
+  let broker: Awaited<ReturnType<typeof startKafka>>
+  let admin: Admin
+  let producer: Producer
+  beforeAll(async () => {
+    broker = await startKafka()
+    const kafka = new kafkajs.Kafka({
+      brokers: [broker.plain],
+      clientId: 'test',
+      logLevel: kafkajs.logLevel.NOTHING,
+      retry: { initialRetryTime: 100, retries: 8 },
+    })
+    admin = kafka.admin()
+    producer = kafka.producer({
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      allowAutoTopicCreation: false,
+    })
+    await Promise.all([admin.connect(), producer.connect()])
   })
-  const admin = kafka.admin()
-  const producer = kafka.producer({
-    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-    allowAutoTopicCreation: false,
-  })
-  const made: string[] = []
-  beforeAll(() => Promise.all([admin.connect(), producer.connect()]))
   afterAll(async () => {
-    if (made.length > 0) await admin.deleteTopics({ topics: made })
     await Promise.all([admin.disconnect(), producer.disconnect()])
+    await broker.stop()
   })
 
   /** A topic and a database of its own, and the subscriber between them. */
@@ -101,9 +108,8 @@ describe.skipIf(brokers === undefined)('the example of a Kafka subscriber', () =
     const prefix = `test-${randomBytes(4).toString('hex')}`
     const [topic, group] = [`${prefix}.messages`, `${prefix}.group`]
     await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }], waitForLeaders: true })
-    made.push(topic)
     const environment = {
-      KAFKA_BROKERS: brokers ?? '',
+      KAFKA_BROKERS: broker.plain,
       KAFKA_PREFIX: prefix,
       GROUP: group,
       DATABASE_URL: pool.options.connectionString ?? '',
@@ -111,23 +117,23 @@ describe.skipIf(brokers === undefined)('the example of a Kafka subscriber', () =
     const publish = async (messages: readonly Message[]) => {
       await producer.send({ topic, messages: [...messages], acks: -1 })
     }
+    const subscribe = (other = group) => start({ ...environment, GROUP: other })
     /** Waits until the group has committed the end of every partition. */
-    const caughtUp = () =>
+    const caughtUp = (groupId = group) =>
       patiently(async () => {
         const ends = await admin.fetchTopicOffsets(topic)
-        const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+        const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
         const done = committed?.partitions.map(({ partition, offset }) => ({ partition, offset }))
         const all = ends.filter(({ high }) => high !== '0')
         expect(done).toEqual(
           expect.arrayContaining(all.map(({ partition, high }) => ({ partition, offset: high }))),
         )
       })
-    const toTheBeginning = () => admin.resetOffsets({ groupId: group, topic, earliest: true })
-    return { pool, environment, publish, caughtUp, toTheBeginning, subscribe: () => start(environment) }
+    return { pool, group, environment, publish, caughtUp, subscribe }
   }
 
   it('counts each event once, though it is killed again and again and events come twice', async () => {
-    const { pool, publish, caughtUp, toTheBeginning, subscribe } = await prepare()
+    const { pool, group, publish, caughtUp, subscribe } = await prepare()
     const records = recordsAbout(900)
     const [first, second, third] = [records.slice(0, 300), records.slice(300, 600), records.slice(600)]
 
@@ -157,10 +163,9 @@ describe.skipIf(brokers === undefined)('the example of a Kafka subscriber', () =
     expect(await rowsOf(pool)).toEqual(counted(records))
     expect(await last.stop()).toBe(0)
 
-    // As after a crash between transaction and commit, for all there is.
-    await toTheBeginning()
-    const anew = subscribe()
-    await caughtUp()
+    // As after a crash between transaction and commit, for all there is: a new group begins at the beginning.
+    const anew = subscribe(`${group}-anew`)
+    await caughtUp(`${group}-anew`)
     expect(await rowsOf(pool)).toEqual(counted(records))
     expect(await anew.stop()).toBe(0)
   })
