@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
+import { copyFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import kafkajs, { type Admin, type Message, type Producer } from 'kafkajs'
 import type { Pool } from 'pg'
@@ -11,7 +13,8 @@ import { testPool } from '../support/database.ts'
 import { INSTANCE } from '../support/facts.ts'
 import { eventually } from '../support/subscriber.ts'
 
-const SUBSCRIBER = join(import.meta.dirname, '../../examples/kafka-subscriber/subscriber.mjs')
+const ROOT = join(import.meta.dirname, '../..')
+const EXAMPLE = join(ROOT, 'examples/kafka-subscriber')
 /** A broker that is there already. */
 const brokers = process.env['KAFKA_BROKERS']
 const startKafka = async () => ({ plain: brokers ?? '', stop: async () => {} })
@@ -52,8 +55,8 @@ const counted = (records: readonly PublicRecord[]) => {
   return Object.fromEntries(rows)
 }
 
-const start = (environment: Record<string, string>) => {
-  const child = spawn(process.execPath, [SUBSCRIBER], {
+const start = (environment: Record<string, string>, folder = EXAMPLE) => {
+  const child = spawn(process.execPath, [join(folder, 'subscriber.mjs')], {
     env: { PATH: process.env['PATH'], SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -76,6 +79,16 @@ const start = (environment: Record<string, string>) => {
       return end('SIGTERM')
     },
   }
+}
+
+/** A copy of the example with another read model. */
+const copyWith = async (readModel: string) => {
+  const folder = await mkdtemp(join(tmpdir(), 'zapini-subscriber-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  await copyFile(join(EXAMPLE, 'subscriber.mjs'), join(folder, 'subscriber.mjs'))
+  await writeFile(join(folder, 'read-model.mjs'), readModel)
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  return folder
 }
 
 describe.skipIf(brokers === undefined)('the example of a Kafka subscriber', () => {
@@ -219,6 +232,24 @@ describe.skipIf(brokers === undefined)('the example of a Kafka subscriber', () =
     expect(subscriber.output().match(/parked a record/g)).toHaveLength(values.length)
     expect(subscriber.output()).not.toContain('not JSON')
     expect(await rowsOf(pool)).toEqual(counted([sound]))
+  })
+
+  it('ends with a failure when the client gives up without a sound, and the event is not lost', async () => {
+    const { pool, environment, publish, caughtUp, subscribe } = await prepare()
+    const records = recordsAbout(1)
+    await publish(records.map(messageOf))
+    // What kafkajs takes for a fault of the program, after which it consumes nothing more.
+    const folder = await copyWith(`
+      export const [topic, tables] = ['messages', '']
+      export const apply = () => undefined.length
+    `)
+    const broken = start(environment, folder)
+    expect(await broken.ended, broken.output()).toBe(1)
+    expect(await inboxOf(pool)).toBe(0)
+    const mended = subscribe()
+    await caughtUp()
+    expect(await rowsOf(pool)).toEqual(counted(records))
+    expect(await mended.stop()).toBe(0)
   })
 
   it('ends with a failure where there is no topic to follow', async () => {
