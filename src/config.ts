@@ -151,7 +151,7 @@ const Settings = Type.Object({
   }),
   publicPages: Type.Array(Type.Enum(['docs', 'metrics']), {
     description:
-      'Pages open without a token: docs (/docs, /openapi.json), metrics. Others need OPERATOR_TOKEN.',
+      'Pages open without a token: docs (/docs, /openapi.json, /asyncapi.json), metrics. Others need OPERATOR_TOKEN.',
     default: ['docs', 'metrics'],
   }),
   logLevel: Type.Enum([...logLevels], { description: 'Least severe level to log.', default: 'info' }),
