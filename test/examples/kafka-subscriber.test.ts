@@ -11,13 +11,11 @@ import { publicExamples } from '../../src/domain/public-examples.ts'
 import { headersOf, recordOf, type PublicRecord } from '../../src/domain/public-record.ts'
 import { testPool } from '../support/database.ts'
 import { INSTANCE } from '../support/facts.ts'
+import { startKafka } from '../support/kafka.ts'
 import { eventually } from '../support/subscriber.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const EXAMPLE = join(ROOT, 'examples/kafka-subscriber')
-/** A broker that is there already. */
-const brokers = process.env['KAFKA_BROKERS']
-const startKafka = async () => ({ plain: brokers ?? '', stop: async () => {} })
 const SESSION_TIMEOUT_MS = 2000
 const PARTITIONS = 3
 const CONVERSATIONS = 20
@@ -91,7 +89,7 @@ const copyWith = async (readModel: string) => {
   return folder
 }
 
-describe.skipIf(brokers === undefined)('the example of a Kafka subscriber', () => {
+describe('the example of a Kafka subscriber', () => {
   let broker: Awaited<ReturnType<typeof startKafka>>
   let admin: Admin
   let producer: Producer

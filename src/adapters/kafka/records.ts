@@ -3,7 +3,7 @@ import type { Message } from 'kafkajs'
 import { publicTypes, type PublicEvent } from '../../domain/public-events.ts'
 import {
   eventOfRecord,
-  RECORD_VERSION,
+  headersOf,
   recordOf,
   recordSchema,
   type PublicRecord,
@@ -11,19 +11,10 @@ import {
 import { withFormats } from '../../formats.ts'
 
 /** The record of a public event. Its time is that of publishing: retention goes by it. */
-export const messageOf = (event: PublicEvent): Message & { readonly value: string } => ({
-  key: event.key,
-  value: JSON.stringify(recordOf(event)),
-  headers: {
-    'event-id': event.id,
-    'event-type': event.type,
-    'schema-version': String(RECORD_VERSION),
-    'tenant-id': event.tenantId,
-    'correlation-id': event.correlation,
-    'causation-id': event.causation,
-    'content-type': 'application/json',
-  },
-})
+export const messageOf = (event: PublicEvent): Message & { readonly value: string } => {
+  const record = recordOf(event)
+  return { key: record.key, value: JSON.stringify(record), headers: headersOf(record) }
+}
 
 const ajv = withFormats(new Ajv({ strict: true }))
 const checks = new Map<unknown, ValidateFunction<PublicRecord>>(
