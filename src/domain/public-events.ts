@@ -124,7 +124,7 @@ export type PublicEvent = Fact & {
   readonly id: string
   readonly tenantId: string
   readonly instanceId: string
-  /** Id of the conversation, or of the instance for what concerns the whole of it. */
+  /** Id of the conversation or the contact, or of the instance for what concerns the whole of it. */
   readonly key: string
   readonly correlation: string
   /** Id of the stored event that this tells of. */

@@ -17,7 +17,7 @@ const Envelope = Type.Object({
   key: Type.String({
     format: 'uuid',
     description:
-      'What the event is about: a conversation or an instance. Events of one key come in order within a topic.',
+      'What the event is about: a conversation, a contact or an instance. Events of one key are in one topic and come in order.',
   }),
   timestamp: Type.String({ description: 'ISO 8601 with offset; the time of WhatsApp, not that of arrival' }),
   correlation_id: Type.String({ description: 'Joins all that one request or one incoming message led to' }),

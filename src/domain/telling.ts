@@ -1,7 +1,7 @@
 import { Contact, type ContactEvent } from './contact.ts'
 import { isMedia, isSignal, textOf } from './content.ts'
 import { idOfStream } from './decider.ts'
-import { conversationId, publicEventId } from './ids.ts'
+import { publicEventId } from './ids.ts'
 import type { Instance, InstanceEvent } from './instance.ts'
 import type { Message, MessageEvent } from './message.ts'
 import type { Metadata } from './metadata.ts'
@@ -161,7 +161,7 @@ export const tellOfContact = (before: Contact, source: Source<ContactEvent>): Pu
     timestamp: offsetTime(source.data.at),
   }
   const fact = { type: 'contact.update', at: source.data.at, data } as const
-  return publish(source, instanceId, conversationId(instanceId, jid), [fact])
+  return publish(source, instanceId, idOfStream(source.stream), [fact])
 }
 
 /** The public events of an instance event, given the instance as it was before it. */

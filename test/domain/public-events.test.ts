@@ -278,12 +278,12 @@ describe('contacts', () => {
   }
   const deleted: ContactEvent = { type: 'ContactDeleted', data: { at: later(120) } }
 
-  test('who is learned is told under the own name, in order with the messages of the chat', () =>
+  test('who is learned is told under the own name, in order by contact', () =>
     expect(toldOfContact([], learned)).toEqual([
       expect.objectContaining({
         type: 'contact.update',
         instanceId: INSTANCE,
-        key: conversationId(INSTANCE, JOHN),
+        key: CONTACT,
         at: AT,
         data: {
           contact_id: 7,
@@ -321,7 +321,7 @@ describe('contacts', () => {
   })
   test('a deletion is told with what the contact was', () =>
     expect(toldOfContact([learned, created], deleted)[0]).toMatchObject({
-      key: conversationId(INSTANCE, JOHN),
+      key: CONTACT,
       data: { contact_id: 7, display_name: 'John Doe', deleted: true },
     }))
 })
