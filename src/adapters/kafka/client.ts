@@ -75,6 +75,9 @@ const SHOWN = [
 /** kafkajs calls an error what it tries again; what finally fails is thrown, and told by whoever catches it. */
 const levels: Readonly<Record<string, KafkaLevel>> = { ERROR: 'warn', WARN: 'warn', INFO: 'info' }
 
+/** Said of every producer that does not try for ever; docs/decisions/0022-kafkajs.md has what is done instead. */
+const EXPECTED = 'Limiting retries for the idempotent producer may invalidate EoS guarantees'
+
 const writeTo =
   (log: KafkaLog) =>
   ({ namespace, label, log: entry }: LogEntry) => {
@@ -83,5 +86,5 @@ const writeTo =
       const value: unknown = entry[name]
       if (value !== undefined) fields[name] = value instanceof Error ? value.message : value
     }
-    log(levels[label] ?? 'debug', entry.message, fields)
+    log(entry.message === EXPECTED ? 'debug' : (levels[label] ?? 'debug'), entry.message, fields)
   }
