@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { PublicEvent } from '../../src/domain/public-events.ts'
 import { bodyFields } from '../../src/domain/public-events.ts'
@@ -42,6 +43,7 @@ const ids = (events: readonly PublicEvent[]) => events.map(({ id }) => id)
 /** Runs the bus until `stop`, or the end of the test. */
 export const running = (bus: Bus) => {
   const stopping = new AbortController()
+  setMaxListeners(0, stopping.signal)
   const ended = bus.run(stopping.signal)
   const stop = async () => {
     stopping.abort()

@@ -122,7 +122,7 @@ export const openKafkaBus = (
     onError: (error) => errors.push(error),
     log: (level, text, fields) => lines.push({ level, text, fields }),
     ...options,
-    times: { sessionMs: 6000, rebalanceMs: 6000, heartbeatMs: 300, fetchMs: 200, ...options.times },
+    times: { sessionMs: 3000, rebalanceMs: 3000, heartbeatMs: 300, fetchMs: 200, ...options.times },
   })
   return { ...bus, errors, lines }
 }

@@ -29,14 +29,13 @@ export type BatchOptions = {
  */
 export const handleBatch = (options: BatchOptions) => async (payload: EachBatchPayload) => {
   const { batch, heartbeat, isRunning, isStale, resolveOffset } = payload
-  const heart = startHeart(heartbeat, options.heartbeatMs / 2)
-  const signal = AbortSignal.any([options.signal, heart.lost])
+  const heart = startHeart(heartbeat, options.heartbeatMs / 2, options.signal)
   /** Answers whether it was done; it was not if the batch is no longer ours to handle. */
   const untilDone = async (work: () => Promise<void>) => {
     const onTrouble = (error: unknown) => options.onTrouble(error, `${batch.topic} ${batch.partition}`)
-    const done = await insist(work, onTrouble, signal)
+    const done = await insist(work, onTrouble, heart.over)
     onTrouble(undefined)
-    heart.lost.throwIfAborted()
+    heart.throwIfLost()
     return done !== undefined
   }
   try {

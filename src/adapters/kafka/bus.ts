@@ -12,6 +12,8 @@ import { insist } from './retry.ts'
 import { deadLettersIn, prepareTopics, topicIn, topicsIn, type TopicOptions } from './topics.ts'
 
 const LAG_EVERY_MS = 15_000
+/** Until it is known for the first time. */
+const LAG_AT_FIRST_MS = 1000
 
 export type KafkaBusOptions = Omit<ClientOptions, 'clientId'> &
   TopicOptions & {
@@ -102,7 +104,9 @@ export const kafkaBus = (options: KafkaBusOptions): Bus & { close(): Promise<voi
           (records) => (lag[group] = records),
           (error: unknown) => log('debug', 'the lag is not known', { group, err: error }),
         )
-      await sleep(times.lagEveryMs, undefined, { signal }).catch(() => {})
+      const isKnown = subscriptions.every(({ group }) => lag[group] !== undefined)
+      const restMs = isKnown ? times.lagEveryMs : Math.min(times.lagEveryMs, LAG_AT_FIRST_MS)
+      await sleep(restMs, undefined, { signal }).catch(() => {})
     }
   }
 

@@ -19,12 +19,13 @@ export const insist = async <T>(
   onFailure: (error: unknown) => void,
   signal: AbortSignal,
 ): Promise<{ readonly result: T } | undefined> => {
+  const aborted = whenAborted(signal)
   for (let pauseMs = RETRY_MIN_MS; !signal.aborted; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
     const attempt = work().then(
       (result) => ({ result }),
       (error: unknown) => ({ error }),
     )
-    const outcome = await Promise.race([attempt, whenAborted(signal)])
+    const outcome = await Promise.race([attempt, aborted])
     if (!outcome) return undefined
     if ('result' in outcome) return outcome
     onFailure(outcome.error)

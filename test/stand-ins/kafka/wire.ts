@@ -32,7 +32,7 @@ const number = (size: number, write: (bytes: Buffer) => void) => {
   write(bytes)
   return bytes
 }
-export const int8 = (value: number) => number(1, (bytes) => bytes.writeInt8(value))
+const int8 = (value: number) => number(1, (bytes) => bytes.writeInt8(value))
 export const bool = (value: boolean) => int8(value ? 1 : 0)
 export const int16 = (value: number) => number(2, (bytes) => bytes.writeInt16BE(value))
 export const int32 = (value: number) => number(4, (bytes) => bytes.writeInt32BE(value))
