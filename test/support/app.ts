@@ -58,6 +58,7 @@ export const startApp = async (
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
   const stopping = new AbortController()
+  const node = { name: 'test', url: 'http://127.0.0.1' }
   const files = guardedFetch(guard)
   const dataFolder = await mkdtemp(join(tmpdir(), 'zapini-media-'))
   const [mediaFolder, spoolFolder] = [join(dataFolder, 'media'), join(dataFolder, 'incoming')]
@@ -69,7 +70,8 @@ export const startApp = async (
     workPool,
     store,
     bus: inProcessBus(),
-    leases: inProcessLeases({ name: 'test', url: 'http://127.0.0.1' }, onError),
+    node,
+    leases: inProcessLeases(node, onError),
     numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,
