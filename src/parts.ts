@@ -15,9 +15,10 @@ import { guardedFetch } from './adapters/outbound/fetch-file.ts'
 import { guardedPost } from './adapters/outbound/post.ts'
 import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgres/embedded.ts'
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
+import { postgresLeases } from './adapters/postgres/leases.ts'
 import { migrate } from './adapters/postgres/migrations.ts'
 import { postgresNumbers } from './adapters/postgres/numbers.ts'
-import { createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
+import { createLeasePool, createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config, Settings } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
@@ -60,6 +61,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError, ...named })
   const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError, ...named })
+  const leasePool = createLeasePool(url, onError)
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
   const store =
@@ -73,7 +75,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
         })
   const close = async () => {
     await store.close()
-    await Promise.all([pool.end(), logPool.end(), workPool.end()])
+    await Promise.all([pool.end(), logPool.end(), workPool.end(), leasePool.end()])
     await embedded?.stop()
   }
   const deployment: Deployment = { kind: logKindOf(config), store, pool }
@@ -82,7 +84,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
       await close()
       throw error
     })
-  return { pool, logPool, workPool, store, deployment, onError, alone, close }
+  return { pool, logPool, workPool, leasePool, store, deployment, onError, alone, close }
 }
 
 /** Where the bytes of files are: in a bucket if one is configured, else in the data folder. */
@@ -131,7 +133,10 @@ const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
 export const openParts = async (config: Config, log: Log, url: string) => {
   const { settings } = config
   const storage = await openStorage(config, log)
-  const { pool, logPool, workPool, store, onError, alone, close } = storage
+  const { pool, logPool, workPool, leasePool, store, onError, alone, close } = storage
+  const node = nodeOf(settings, url)
+  const onLeaseError = (error: unknown) =>
+    log.error({ err: error, part: 'leases' }, 'work under a lease was interrupted; trying again')
   // What the simulated phone got is told to the log after it, which makes both durable.
   const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
@@ -154,7 +159,8 @@ export const openParts = async (config: Config, log: Log, url: string) => {
       workPool,
       store,
       bus,
-      leases: inProcessLeases(nodeOf(settings, url), onError),
+      node,
+      leases: alone ? inProcessLeases(node, onLeaseError) : postgresLeases(leasePool, node, onLeaseError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),

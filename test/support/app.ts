@@ -20,6 +20,7 @@ import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { login } from './client.ts'
 import { createTestDatabase } from './database.ts'
+import { eventually } from './subscriber.ts'
 
 export const ADMIN = { email: 'admin@example.com', password: 'a long password' }
 export const OPERATOR_TOKEN = 'an operator token for tests'
@@ -58,6 +59,7 @@ export const startApp = async (
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
   const stopping = new AbortController()
+  const node = { name: 'test', url: 'http://127.0.0.1' }
   const files = guardedFetch(guard)
   const dataFolder = await mkdtemp(join(tmpdir(), 'zapini-media-'))
   const [mediaFolder, spoolFolder] = [join(dataFolder, 'media'), join(dataFolder, 'incoming')]
@@ -69,7 +71,8 @@ export const startApp = async (
     workPool,
     store,
     bus: inProcessBus(),
-    leases: inProcessLeases({ name: 'test', url: 'http://127.0.0.1' }, onError),
+    node,
+    leases: inProcessLeases(node, onError),
     numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,
@@ -93,7 +96,8 @@ export const startApp = async (
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await ready
-  const admin = await login(url, ADMIN.email, ADMIN.password)
+  // A node that serves no API waits for one that does, which makes the account.
+  const admin = await eventually(() => login(url, ADMIN.email, ADMIN.password))
 
   /** Stops it as a restart would: its database stays. */
   const leave = async () => {

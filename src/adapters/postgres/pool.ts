@@ -16,6 +16,7 @@ const poolOf = (
   connectionString: string,
   settings: readonly string[],
   { name = 'zapini', max, onError }: PoolOptions,
+  limits: Pick<pg.PoolConfig, 'connectionTimeoutMillis' | 'query_timeout'> = {},
 ) => {
   const pool = new pg.Pool({
     connectionString,
@@ -24,6 +25,7 @@ const poolOf = (
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 0,
     application_name: name,
+    ...limits,
     ...(settings.length > 0 && { options: settings.map((setting) => `-c ${setting}`).join(' ') }),
   })
   // An idle connection that breaks is replaced by the pool; without a listener the error would end the process.
@@ -53,3 +55,15 @@ export const createLogPool = (connectionString: string, options: PoolOptions) =>
  */
 export const createWorkPool = (connectionString: string, options: PoolOptions) =>
   poolOf(connectionString, [...PLAN_ONCE, RELAXED], options)
+
+/** What hangs is given up, and tried again over another connection, before a lease can run out of it. */
+const LEASE_TIMEOUT_MS = 1500
+
+/** For leases: one connection for what is renewed and taken, one for questions who holds what. */
+export const createLeasePool = (connectionString: string, onError: PoolOptions['onError']) =>
+  poolOf(
+    connectionString,
+    [`statement_timeout=${LEASE_TIMEOUT_MS}`],
+    { max: 2, onError },
+    { connectionTimeoutMillis: LEASE_TIMEOUT_MS, query_timeout: LEASE_TIMEOUT_MS },
+  )
