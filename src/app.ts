@@ -127,10 +127,11 @@ export const createApp = (parts: Parts) => {
       await readModels.reached(head, START_LOOK_MS, ...readModels.names)
     }
     await numbers.align()
-    const knowsAccounts = await readModels.reached(head, START_LOOK_MS, 'tenants', 'accounts')
-    const login = knowsAccounts
-      ? await ensureFirstAccount(db, writing.accounts, parts.firstAccount)
-      : undefined
+    // One node after the other, each knowing what those before it did.
+    const login = await parts.turns('first account', async () => {
+      const knows = await readModels.reached(await store.head(), START_LOOK_MS, 'tenants', 'accounts')
+      return knows ? ensureFirstAccount(db, writing.accounts, parts.firstAccount) : undefined
+    })
     if (login) await waiting.mustReach(login.position, signal, 'tenants', 'accounts')
     isReady = true
     return login

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
+import { inProcessTurns } from './adapters/in-process/turns.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
 import { removeLeftovers } from './adapters/media/leftovers.ts'
 import { s3MediaStore } from './adapters/media/s3.ts'
@@ -14,7 +15,8 @@ import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgre
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
 import { migrate } from './adapters/postgres/migrations.ts'
 import { postgresNumbers } from './adapters/postgres/numbers.ts'
-import { createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
+import { createLogPool, createPool, createTurnPool, createWorkPool } from './adapters/postgres/pool.ts'
+import { postgresTurns } from './adapters/postgres/turns.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config, Settings } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
@@ -24,6 +26,8 @@ import type { Node } from './ports/leases.ts'
 const POOL_SIZE = 12
 const LOG_POOL_SIZE = 6
 const WORK_POOL_SIZE = 12
+/** Keys whose turn this node has, or waits for, at once. */
+const TURN_POOL_SIZE = 4
 /** To one origin; several automations may be asked there. */
 const INTEGRATION_CONNECTIONS = 32
 
@@ -51,17 +55,19 @@ export const openStorage = async (
   const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError })
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
+  const turnPool = createTurnPool(url, { max: TURN_POOL_SIZE, onError })
   const store = postgresEventStore(logPool, onError, { alone })
   return {
     pool,
     logPool,
     workPool,
     store,
+    turns: alone ? inProcessTurns() : postgresTurns(turnPool, onError),
     onError,
     alone,
     close: async () => {
       await store.close()
-      await Promise.all([pool.end(), logPool.end(), workPool.end()])
+      await Promise.all([pool.end(), logPool.end(), workPool.end(), turnPool.end()])
       await embedded?.stop()
     },
   }
@@ -90,7 +96,7 @@ const nodeOf = ({ nodeUrl, host, port }: Settings): Node => ({
 /** The real parts of the application, as the configuration chooses them, and how to close them again. */
 export const openParts = async (config: Config, log: Log) => {
   const { settings } = config
-  const { pool, logPool, workPool, store, onError, alone, close } = await openStorage(config, log)
+  const { pool, logPool, workPool, store, turns, onError, alone, close } = await openStorage(config, log)
   // What the simulated phone got is told to the log after it, which makes both durable.
   const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
@@ -113,6 +119,7 @@ export const openParts = async (config: Config, log: Log) => {
       store,
       bus: inProcessBus(),
       leases: inProcessLeases(nodeOf(settings), onError),
+      turns,
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),

@@ -14,6 +14,7 @@ import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Post } from '../ports/post.ts'
 import type { SandboxPhone } from '../ports/sandbox.ts'
+import type { Turns } from '../ports/turns.ts'
 
 /** What the application is made of: `parts.ts` above gives the real ones, tests may give others. */
 export type Parts = {
@@ -28,6 +29,7 @@ export type Parts = {
   readonly store: EventStore
   readonly bus: Bus
   readonly leases: Leases
+  readonly turns: Turns
   readonly numbers: Numbers & { align(): Promise<void> }
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone

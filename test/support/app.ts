@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inProcessBus } from '../../src/adapters/in-process/bus.ts'
 import { inProcessLeases } from '../../src/adapters/in-process/leases.ts'
+import { inProcessTurns } from '../../src/adapters/in-process/turns.ts'
 import { folderMediaStore } from '../../src/adapters/media/folder.ts'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedFetch } from '../../src/adapters/outbound/fetch-file.ts'
@@ -70,6 +71,7 @@ export const startApp = async (
     store,
     bus: inProcessBus(),
     leases: inProcessLeases({ name: 'test', url: 'http://127.0.0.1' }, onError),
+    turns: inProcessTurns(),
     numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,
