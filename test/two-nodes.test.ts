@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { createTurnPool } from '../src/adapters/postgres/pool.ts'
 import { postgresTurns } from '../src/adapters/postgres/turns.ts'
 import { startApp } from './support/app.ts'
@@ -6,6 +6,7 @@ import { createClient, createConnectedInstance, login, type Json } from './suppo
 import { createTestDatabase } from './support/database.ts'
 import { addTenant } from './http/world.ts'
 
+const PATIENCE = { timeout: 20_000, interval: 20 }
 type Node = Awaited<ReturnType<typeof startNode>>
 
 /** The application as one of several nodes on a database: it has its turns from there. */
@@ -33,7 +34,7 @@ beforeAll(async () => {
   database = await createTestDatabase()
   nodes = await Promise.all([
     startNode(database),
-    startNode(database, { ROLES: 'api,projector,relay,webhooks' }),
+    startNode(database, { ROLES: 'api,projector,relay,webhooks', SEND_TIMEOUT_SECONDS: '600' }),
   ])
 })
 afterAll(async () => {
@@ -97,4 +98,25 @@ it('gives a name to one tag, whichever nodes are asked', async () => {
     expect(statusesOf(answers)).toEqual([201, ...Array(9).fill(422)])
   }
   turnsWereKept()
+})
+
+it('says at once that a message waits whose instance another node has just lost', async () => {
+  const instance = await createConnectedInstance(nodes[0].admin)
+  const phone = (action: string) => nodes[0].admin.post(`/sandbox/instances/${instance}/${action}`, {})
+  const send = (message: string) =>
+    nodes[1].admin.post('/send-message', { recipient: '5511900000001', message, instance_id: instance })
+  const texts = async () =>
+    (await nodes[0].admin.get(`/sandbox/instances/${instance}/outbox`)).body.data.messages
+
+  await vi.waitFor(async () => {
+    await phone('connect')
+    expect((await send('connected')).status).toBe(200)
+    await phone('disconnect')
+    // The other node believes for up to two seconds that it is connected. After that it refuses, as it should.
+    expect((await send('waits')).body).toMatchObject({ success: true, status: 'queued' })
+  }, PATIENCE)
+  await phone('connect')
+  await vi.waitFor(async () => expect((await texts()).at(-1)).toMatchObject({ text: 'waits' }), PATIENCE)
+  await phone('disconnect')
+  await vi.waitFor(async () => expect((await send('late')).status).toBe(409), PATIENCE)
 })
