@@ -94,6 +94,7 @@ export const createApp = (parts: Parts) => {
   const http = createServer({
     routes: createRoutes(services, instances),
     authenticate: authentication.authenticate,
+    counters: parts.counters,
     freshen: (names) => waiting.freshen(...names),
     infrastructure: {
       ready: async () => {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import { inProcessBus } from './adapters/in-process/bus.ts'
+import { inProcessCounters } from './adapters/in-process/counters.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
 import { inProcessTurns } from './adapters/in-process/turns.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
@@ -11,6 +12,7 @@ import { s3MediaStore } from './adapters/media/s3.ts'
 import { addressGuard } from './adapters/outbound/address-guard.ts'
 import { guardedFetch } from './adapters/outbound/fetch-file.ts'
 import { guardedPost } from './adapters/outbound/post.ts'
+import { postgresCounters } from './adapters/postgres/counters.ts'
 import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgres/embedded.ts'
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
 import { migrate } from './adapters/postgres/migrations.ts'
@@ -120,6 +122,7 @@ export const openParts = async (config: Config, log: Log) => {
       bus: inProcessBus(),
       leases: inProcessLeases(nodeOf(settings), onError),
       turns,
+      counters: alone ? inProcessCounters() : postgresCounters(workPool, onError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { postgresCounters } from '../src/adapters/postgres/counters.ts'
 import { createTurnPool } from '../src/adapters/postgres/pool.ts'
 import { postgresTurns } from '../src/adapters/postgres/turns.ts'
 import { startApp } from './support/app.ts'
@@ -17,7 +18,8 @@ const startNode = async (
   const faults: unknown[] = []
   const onError = (error: unknown) => void faults.push(error)
   const pool = createTurnPool(database.url, { max: 4, onError })
-  const app = await startApp(environment, { turns: postgresTurns(pool, onError) }, database)
+  const parts = { turns: postgresTurns(pool, onError), counters: postgresCounters(pool, onError) }
+  const app = await startApp(environment, parts, database)
   return {
     ...app,
     turnFaults: faults,
@@ -98,6 +100,18 @@ it('gives a name to one tag, whichever nodes are asked', async () => {
     expect(statusesOf(answers)).toEqual([201, ...Array(9).fill(422)])
   }
   turnsWereKept()
+})
+
+it('counts together: failed logins are as few as on one node', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 14 }, (_, n) =>
+      createClient(nodes[n % 2 ? 1 : 0].url).post('/auth/login', {
+        email: 'a@example.com',
+        password: 'wrong',
+      }),
+    ),
+  )
+  expect(statusesOf(answers)).toEqual([...Array(10).fill(401), ...Array(4).fill(429)])
 })
 
 it('says at once that a message waits whose instance another node has just lost', async () => {

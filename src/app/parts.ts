@@ -6,6 +6,7 @@ import type { StreamTimes } from '../http/event-streams.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Bus } from '../ports/bus.ts'
+import type { Counters } from '../ports/counters.ts'
 import type { EventStore } from '../ports/event-store.ts'
 import type { FetchFile } from '../ports/fetch-file.ts'
 import type { Gateway } from '../ports/gateway.ts'
@@ -30,6 +31,8 @@ export type Parts = {
   readonly bus: Bus
   readonly leases: Leases
   readonly turns: Turns
+  /** For the rate limits. */
+  readonly counters: Counters
   readonly numbers: Numbers & { align(): Promise<void> }
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone

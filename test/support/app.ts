@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inProcessBus } from '../../src/adapters/in-process/bus.ts'
+import { inProcessCounters } from '../../src/adapters/in-process/counters.ts'
 import { inProcessLeases } from '../../src/adapters/in-process/leases.ts'
 import { inProcessTurns } from '../../src/adapters/in-process/turns.ts'
 import { folderMediaStore } from '../../src/adapters/media/folder.ts'
@@ -72,6 +73,7 @@ export const startApp = async (
     bus: inProcessBus(),
     leases: inProcessLeases({ name: 'test', url: 'http://127.0.0.1' }, onError),
     turns: inProcessTurns(),
+    counters: inProcessCounters(),
     numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,
