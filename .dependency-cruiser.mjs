@@ -66,7 +66,7 @@ export default {
       'adapters-know-ports',
       'An adapter fulfils a port in words of the domain.',
       { path: '^src/adapters/' },
-      { path: '^src/', pathNot: '^src/((adapters|ports|domain)/|formats[.]ts$)' },
+      { path: '^src/', pathNot: '^src/((adapters|ports|domain)/|(formats|local-turns)[.]ts$)' },
     ),
     forbid(
       'adapters-are-strangers',

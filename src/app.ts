@@ -99,6 +99,7 @@ export const createApp = (given: Parts) => {
   const http = createServer({
     routes: createRoutes(services, instances),
     authenticate: authentication.authenticate,
+    counters: parts.counters,
     freshen: (names) => waiting.freshen(...names),
     infrastructure: {
       ready: async () => {

@@ -141,8 +141,11 @@ const Settings = Type.Object({
     minimum: 0.1,
     maximum: 300,
   }),
-  webhookConcurrency: positive('Webhook deliveries under way at once.', 64),
-  webhookEndpointConcurrency: positive('Webhook deliveries under way at once to one endpoint.', 16),
+  webhookConcurrency: positive('Webhook deliveries under way at once, at each node.', 64),
+  webhookEndpointConcurrency: positive(
+    'Webhook deliveries under way at once to one endpoint, at each node.',
+    16,
+  ),
   deliveryRetentionDays: days('How long finished webhook deliveries are kept.', 30),
   outboundAllow: Type.Array(Type.String({ format: 'cidr' }), {
     description:

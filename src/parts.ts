@@ -5,20 +5,30 @@ import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
+import { inProcessCounters } from './adapters/in-process/counters.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
 import { kafkaBus } from './adapters/kafka/bus.ts'
+import { inProcessTurns } from './adapters/in-process/turns.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
 import { removeLeftovers } from './adapters/media/leftovers.ts'
 import { s3MediaStore } from './adapters/media/s3.ts'
 import { addressGuard } from './adapters/outbound/address-guard.ts'
 import { guardedFetch } from './adapters/outbound/fetch-file.ts'
 import { guardedPost } from './adapters/outbound/post.ts'
+import { postgresCounters } from './adapters/postgres/counters.ts'
 import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgres/embedded.ts'
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
 import { postgresLeases } from './adapters/postgres/leases.ts'
 import { migrate } from './adapters/postgres/migrations.ts'
 import { postgresNumbers } from './adapters/postgres/numbers.ts'
-import { createLeasePool, createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
+import {
+  createLeasePool,
+  createLogPool,
+  createPool,
+  createTurnPool,
+  createWorkPool,
+} from './adapters/postgres/pool.ts'
+import { postgresTurns } from './adapters/postgres/turns.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config, Settings } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
@@ -30,6 +40,8 @@ import type { Node } from './ports/leases.ts'
 const POOL_SIZE = 12
 const LOG_POOL_SIZE = 6
 const WORK_POOL_SIZE = 12
+/** Keys whose turn this node has, or waits for, at once. */
+const TURN_POOL_SIZE = 4
 /** To one origin; several automations may be asked there. */
 const INTEGRATION_CONNECTIONS = 32
 
@@ -64,6 +76,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   const leasePool = createLeasePool(url, onError)
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
+  const turnPool = createTurnPool(url, { max: TURN_POOL_SIZE, onError })
   const store =
     secrets.eventstoreUrl === undefined
       ? postgresEventStore(logPool, onError, { alone })
@@ -75,7 +88,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
         })
   const close = async () => {
     await store.close()
-    await Promise.all([pool.end(), logPool.end(), workPool.end(), leasePool.end()])
+    await Promise.all([pool, logPool, workPool, leasePool, turnPool].map((one) => one.end()))
     await embedded?.stop()
   }
   const deployment: Deployment = { kind: logKindOf(config), store, pool }
@@ -84,7 +97,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
       await close()
       throw error
     })
-  return { pool, logPool, workPool, leasePool, store, deployment, onError, alone, close }
+  return { pool, logPool, workPool, leasePool, turnPool, store, deployment, onError, alone, close }
 }
 
 /** Where the bytes of files are: in a bucket if one is configured, else in the data folder. */
@@ -133,7 +146,7 @@ const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
 export const openParts = async (config: Config, log: Log, url: string) => {
   const { settings } = config
   const storage = await openStorage(config, log)
-  const { pool, logPool, workPool, leasePool, store, onError, alone, close } = storage
+  const { pool, logPool, workPool, leasePool, turnPool, store, onError, alone, close } = storage
   const node = nodeOf(settings, url)
   const onLeaseError = (error: unknown) =>
     log.error({ err: error, part: 'leases' }, 'work under a lease was interrupted; trying again')
@@ -161,6 +174,8 @@ export const openParts = async (config: Config, log: Log, url: string) => {
       bus,
       node,
       leases: alone ? inProcessLeases(node, onLeaseError) : postgresLeases(leasePool, node, onLeaseError),
+      turns: alone ? inProcessTurns() : postgresTurns(turnPool, onError),
+      counters: alone ? inProcessCounters() : postgresCounters(workPool, onError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),

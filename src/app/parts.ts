@@ -6,6 +6,7 @@ import type { StreamTimes } from '../http/event-streams.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Bus } from '../ports/bus.ts'
+import type { Counters } from '../ports/counters.ts'
 import type { EventStore } from '../ports/event-store.ts'
 import type { FetchFile } from '../ports/fetch-file.ts'
 import type { Gateway } from '../ports/gateway.ts'
@@ -14,6 +15,7 @@ import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Post } from '../ports/post.ts'
 import type { SandboxPhone } from '../ports/sandbox.ts'
+import type { Turns } from '../ports/turns.ts'
 
 /** What the application is made of: `parts.ts` above gives the real ones, tests may give others. */
 export type Parts = {
@@ -30,6 +32,9 @@ export type Parts = {
   /** This process, as the other nodes know it. */
   readonly node: Node
   readonly leases: Leases
+  readonly turns: Turns
+  /** For the rate limits. */
+  readonly counters: Counters
   readonly numbers: Numbers & { align(): Promise<void> }
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone

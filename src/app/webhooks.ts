@@ -3,16 +3,13 @@ import { createDeliverer } from '../webhooks/deliver.ts'
 import { createDeliveries } from '../webhooks/deliveries.ts'
 import { createFanOut } from '../webhooks/fan-out.ts'
 import { webhookQueue } from '../webhooks/queue.ts'
+import { createWakeOthers } from '../webhooks/wake-others.ts'
 import type { Parts, Reporter } from './parts.ts'
-
-/** Added to the two posts that a lane may be busy with, before its lease runs out. */
-const LEASE_MARGIN_SECONDS = 5
 
 /** From the bus to the customers: fan-out, queue, delivery. */
 export const composeWebhooks = (parts: Parts, reporter: Reporter) => {
   const { settings, pool, workPool, bus, log, metrics } = parts
-  const leaseSeconds = 2 * settings.webhookTimeoutSeconds + LEASE_MARGIN_SECONDS
-  const queue = webhookQueue(workPool, randomUUID(), leaseSeconds)
+  const queue = webhookQueue(workPool, randomUUID())
   const deliverer = createDeliverer({
     queue,
     post: parts.post,
@@ -30,7 +27,14 @@ export const composeWebhooks = (parts: Parts, reporter: Reporter) => {
     },
     onError: reporter('webhook delivery'),
   })
-  const { lease, take: onTaken, wake: onAdded } = deliverer
+  const { lease, take: onTaken, wake } = deliverer
+  const others = createWakeOthers({ pool: workPool, onWoken: wake, onError: reporter('webhook delivery') })
+  const onAdded = () => {
+    wake()
+    if (!parts.alone) others.tell()
+  }
   bus.subscribe('webhooks', createFanOut({ pool: workPool, lease, onTaken, onAdded }))
-  return { queue, deliverer, deliveries: createDeliveries(pool, deliverer.wake) }
+  const run = (signal: AbortSignal) =>
+    Promise.all([deliverer.run(signal), !parts.alone && others.listen(signal)])
+  return { queue, deliverer: { run }, deliveries: createDeliveries(pool, onAdded) }
 }

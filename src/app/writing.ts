@@ -4,6 +4,7 @@ import { findTenant, hasOtherAdmin } from '../projections/accounts.ts'
 import type { Database } from '../projections/database.ts'
 import { sentSince } from '../projections/instance-activity.ts'
 import { countWaiting } from '../projections/outbox.ts'
+import { tagNamed } from '../projections/tags.ts'
 import { createAccounts } from '../write/accounts.ts'
 import { createContacts } from '../write/contacts.ts'
 import { createStartConversation } from '../write/conversations.ts'
@@ -12,6 +13,7 @@ import { createOutcomes } from '../write/outcomes.ts'
 import { createQuota } from '../write/quota.ts'
 import { createReceive } from '../write/receive.ts'
 import { createSend } from '../write/send.ts'
+import { createTags } from '../write/tags.ts'
 import { createTransact } from '../write/transact.ts'
 import { createUsers } from '../write/users.ts'
 import type { Parts, Reporter } from './parts.ts'
@@ -28,7 +30,17 @@ type Given = {
 
 /** Everything that writes: each goes through `transact`, the one door. */
 export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: Given) => {
-  const { settings, store, numbers, metrics, mediaStore, spoolFolder, fetchFile, alone } = parts
+  const {
+    settings,
+    store,
+    turns: inTurn,
+    numbers,
+    metrics,
+    mediaStore,
+    spoolFolder,
+    fetchFile,
+    alone,
+  } = parts
   const { mustKnowAll } = waiting
   const { transact, load, recall } = createTransact(store, (category, events) =>
     metrics.eventsAppended(category, events),
@@ -36,6 +48,7 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
   const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation, alone })
   const outcomes = createOutcomes(store, reporter('outcomes'))
   const quota = createQuota({
+    inTurn,
     byDefault: settings.dailyMessageLimit,
     timeZoneOf: async (tenantId) => (await findTenant(db, tenantId))?.time_zone ?? 'UTC',
     sentSince: async (instanceId, since) => {
@@ -54,9 +67,18 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
     accounts: createAccounts(transact, numbers),
     users: createUsers({
       transact,
+      inTurn,
       hasOtherAdmin: async (tenantId, userId) => {
         await mustKnowAll('accounts')
         return hasOtherAdmin(db, tenantId, userId)
+      },
+    }),
+    tags: createTags({
+      transact,
+      inTurn,
+      tagNamed: async (tenantId, name) => {
+        await mustKnowAll('tags')
+        return tagNamed(db, tenantId, name)
       },
     }),
     contacts: createContacts({ transact, load, numbers }),

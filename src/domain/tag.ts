@@ -33,7 +33,7 @@ export const Tag: Decider<Tag, TagEvent> = {
 }
 
 type Decision = Decide<Tag, TagEvent>
-type Looks = { readonly name: string; readonly color: string }
+export type Looks = { readonly name: string; readonly color: string }
 
 export const create =
   (looks: Looks, at: string): Decision =>

@@ -8,6 +8,7 @@ import type { Caller } from './route.ts'
 /** How long a client waits before it comes back. */
 const RETRY_MS = 2000
 const BUFFER_BYTES = 65_536
+/** Open at once, at each node. */
 const PER_TOKEN = 5
 const PER_PROCESS = 500
 const COME_BACK_SECONDS = 10

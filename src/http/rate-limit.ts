@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js'
-import { RateLimiterMemory } from 'rate-limiter-flexible'
+import { LRUCache } from 'lru-cache'
 import { Refusal } from '../domain/errors.ts'
+import type { Counter, Counters } from '../ports/counters.ts'
 import type { Caller } from './route.ts'
 
 export type RateLimitSettings = {
@@ -22,15 +23,25 @@ const FAILURE_WINDOW_SECONDS = 900
 const LOGIN_FAILURES_PER_IP = 20
 const LOGIN_FAILURES_PER_EMAIL = 10
 const AUTHENTICATION_FAILURES_PER_IP = 100
+const EXHAUSTED_MAX = 10_000
 
-/** Counters in this process's memory: with several nodes, each counts for itself. */
-export const createRateLimits = (settings: RateLimitSettings) => {
-  const standard = counter(settings.rateLimitWindowSeconds)
-  const logins = counter(FAILURE_WINDOW_SECONDS)
-  const failures = counter(FAILURE_WINDOW_SECONDS)
+type Beyond = { readonly count: number; readonly endsAt: number }
+
+type Options = {
+  readonly settings: RateLimitSettings
+  readonly counters: Counters
+  /** Where nothing can be counted, nothing is limited, and this hears of it. */
+  readonly onError: (error: unknown) => void
+}
+
+export const createRateLimits = ({ settings, counters, onError }: Options) => {
+  const counter = (name: string, windowSeconds: number) => limiter(counters(name, windowSeconds), onError)
+  const standard = counter('requests', settings.rateLimitWindowSeconds)
+  const logins = counter('logins', FAILURE_WINDOW_SECONDS)
+  const failures = counter('failures', FAILURE_WINDOW_SECONDS)
   return {
     /** Counts a request of a token, or of an address where there is no token; undefined where nothing is limited. */
-    request(caller: Caller | undefined, ip: string): Promise<Standing> | undefined {
+    async request(caller: Caller | undefined, ip: string): Promise<Standing | undefined> {
       const limit = caller?.requestsPerWindow ?? settings.rateLimitRequests
       return limit === 0 ? undefined : standard.spend(caller?.tokenId ?? addressKey(ip), limit)
     },
@@ -63,29 +74,41 @@ export const rateLimitHeaders = ({ limit, remaining, resetsAt }: Standing) => ({
 })
 
 /** Throws RATE_LIMITED; `retry_after` in its details becomes the Retry-After header. */
-export const refuseIfExceeded = ({ exceeded, retryAfterSeconds }: Standing): void => {
-  if (!exceeded) return
+export const refuseIfExceeded = (standing: Standing | undefined): void => {
+  if (!standing?.exceeded) return
+  const { retryAfterSeconds } = standing
   throw new Refusal('RATE_LIMITED', `Too many requests. Try again in ${retryAfterSeconds} seconds.`, {
     retry_after: retryAfterSeconds,
   })
 }
 
-const counter = (windowSeconds: number) => {
-  const limiter = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: windowSeconds })
+const limiter = ({ add, takeBack }: Counter, onError: (error: unknown) => void) => {
+  /** Keys beyond their limit: until their window ends they are refused without being counted. */
+  const exhausted = new LRUCache<string, Beyond>({ max: EXHAUSTED_MAX })
+
+  const standingOf = (limit: number, count: number, endsAt: number): Standing => ({
+    limit,
+    remaining: Math.max(0, limit - count),
+    resetsAt: Math.ceil(endsAt / 1000),
+    retryAfterSeconds: Math.max(1, Math.ceil((endsAt - Date.now()) / 1000)),
+    exceeded: count > limit,
+  })
+
   return {
-    // `penalty` counts without a limit of its own, so that one counter serves tokens with different limits.
-    async spend(key: string, limit: number): Promise<Standing> {
-      const { consumedPoints, msBeforeNext } = await limiter.penalty(key)
-      return {
-        limit,
-        remaining: Math.max(0, limit - consumedPoints),
-        resetsAt: Math.ceil((Date.now() + msBeforeNext) / 1000),
-        retryAfterSeconds: Math.max(1, Math.ceil(msBeforeNext / 1000)),
-        exceeded: consumedPoints > limit,
-      }
+    async spend(key: string, limit: number): Promise<Standing | undefined> {
+      const known = exhausted.get(key)
+      if (known && known.endsAt > Date.now() && known.count > limit)
+        return standingOf(limit, known.count, known.endsAt)
+      const counted = await add(key).catch(onError)
+      if (!counted) return undefined
+      const { count, msToReset } = counted
+      const endsAt = Date.now() + msToReset
+      if (count > limit) exhausted.set(key, { count, endsAt })
+      return standingOf(limit, count, endsAt)
     },
     giveBack(key: string): void {
-      void limiter.reward(key)
+      exhausted.delete(key)
+      takeBack(key).catch(onError)
     },
   }
 }

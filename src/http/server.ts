@@ -5,6 +5,7 @@ import type { Settings } from '../config.ts'
 import { Refusal } from '../domain/errors.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Counters } from '../ports/counters.ts'
 import type { ReadModel } from '../projections/read-models.ts'
 import { endpoint, type Authenticate, type EndpointParts, type State } from './endpoint.ts'
 import { answerTo } from './errors.ts'
@@ -40,6 +41,7 @@ export type ServerParts = {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
   readonly infrastructure: Infrastructure
+  readonly counters: Counters
   /** Waits, within bounds, until read models know everything written so far. */
   readonly freshen?: (names: readonly ReadModel[]) => Promise<void>
   readonly settings: ServerSettings
@@ -61,7 +63,11 @@ export const createServer = (parts: ServerParts): Koa<State> => {
     authenticate: parts.authenticate,
     isOperator: operatorCheck(operatorToken),
     freshen: parts.freshen ?? (() => Promise.resolve()),
-    limits: createRateLimits(settings),
+    limits: createRateLimits({
+      settings,
+      counters: parts.counters,
+      onError: (error) => log.error({ err: error, part: 'rate limit' }, 'requests are not counted'),
+    }),
     body: {
       bodyLimitBytes: settings.bodyLimitBytes,
       bodyTimeoutMs: settings.bodyTimeoutMs ?? BODY_TIMEOUT_MS,

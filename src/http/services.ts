@@ -14,6 +14,7 @@ import type { Contacts } from '../write/contacts.ts'
 import type { MediaKeeper } from '../write/media.ts'
 import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
+import type { Tags } from '../write/tags.ts'
 import type { Load, Transact } from '../write/transact.ts'
 import type { Users } from '../write/users.ts'
 import type { Deliveries } from '../webhooks/deliveries.ts'
@@ -29,6 +30,7 @@ export type Services = {
   readonly accounts: Accounts
   readonly users: Users
   readonly contacts: Contacts
+  readonly tags: Tags
   readonly send: Send
   readonly receive: Receive
   readonly groups: Groups

@@ -8,6 +8,7 @@ import type { InstanceRow } from './instances.ts'
 import type { MessageSearchRow } from './message-search.ts'
 import type { MediaRow } from './media.ts'
 import type { MessageRow } from './messages.ts'
+import type { HighestNumberRow } from './numbers.ts'
 import type { OutboxRow } from './outbox.ts'
 import type { TagRow } from './tags.ts'
 import type { TokenRow } from './tokens.ts'
@@ -20,6 +21,7 @@ export type Database = {
   automation: AutomationRow
   conversation: ConversationRow
   conversation_tag: ConversationTagRow
+  highest_number: HighestNumberRow
   instance: InstanceRow
   instance_activity: InstanceActivityRow
   media: MediaRow

@@ -8,6 +8,7 @@ import { instances } from './instances.ts'
 import { messageSearch } from './message-search.ts'
 import { media } from './media.ts'
 import { messages } from './messages.ts'
+import { numbers } from './numbers.ts'
 import { outbox } from './outbox.ts'
 import type { AnyProjection } from './projection.ts'
 import { tags } from './tags.ts'
@@ -26,6 +27,7 @@ export const projections = {
   messageSearch,
   media,
   messages,
+  numbers,
   outbox,
   tags,
   tenants,

@@ -78,6 +78,21 @@ export const listTags = (db: Kysely<Database>, tenantId: string, id?: string): P
   return (id === undefined ? query.orderBy('folded_name') : query.where('id', '=', id)).execute()
 }
 
+/** The tag of a tenant that has a name, whatever its letter case and accents. */
+export const tagNamed = async (
+  db: Kysely<Database>,
+  tenantId: string,
+  name: string,
+): Promise<string | undefined> => {
+  const row = await db
+    .selectFrom('tag')
+    .select('id')
+    .where('tenant_id', '=', tenantId)
+    .where('folded_name', '=', foldText(name))
+    .executeTakeFirst()
+  return row?.id
+}
+
 /** Those of some ids that are tags of the tenant. */
 export const tagsAmong = (db: Kysely<Database>, tenantId: string, ids: readonly string[]) =>
   ids.length === 0

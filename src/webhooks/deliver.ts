@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signedHeaders } from '../domain/sign.ts'
 import type { Post, PostResult } from '../ports/post.ts'
+import { createHold } from './hold.ts'
 import type { AttemptRecord, Delivery, Lane, Release, WebhookQueue } from './queue.ts'
 import { nextAttempt } from './schedule.ts'
 
@@ -16,8 +17,9 @@ const UNREACHABLE_CONCURRENCY = 2
 
 export type DeliverySettings = {
   readonly retrySeconds: readonly number[]
-  /** A lane takes no further delivery after this; with the time-out of one post it stays within its lease. */
+  /** A lane takes no further delivery after this, so that what was done is soon on record. */
   readonly laneSeconds: number
+  /** Lanes at once in this process, and of those to one endpoint. */
   readonly concurrency: number
   readonly endpointConcurrency: number
 }
@@ -33,6 +35,7 @@ type Options = {
 
 /** Delivers webhooks: lanes beside each other, the deliveries of a lane one after the other. */
 export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: Options) => {
+  const hold = createHold(queue, onError)
   /** Lanes that are being delivered, by endpoint. */
   const busy = new Map<string, number>()
   /** Endpoints that gave no answer the last time. */
@@ -83,7 +86,8 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     const until = Date.now() + settings.laneSeconds * 1000
     const attempts: AttemptRecord[] = []
     for (const delivery of lane.deliveries) {
-      if (attempts.at(-1)?.state === 'open' || signal.aborted || Date.now() > until) break
+      const isOver = signal.aborted || Date.now() > until || !hold.has(lane)
+      if (isOver || attempts.at(-1)?.state === 'open') break
       const record = await attempt(lane, delivery)
       attempts.push(record)
       onAttempt(delivery, record, record.state === 'open' ? 'failed' : record.state)
@@ -138,10 +142,12 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
 
   const startLane = async (lane: Lane, signal: AbortSignal) => {
     countBusy(lane.endpointId, 1)
+    hold.add(lane)
     const attempts = await deliverLane(lane, signal).catch((error: unknown) => (onError(error), []))
     // There may be due lanes that nobody had room for.
     const wasFull = running >= settings.concurrency || roomAt(lane.endpointId) === 0
     countBusy(lane.endpointId, -1)
+    hold.drop(lane)
     delivered++
     if (wasFull) wake()
     const rests = attempts.length === 0 && { restsUntil: new Date(Date.now() + FAULT_PAUSE_MS) }
@@ -184,6 +190,8 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
 
   const run = async (signal: AbortSignal) => {
     runs = signal
+    const ended = new AbortController()
+    const held = hold.run(ended.signal)
     signal.addEventListener('abort', wake, { once: true })
     while (!signal.aborted) {
       awake = false
@@ -192,6 +200,8 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     }
     stopping = true
     while (running > 0 || releasing) await idle(POLL_MS)
+    ended.abort()
+    await held
   }
 
   return { wake, lease, take, run }

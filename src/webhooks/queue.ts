@@ -2,6 +2,8 @@ import type { Pool } from 'pg'
 
 /** Deliveries of one lane taken at once; they go out one after the other. */
 const PER_LANE = 10
+/** What a process that dies leaves behind is taken over after this; who works for longer renews its leases. */
+const LEASE_SECONDS = 5
 
 export type Delivery = {
   readonly id: number
@@ -18,11 +20,18 @@ export type Lane = {
   readonly key: string
   /** Names the claim that it was taken by. */
   readonly lease: string
+  /** When it was taken at the earliest, and until when it is held at least, in ms by the clock of this process. */
+  readonly since: number
+  readonly until: number
   readonly url: string
   readonly secret: string
   readonly deliveries: readonly Delivery[]
 }
-export type Lease = { readonly name: string; readonly seconds: number }
+export type Lease = {
+  readonly name: string
+  readonly seconds: number
+  readonly since: number
+}
 
 /** A delivery on a lane that was taken; its columns are null on a lane where there is none. */
 export type ClaimedRow = Delivery & { endpoint_id: string; key: string; url: string; secret: string }
@@ -30,10 +39,12 @@ export type ClaimedRow = Delivery & { endpoint_id: string; key: string; url: str
 /** Lanes with their deliveries, which come in order. */
 export const lanesOf = (rows: readonly ClaimedRow[], lease: Lease): Lane[] => {
   const lanes = new Map<string, Lane & { deliveries: Delivery[] }>()
+  const { name, since, seconds } = lease
+  const term = { lease: name, since, until: since + seconds * 1000 }
   for (const { endpoint_id, key, url, secret, ...delivery } of rows) {
     const id = `${endpoint_id} ${key}`
     const known = lanes.get(id)
-    const lane = known ?? { endpointId: endpoint_id, key, lease: lease.name, url, secret, deliveries: [] }
+    const lane = known ?? { endpointId: endpoint_id, key, ...term, url, secret, deliveries: [] }
     if (delivery.id !== null) lane.deliveries.push(delivery)
     lanes.set(id, lane)
   }
@@ -120,6 +131,18 @@ update webhook_lane w set
 from outcome o where w.endpoint_id = o.endpoint_id and w.key = o.key
 returning w.open > 0 and w.due_at <= now() as more`
 
+/** Prolongs leases that are still held; the lanes are locked in order, as everywhere. */
+const RENEW = `
+with locked as (
+  select l.n, w.endpoint_id, w.key
+  from json_to_recordset($1) as l(n integer, endpoint_id uuid, key uuid, lease text)
+  join webhook_lane w on w.endpoint_id = l.endpoint_id and w.key = l.key and w.lease = l.lease
+  order by w.endpoint_id, w.key for update of w
+)
+update webhook_lane w set lease_until = now() + make_interval(secs => $2)
+from locked where w.endpoint_id = locked.endpoint_id and w.key = locked.key
+returning locked.n`
+
 export type AttemptRecord = {
   readonly delivery: number
   readonly number: number
@@ -150,9 +173,13 @@ type ClaimOptions = {
  * The delivery queue in PostgreSQL. A commit that a crash of the database undoes only brings deliveries again, so the
  * pool need not be durable.
  */
-export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number) => {
+export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number = LEASE_SECONDS) => {
   let leases = 0
-  const newLease = (): Lease => ({ name: `${owner} ${++leases}`, seconds: leaseSeconds })
+  const newLease = (): Lease => ({
+    name: `${owner} ${++leases}`,
+    seconds: leaseSeconds,
+    since: Date.now(),
+  })
 
   const claim = async ({ lanes, perEndpoint, room = {} }: ClaimOptions): Promise<Lane[]> => {
     const lease = newLease()
@@ -185,6 +212,18 @@ export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number) =>
     return rows.some(({ more }) => more)
   }
 
+  /** Holds lanes for longer. Answers which of them were still held, and until when they are now. */
+  const renew = async (lanes: readonly Lane[]): Promise<{ kept: ReadonlySet<Lane>; until: number }> => {
+    const until = Date.now() + leaseSeconds * 1000
+    const held = lanes.map(({ endpointId, key, lease }, n) => ({ n, endpoint_id: endpointId, key, lease }))
+    const { rows } = await pool.query<{ n: number }>({
+      name: 'webhook-renew',
+      text: RENEW,
+      values: [JSON.stringify(held), leaseSeconds],
+    })
+    return { kept: new Set(rows.flatMap(({ n }) => lanes[n] ?? [])), until }
+  }
+
   /** Gives back every lane under a lease; for a process that knows itself to be the only one. */
   const releaseAll = async (): Promise<void> => {
     await pool.query('update webhook_lane set lease = null, lease_until = null where lease is not null')
@@ -202,6 +241,6 @@ export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number) =>
     return rowCount ?? 0
   }
 
-  return { newLease, claim, release, releaseAll, purge }
+  return { newLease, claim, renew, release, releaseAll, purge }
 }
 export type WebhookQueue = ReturnType<typeof webhookQueue>

@@ -1,9 +1,10 @@
 import { dateAt, secondsToMidnight, startOfDay } from '../domain/days.ts'
 import type { Instance } from '../domain/instance.ts'
 import { dailyLimitOf, mustHaveQuota } from '../domain/quota.ts'
-import { createTurns } from './turns.ts'
+import type { Turns } from '../ports/turns.ts'
 
 type Parts = {
+  readonly inTurn: Turns
   /** Messages that an instance without a limit of its own may send in a day; 0 for any number. */
   readonly byDefault: number
   readonly timeZoneOf: (tenantId: string) => Promise<string>
@@ -22,9 +23,7 @@ type Send<T> = Budget & {
 }
 
 /** Holds instances to the number of messages that they may send in a day of their tenant's time zone. */
-export const createQuota = ({ byDefault, timeZoneOf, sentSince, waiting }: Parts) => {
-  const inTurn = createTurns()
-
+export const createQuota = ({ inTurn, byDefault, timeZoneOf, sentSince, waiting }: Parts) => {
   /**
    * The two counts are of different places in the log: a message that goes out between the looks is in both. So a count
    * below the limit is believed, and one that reaches it only if it holds without those that wait, or if none of them
@@ -53,7 +52,7 @@ export const createQuota = ({ byDefault, timeZoneOf, sentSince, waiting }: Parts
 
   /** Takes a message if there is room for it today. Those of one instance take turns, so that two never share the last place. */
   const spend = <T>({ isTaken, take, ...budget }: Send<T>): Promise<T> =>
-    inTurn(budget.instanceId, async () => {
+    inTurn(`daily limit of ${budget.instanceId}`, async () => {
       if (!(await isTaken())) await mustHaveRoom(budget)
       return take()
     })

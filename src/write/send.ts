@@ -15,6 +15,8 @@ import type { Load, Recall, Transact } from './transact.ts'
 /** How long another process may have changed an instance unnoticed. */
 const BELIEVED_MS = 2000
 const BELIEVED_MAX = 10_000
+/** A request that waits for WhatsApp's word looks this often whether the instance is still connected. */
+const LOOK_MS = 1000
 
 type Parts = {
   readonly transact: Transact
@@ -99,6 +101,31 @@ export const createSend = (parts: Parts) => {
       })
   }
 
+  /**
+   * The message once WhatsApp's word has come, or as it is when none is to be expected: after the time-out, or when the
+   * instance turns out not to be connected. Then it stays queued, and goes out when the instance is back.
+   */
+  const settled = async (
+    id: string,
+    instanceId: string,
+    queued: Message,
+    waiting: ReturnType<Outcomes['wait']>,
+  ): Promise<Message> => {
+    const look = async () => {
+      if ((await load(Instance, instanceId)).state.status !== 'connected') waiting.giveUp()
+    }
+    // A look that fails changes nothing: the next one may not, and the time-out comes in any case.
+    const looking = setInterval(() => void look().catch(() => {}), LOOK_MS)
+    const outcome = await waiting.outcome.finally(() => clearInterval(looking))
+    if (outcome) return Message.evolve(queued, outcome)
+    const [instance, message] = await Promise.all([load(Instance, instanceId), load(Message, id)]).catch(
+      // It is queued, whether or not the log can be read at this moment.
+      () => [],
+    )
+    if (instance && !instance.state.exists && message?.state.status === 'queued') throw notFound('Instance')
+    return message?.state ?? queued
+  }
+
   return async (command: SendCommand): Promise<SentMessage> => {
     const { instanceId, chat, context, idempotencyKey } = command
     const whatsappId = outgoingWhatsappId(instanceId, idempotencyKey)
@@ -141,8 +168,7 @@ export const createSend = (parts: Parts) => {
         ? take()
         : quota.spend({ instanceId, tenantId: context.tenant, limit, isTaken, take }))
       const isOpen = !command.queueOnly && queued.state.status === 'queued' && instance.status === 'connected'
-      const outcome = isOpen ? await waiting.outcome : undefined
-      const state = outcome ? Message.evolve(queued.state, outcome) : queued.state
+      const state = isOpen ? await settled(id, instanceId, queued.state, waiting) : queued.state
       if (!state.body) throw new Error(`Message ${id} was not queued`)
       if (state.status === 'failed') throw sendFailed(state.reason)
       return {

@@ -3,8 +3,8 @@ import { catalogue, upcast, type ZapiniEvent } from '../domain/catalogue.ts'
 import { fold, streamOf, type Decide, type Decider, type DomainEvent } from '../domain/decider.ts'
 import { newId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
+import { createLocalTurns } from '../local-turns.ts'
 import { NO_STREAM, START, WrongRevision, type EventStore, type Position } from '../ports/event-store.ts'
-import { createTurns } from './turns.ts'
 import { validateEvent } from './validate-event.ts'
 
 /** Every conflict is a write of another program, which needs one round trip where the loser needs two. */
@@ -74,8 +74,8 @@ export const createTransact = (
     return known
   }
 
-  /** A write to a stream waits for the one before it, since only one can build on a revision. */
-  const inTurn = createTurns()
+  /** A write to a stream waits for the one before it, since only one can build on a revision; the log judges the rest. */
+  const inTurn = createLocalTurns()
 
   const transact: Transact = (decider, id, ...rest) =>
     inTurn(streamOf(decider, id), () => write(decider, id, ...rest))

@@ -9,27 +9,26 @@ import {
   type Role,
   type UserEvent,
 } from '../domain/user.ts'
+import type { Turns } from '../ports/turns.ts'
 import { hashPassword } from './passwords.ts'
 import type { Transact } from './transact.ts'
-import { createTurns } from './turns.ts'
 
 type Parts = {
   readonly transact: Transact
+  readonly inTurn: Turns
   /** Whether the tenant has an administrator who can log in beside a user; knows everything written before it is asked. */
   readonly hasOtherAdmin: (tenantId: string, userId: string) => Promise<boolean>
 }
 
 /** Changes to the people who log in. */
-export const createUsers = ({ transact, hasOtherAdmin }: Parts) => {
-  const inTurn = createTurns()
-
+export const createUsers = ({ transact, inTurn, hasOtherAdmin }: Parts) => {
   /** One change of a tenant's users at a time: two administrators cannot take the role from each other at once. */
   const judged = (
     id: string,
     decide: (isOnlyAdmin: boolean, at: string) => Decide<User, UserEvent>,
     context: Context,
   ) =>
-    inTurn(context.tenant, async () => {
+    inTurn(`users of ${context.tenant}`, async () => {
       const isOnlyAdmin = !(await hasOtherAdmin(context.tenant, id))
       return transact(User, id, decide(isOnlyAdmin, new Date().toISOString()), context)
     })

@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool, QueryConfig } from 'pg'
 import { expect, test } from 'vitest'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { numberedKinds } from '../../src/ports/numbers.ts'
 import { NO_STREAM } from '../../src/ports/event-store.ts'
+import { ensureTable } from '../../src/projections/checkpoint.ts'
+import { projections } from '../../src/projections/index.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
 import { testPool } from '../support/database.ts'
 import { AT, INSTANCE, JOHN, messageStream, outgoing, TENANT, toAppend } from '../support/facts.ts'
@@ -109,4 +113,60 @@ test('aligning an empty database changes nothing', async () => {
   const numbers = postgresNumbers(pool)
   await numbers.align()
   expect(await numbers('instance')).toBe(1)
+})
+
+/** As a node has it that is some way off: its statements arrive after a while, each after another. */
+const farOff = (pool: Pool): Pool => {
+  const query = async (statement: string | QueryConfig) => {
+    await sleep(Math.random() * 5)
+    return pool.query(statement)
+  }
+  return Object.create(pool, { query: { value: query } }) as Pool
+}
+
+test('nodes that align while others already give numbers take none back', async () => {
+  const pool = await testPool(20)
+  await ensureTable(pool, projections.numbers)
+  await pool.query(`insert into highest_number values ('message', 1000)`)
+  for (const _ of range(10)) {
+    await pool.query("select setval('message_number', 1, false)")
+    const taken = await Promise.all(
+      range(8).map(async () => {
+        const numbers = postgresNumbers(farOff(pool))
+        await numbers.align()
+        return Promise.all(range(30).map(() => numbers('message')))
+      }),
+    )
+    const all = taken.flat()
+    expect(Math.min(...all)).toBe(1001)
+    expect(new Set(all).size).toBe(all.length)
+  }
+})
+
+test('what was given to things that are gone is not given again', async () => {
+  const { pool, store, run } = await testLog()
+  const id = '550e8400-e29b-41d4-a716-446655440001'
+  await store.append(`automation-${id}`, NO_STREAM, [
+    toAppend({
+      type: 'AutomationCreated',
+      data: {
+        number: 80,
+        name: 'F',
+        enabled: true,
+        definition: { trigger: { type: 'any' }, steps: [] },
+        instanceId: INSTANCE,
+        kind: 'flow',
+        at: AT,
+      },
+    }),
+    toAppend({ type: 'AutomationDeleted', data: { at: AT } }),
+  ])
+  const readModels = createReadModels({ pool, store, onChanged: () => {}, onError: () => {} })
+  await readModels.prepare()
+  run(readModels)
+  expect(await readModels.reached(await store.head(), 20_000, ...readModels.names)).toBe(true)
+  expect((await pool.query('select * from automation')).rows).toEqual([])
+  const numbers = postgresNumbers(pool)
+  await numbers.align()
+  expect(await numbers('automation')).toBe(81)
 })

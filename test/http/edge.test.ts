@@ -5,6 +5,7 @@ import { Refusal } from '../../src/domain/errors.ts'
 import { envelope, ok } from '../../src/http/format.ts'
 import { rawText, reply, route } from '../../src/http/route.ts'
 import { createServer } from '../../src/http/server.ts'
+import { inProcessCounters } from '../../src/adapters/in-process/counters.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { AppendTooLarge } from '../../src/ports/event-store.ts'
@@ -75,6 +76,7 @@ describe('who may call', () => {
       settings: toySettings,
       log: createLog('silent'),
       metrics: createMetrics(),
+      counters: inProcessCounters(),
     }
     const infrastructure = { ready: vi.fn(), metrics: vi.fn() }
     const app = createServer({ ...parts, infrastructure, authenticate: async () => undefined })

@@ -1,4 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest'
+import { inProcessCounters } from '../../src/adapters/in-process/counters.ts'
 import { startToys } from './support.ts'
 
 let toys: Awaited<ReturnType<typeof startToys>> | undefined
@@ -93,4 +94,22 @@ it('the address is the one that our proxy saw, only where a proxy is trusted', a
   const doubting = await start()
   for (let n = 0; n < 20; n++) expect((await attempt(doubting.post, n)).status).toBe(401)
   expect((await attempt(doubting.post, 20)).status).toBe(429)
+})
+
+it('requests are served while nothing can be counted, and that is logged', async () => {
+  const broken = () => Promise.reject(new Error('The counters do not answer'))
+  const counters = () => ({ add: broken, takeBack: broken })
+  const { get, log } = await start({ settings: { rateLimitRequests: 1 }, counters })
+  for (let n = 0; n < 3; n++) expect((await get('/toys/1')).status).toBe(200)
+  expect(log()).toContain('requests are not counted')
+})
+
+it('who is beyond the limit is refused without being counted any more', async () => {
+  const { add, takeBack } = inProcessCounters()('one', 900)
+  let counted = 0
+  const counters = () => ({ add: (key: string) => (counted++, add(key)), takeBack })
+  const { get } = await start({ settings: { rateLimitRequests: 2 }, counters })
+  for (let n = 0; n < 2; n++) expect((await get('/toys/1')).status).toBe(200)
+  for (let n = 0; n < 10; n++) expect((await get('/toys/1')).status).toBe(429)
+  expect(counted).toBe(3)
 })

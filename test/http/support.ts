@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { Type } from 'typebox'
+import { inProcessCounters } from '../../src/adapters/in-process/counters.ts'
 import { Refusal } from '../../src/domain/errors.ts'
 import { envelope, ok } from '../../src/http/format.ts'
 import { instanceTokenPermissions, rolePermissions } from '../../src/http/permissions.ts'
@@ -181,6 +182,7 @@ export const startToys = async ({ settings, ...changes }: Changes = {}) => {
         ? callers['Bearer admin']
         : callers[request.header('authorization') ?? ''],
     infrastructure: { ready: async () => ({ ready: true, body: {} }), metrics: () => metrics.exposition() },
+    counters: inProcessCounters(),
     operatorToken,
     log: createLog('info', destination),
     metrics,

@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inProcessBus } from '../../src/adapters/in-process/bus.ts'
+import { inProcessCounters } from '../../src/adapters/in-process/counters.ts'
 import { inProcessLeases } from '../../src/adapters/in-process/leases.ts'
+import { inProcessTurns } from '../../src/adapters/in-process/turns.ts'
 import { folderMediaStore } from '../../src/adapters/media/folder.ts'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedFetch } from '../../src/adapters/outbound/fetch-file.ts'
@@ -73,6 +75,8 @@ export const startApp = async (
     bus: inProcessBus(),
     node,
     leases: inProcessLeases(node, onError),
+    turns: inProcessTurns(),
+    counters: inProcessCounters(),
     numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,

@@ -14,6 +14,7 @@ import { createLaneRunner } from '../../src/reactions/lanes.ts'
 import { createAutomationWork } from '../../src/reactions/run-automations.ts'
 import { createStartConversation } from '../../src/write/conversations.ts'
 import { createOutcomes } from '../../src/write/outcomes.ts'
+import { createLocalTurns } from '../../src/local-turns.ts'
 import { createQuota } from '../../src/write/quota.ts'
 import { createReceive } from '../../src/write/receive.ts'
 import { createSend } from '../../src/write/send.ts'
@@ -68,6 +69,7 @@ export const startAutomated = async (log: TestLog, definitions: Definition[]) =>
     outcomes,
     hasAutomation,
     quota: createQuota({
+      inTurn: createLocalTurns(),
       byDefault: 0,
       timeZoneOf: () => Promise.resolve('UTC'),
       sentSince: () => Promise.resolve(0),

@@ -246,6 +246,21 @@ describe('a lease', () => {
     expect(await deliverAll(quick)).toEqual([next.id])
   })
 
+  it('that is renewed is not taken over; one that was lost is not renewed', async () => {
+    const { addEndpoint, fanOut, worker, pool } = await startQueue()
+    await addEndpoint(instance)
+    const keys = [randomUUID(), randomUUID()]
+    await fanOut(keys.map((key) => incoming(instance, key)))
+    const queue = worker()
+    const lanes = await queue.claim(everything)
+    const renewed = lanes.find(({ key }) => key === keys[0])
+    await pool.query(`update webhook_lane set lease_until = now() - interval '1 second'`)
+    if (!renewed || lanes.length !== 2) throw new Error('There should be two lanes')
+    expect((await queue.renew([renewed])).kept).toEqual(new Set([renewed]))
+    expect((await worker().claim(everything)).map(({ key }) => key)).toEqual([keys[1]])
+    expect((await queue.renew(lanes)).kept).toEqual(new Set([renewed]))
+  })
+
   it('is free again when the only process starts anew', async () => {
     const { addEndpoint, fanOut, worker } = await startQueue()
     await addEndpoint(instance)

@@ -66,13 +66,17 @@ const openQueue = async () => {
 
   const addEndpoint = async (
     instanceId: string,
-    { events = null, active = true }: { events?: readonly Subscribable[] | null; active?: boolean } = {},
+    {
+      events = null,
+      active = true,
+      url = 'http://receiver.example/hook',
+    }: { events?: readonly Subscribable[] | null; active?: boolean; url?: string } = {},
   ): Promise<string> => {
     const id = randomUUID()
     await pool.query(
       `insert into webhook_endpoint (id, tenant_id, instance_id, url, secret, events, names, active, updated_at)
-       values ($1, $2, $3, 'http://receiver.example/hook', 'a secret', $4, $5, $6, now())`,
-      [id, TENANT, instanceId, JSON.stringify(events), JSON.stringify(subscribedNames(events)), active],
+       values ($1, $2, $3, $7, 'a secret', $4, $5, $6, now())`,
+      [id, TENANT, instanceId, JSON.stringify(events), JSON.stringify(subscribedNames(events)), active, url],
     )
     return id
   }
@@ -97,6 +101,7 @@ const openQueue = async () => {
   }
 
   return {
+    url: database.url,
     pool,
     clear,
     stop,

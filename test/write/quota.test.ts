@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { createLocalTurns } from '../../src/local-turns.ts'
 import { createQuota } from '../../src/write/quota.ts'
 
 const LIMIT = 5
@@ -7,6 +8,7 @@ const LIMIT = 5
 const quotaOver = (looks: readonly (readonly [waiting: number, sent: number])[]) => {
   let look = 0
   const quota = createQuota({
+    inTurn: createLocalTurns(),
     byDefault: LIMIT,
     timeZoneOf: async () => 'UTC',
     waiting: async () => looks[look]?.[0] ?? 0,

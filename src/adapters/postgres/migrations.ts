@@ -1,5 +1,6 @@
 import { Migrator, sql, type Kysely, type Migration } from 'kysely'
 import { sandboxGroupTables, sandboxTables } from '../sandbox/tables.sql.ts'
+import { counters } from './counters.sql.ts'
 import { eventLog } from './event-log.sql.ts'
 import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
@@ -40,6 +41,7 @@ const migrations: Record<string, Migration> = {
   '0009-dead-deliveries': statements(deadDeliveries),
   '0010-leases': statements(leaseTable),
   '0011-followed-log': statements(followedLog),
+  '0012-counters': statements(counters),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

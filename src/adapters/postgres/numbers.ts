@@ -11,18 +11,6 @@ const sequenceOf = (kind: NumberedKind) => `${kind}_number`
 export const numberSequences = (...kinds: readonly string[]) =>
   kinds.map((kind) => `create sequence ${kind}_number;`).join('\n')
 
-/** Tables whose `number` column shows which numbers are taken, by kind. */
-const tableOf: Record<NumberedKind, string> = {
-  tenant: 'tenant',
-  user: 'account',
-  token: 'token',
-  instance: 'instance',
-  conversation: 'conversation',
-  message: 'message',
-  contact: 'contact',
-  automation: 'automation',
-}
-
 /** Takes the numbers of one kind; under load some ahead, as many as are asked for in the time that they are good for. */
 const createTaker = (pool: Pool, kind: NumberedKind) => {
   let ahead: number[] = []
@@ -63,16 +51,20 @@ export const postgresNumbers = (pool: Pool): Numbers & { align(): Promise<void> 
   >
 
   /**
-   * Moves each sequence past the numbers that the log has already given, for a database made anew from a log. Several
-   * nodes may start at once: the second looks when the first is done, and finds nothing to move.
+   * Moves each sequence past the numbers that the log has already given, for a database made anew from a log. Other
+   * nodes may be giving numbers meanwhile: nobody takes one between the look and the move.
    */
   const align = async () => {
-    for (const kind of numberedKinds)
+    for (const kind of numberedKinds) {
+      const behind = `from highest_number given, ${sequenceOf(kind)} sequence where given.id = '${kind}'
+        and (given.number, true) > (sequence.last_value, sequence.is_called)`
+      if ((await pool.query(`select 1 ${behind}`)).rows.length === 0) continue
+      // Statements sent as one are one transaction. The first changes nothing, and locks until the end of it.
       await pool.query(
-        `begin; select pg_advisory_xact_lock(hashtext('align numbers')); select setval('${sequenceOf(kind)}', taken.number)
-         from (select max(number) as number from ${tableOf[kind]}) taken, ${sequenceOf(kind)} sequence
-         where taken.number > sequence.last_value or (taken.number = sequence.last_value and not sequence.is_called); commit`,
+        `alter sequence ${sequenceOf(kind)} owned by none;
+         select setval('${sequenceOf(kind)}', given.number) ${behind}`,
       )
+    }
   }
   return Object.assign((kind: NumberedKind) => takers[kind](), { align })
 }

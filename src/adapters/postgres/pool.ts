@@ -67,3 +67,9 @@ export const createLeasePool = (connectionString: string, onError: PoolOptions['
     { max: 2, onError },
     { connectionTimeoutMillis: LEASE_TIMEOUT_MS, query_timeout: LEASE_TIMEOUT_MS },
   )
+/** The database ends a session whose node has vanished within some 20 seconds, where the system would take hours. */
+const NOTICING_DEATH = ['tcp_keepalives_idle=10', 'tcp_keepalives_interval=3', 'tcp_keepalives_count=3']
+
+/** For turns: each of its sessions waits for one, for a bounded time, or holds one, and must not outlive its node for long. */
+export const createTurnPool = (connectionString: string, options: PoolOptions) =>
+  poolOf(connectionString, [...NOTICING_DEATH, 'lock_timeout=10s'], options)

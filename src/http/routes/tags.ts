@@ -1,13 +1,11 @@
 import { Type, type Static } from 'typebox'
 import { Conversation, tag as setTags } from '../../domain/conversation.ts'
 import { invalid, notFound } from '../../domain/errors.ts'
-import { foldText } from '../../domain/fold-text.ts'
 import { newId } from '../../domain/ids.ts'
-import { change, create, remove, Tag } from '../../domain/tag.ts'
+import { remove, Tag } from '../../domain/tag.ts'
 import { Uuid } from '../../domain/values.ts'
 import { tagsOf } from '../../projections/conversation-tags.ts'
 import { listTags, tagsAmong, type ListedTag } from '../../projections/tags.ts'
-import { createTurns } from '../../write/turns.ts'
 import { contextOf } from '../context.ts'
 import { ShownTag } from '../conversation-view.ts'
 import { GivenConversation } from '../fields.ts'
@@ -50,9 +48,7 @@ const tagView = (row: ListedTag): Static<typeof TagView> => ({
 })
 
 /** Tags of an account, and which conversation carries which. */
-export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf }: Finders) => {
-  const inTurn = createTurns()
-
+export const tagRoutes = ({ db, transact, tags, freshen }: Services, { conversationOf }: Finders) => {
   const rowOf = async (caller: Caller, id: string) => {
     const row = isUuid(id) ? (await listTags(db, caller.tenantId, id))[0] : undefined
     if (!row) throw notFound('Tag')
@@ -63,20 +59,6 @@ export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf 
     await freshen('tags')
     return tagView(await rowOf(caller, id))
   }
-
-  /** Does something that needs a name to be free; one after another in each account, each knowing those before. */
-  const withFreeName = <T>(caller: Caller, name: string, ownId: string, task: () => Promise<T>) =>
-    inTurn(caller.tenantId, async () => {
-      await freshen('tags')
-      const taken = await db
-        .selectFrom('tag')
-        .select('id')
-        .where('tenant_id', '=', caller.tenantId)
-        .where('folded_name', '=', foldText(name))
-        .executeTakeFirst()
-      if (taken && taken.id !== ownId) throw invalid('name', 'is taken by another tag')
-      return task()
-    })
 
   return [
     route({
@@ -104,9 +86,7 @@ export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf 
       async handle({ caller, body, request }) {
         const id = newId()
         const looks = { name: body.name.trim(), color: body.color.toLowerCase() }
-        await withFreeName(caller, looks.name, id, () =>
-          transact(Tag, id, create(looks, now()), contextOf(caller, request), { expectNew: true }),
-        )
+        await tags.create(id, looks, contextOf(caller, request))
         return reply(201, ok({ tag: await shown(caller, id) }, 'Tag created successfully'))
       },
     }),
@@ -133,14 +113,12 @@ export const tagRoutes = ({ db, transact, freshen }: Services, { conversationOf 
       responses: { 200: envelope(Type.Object({ tag: TagView })) },
       examples: { body: { name: 'Very Important', color: '#dc2626' } },
       async handle({ caller, params, body, request }) {
-        const { id, name } = await rowOf(caller, params.id)
+        const { id } = await rowOf(caller, params.id)
         const looks = {
           ...(body.name !== undefined && { name: body.name.trim() }),
           ...(body.color !== undefined && { color: body.color.toLowerCase() }),
         }
-        await withFreeName(caller, looks.name ?? name, id, () =>
-          transact(Tag, id, change(looks, now()), contextOf(caller, request)),
-        )
+        await tags.change(id, looks, contextOf(caller, request))
         return reply(200, ok({ tag: await shown(caller, id) }, 'Tag updated successfully'))
       },
     }),
