@@ -70,7 +70,7 @@ export const startSending = async (
     onOutcome: () => {},
     onError,
   })
-  const listener = listenerOf(receive, { id: INSTANCE, tenantId: TENANT }, randomUUID)
+  const listener = listenerOf(receive, { id: INSTANCE, tenantId: TENANT, term: 1 }, randomUUID)
   const open = () =>
     sandbox.open(INSTANCE, {
       ...listener,
