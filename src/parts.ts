@@ -91,6 +91,7 @@ const nodeOf = ({ nodeUrl, host, port }: Settings): Node => ({
 export const openParts = async (config: Config, log: Log) => {
   const { settings } = config
   const { pool, logPool, workPool, store, onError, alone, close } = await openStorage(config, log)
+  const node = nodeOf(settings)
   // What the simulated phone got is told to the log after it, which makes both durable.
   const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
@@ -112,7 +113,8 @@ export const openParts = async (config: Config, log: Log) => {
       workPool,
       store,
       bus: inProcessBus(),
-      leases: inProcessLeases(nodeOf(settings), onError),
+      leases: inProcessLeases(node, onError),
+      node,
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),

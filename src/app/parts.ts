@@ -9,7 +9,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { EventStore } from '../ports/event-store.ts'
 import type { FetchFile } from '../ports/fetch-file.ts'
 import type { Gateway } from '../ports/gateway.ts'
-import type { Leases } from '../ports/leases.ts'
+import type { Leases, Node } from '../ports/leases.ts'
 import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Post } from '../ports/post.ts'
@@ -28,6 +28,8 @@ export type Parts = {
   readonly store: EventStore
   readonly bus: Bus
   readonly leases: Leases
+  /** This process, as the other nodes know it. */
+  readonly node: Node
   readonly numbers: Numbers & { align(): Promise<void> }
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone

@@ -57,6 +57,7 @@ export const startApp = async (
     timeoutMs: settings.webhookTimeoutSeconds * 1000,
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
+  const node = { name: 'test', url: 'http://127.0.0.1' }
   const stopping = new AbortController()
   const files = guardedFetch(guard)
   const dataFolder = await mkdtemp(join(tmpdir(), 'zapini-media-'))
@@ -69,7 +70,8 @@ export const startApp = async (
     workPool,
     store,
     bus: inProcessBus(),
-    leases: inProcessLeases({ name: 'test', url: 'http://127.0.0.1' }, onError),
+    leases: inProcessLeases(node, onError),
+    node,
     numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,

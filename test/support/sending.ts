@@ -63,6 +63,7 @@ export const startSending = async (
     transact,
     load: loading(load),
     gatewayOf: () => gateway,
+    head: () => store.head(),
     waiting: async (instanceId, upTo, limit) => {
       if (!(await runner.reached(upTo, WAIT_MS))) throw new Error('The outbox is behind')
       return waitingMessages(db, instanceId, limit)
@@ -90,7 +91,7 @@ export const startSending = async (
           store,
           begin: async (head) => {
             await runner.reached(head, WAIT_MS)
-            sender.begin(head)
+            sender.begin()
             await open()
           },
           each: (event) => {
