@@ -11,6 +11,7 @@ import { composeWriting } from './app/writing.ts'
 import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createEventStreams } from './http/event-streams.ts'
+import { createForward } from './http/forward.ts'
 import { createInstanceFinder } from './http/instances.ts'
 import { createRoutes } from './http/routes/index.ts'
 import { createServer } from './http/server.ts'
@@ -22,6 +23,7 @@ import { createAskIntegration } from './reactions/ask-integration.ts'
 import { createMediaExpiry } from './reactions/expire-media.ts'
 import type { Role } from './roles.ts'
 import { createGroups } from './write/groups.ts'
+import { createOwners } from './write/owners.ts'
 
 /** While starting, read models are looked at this often. */
 const START_LOOK_MS = 200
@@ -30,7 +32,7 @@ const PURGE_MAX = 5000
 
 /** The whole program, made of the parts it is given; each file of `app/` puts one side of it together. */
 export const createApp = (parts: Parts) => {
-  const { settings, pool, workPool, store, leases, numbers, refusedUrl, log, metrics } = parts
+  const { settings, pool, workPool, store, leases, node, numbers, refusedUrl, log, metrics } = parts
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const reporter: Reporter = (part) => (error) =>
     log.error({ err: error, part }, `${part} failed; trying again`)
@@ -85,15 +87,18 @@ export const createApp = (parts: Parts) => {
     readStream: store.readStream,
     sandbox: parts.sandbox,
     gatewayOf: gateways.gatewayOf,
+    owners: createOwners({ gatewayOf: gateways.gatewayOf, leases, node, load: writing.load }),
     hasAutomation,
     freshen: waiting.freshen,
     caughtUp: waiting.caughtUp,
     refusedUrl,
     settings,
   }
+  const forwarding = createForward(node, log)
   const http = createServer({
     routes: createRoutes(services, instances),
     authenticate: authentication.authenticate,
+    forward: forwarding.forward,
     freshen: (names) => waiting.freshen(...names),
     infrastructure: {
       ready: async () => {
@@ -158,7 +163,7 @@ export const createApp = (parts: Parts) => {
     // Everything that works by itself listens to this one signal.
     setMaxListeners(0, signal)
     const prepared = Promise.all([readModels.prepare(), parts.alone && queue.releaseAll()])
-    const stopped = prepared.then(() => Promise.all(work(signal)))
+    const stopped = prepared.then(() => Promise.all(work(signal))).finally(forwarding.close)
     return { ready: prepared.then(() => becomeReady(signal)), stopped }
   }
 

@@ -8,6 +8,7 @@ import type { Metrics } from '../metrics.ts'
 import type { ReadModel } from '../projections/read-models.ts'
 import { endpoint, type Authenticate, type EndpointParts, type State } from './endpoint.ts'
 import { answerTo } from './errors.ts'
+import { isForwarded, type Forward } from './forward.ts'
 import {
   documentationRoutes,
   infrastructureRoutes,
@@ -25,6 +26,7 @@ export type ServerSettings = Pick<
   | 'publicUrl'
   | 'rateLimitRequests'
   | 'rateLimitWindowSeconds'
+  | 'roles'
   | 'trustProxy'
 > & {
   readonly version: string
@@ -37,6 +39,8 @@ export type ServerParts = {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
   readonly infrastructure: Infrastructure
+  /** For what can be done only at another node. */
+  readonly forward: Forward
   /** Waits, within bounds, until read models know everything written so far. */
   readonly freshen?: (names: readonly ReadModel[]) => Promise<void>
   readonly settings: ServerSettings
@@ -59,6 +63,7 @@ export const createServer = (parts: ServerParts): Koa<State> => {
     isOperator: operatorCheck(operatorToken),
     freshen: parts.freshen ?? (() => Promise.resolve()),
     limits: createRateLimits(settings),
+    forward: parts.forward,
     body: {
       bodyLimitBytes: settings.bodyLimitBytes,
       bodyTimeoutMs: settings.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
@@ -76,6 +81,7 @@ export const createServer = (parts: ServerParts): Koa<State> => {
   app.use(observe(log, metrics))
   app.use(answerErrors(log))
   app.use(stripPrefix)
+  if (!settings.roles.includes('api')) app.use(serveOnlyOtherNodes(routes))
   app.use(serveRoutes(routers))
   app.use(refuseUnknown(routers))
   return app
@@ -143,7 +149,7 @@ const observe =
     const startedAt = performance.now()
     await next()
     const durationMs = performance.now() - startedAt
-    const { requestId, route, caller, code } = ctx.state
+    const { requestId, route, caller, code, forwardedTo } = ctx.state
     metrics.httpRequest(ctx.method, route?.path ?? 'unknown', ctx.status, durationMs / 1000)
     log[route?.tag === serviceTag ? 'debug' : 'info'](
       {
@@ -155,6 +161,7 @@ const observe =
         tenant_id: caller?.tenantId,
         token_id: caller?.tokenId,
         code,
+        forwarded_to: forwardedTo,
       },
       'request',
     )
@@ -179,6 +186,18 @@ const answerErrors =
 const stripPrefix: Middleware<State> = (ctx, next) => {
   if (ctx.path.startsWith(`${PREFIX}/`)) ctx.path = ctx.path.slice(PREFIX.length)
   return next()
+}
+
+/** Beside what is about the node itself, a node without the role `api` answers what another node passed on. */
+const serveOnlyOtherNodes = (routes: readonly Route[]): Middleware<State> => {
+  const ofNode = new Set(routes.filter(({ tag }) => tag === serviceTag).map(({ path }) => firstSegment(path)))
+  return (ctx, next) => {
+    if (ofNode.has(firstSegment(ctx.path)) || isForwarded(ctx)) return next()
+    throw new Refusal(
+      'UNAVAILABLE',
+      'This node does not serve the API: its ROLES do not have "api". Ask a node that has it.',
+    )
+  }
 }
 
 const skip = (_ctx: unknown, next: Next) => next()

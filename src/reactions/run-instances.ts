@@ -4,7 +4,7 @@ import { Instance, type Provider } from '../domain/instance.ts'
 import type { Recorded } from '../ports/event-store.ts'
 import type { Gateway, GatewayListener } from '../ports/gateway.ts'
 import type { Lease, Leases } from '../ports/leases.ts'
-import { leaseOf, type Claim } from '../write/claim.ts'
+import { leaseOf, type Claim } from '../write/owners.ts'
 import type { Load } from '../write/transact.ts'
 
 type InstanceRef = { readonly id: string; readonly tenantId: string }

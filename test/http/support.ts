@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import { Type } from 'typebox'
 import { Refusal } from '../../src/domain/errors.ts'
+import { createForward } from '../../src/http/forward.ts'
 import { envelope, ok } from '../../src/http/format.ts'
 import { instanceTokenPermissions, rolePermissions } from '../../src/http/permissions.ts'
 import { rawText, reply, route, type Caller, type Route } from '../../src/http/route.ts'
@@ -155,6 +156,7 @@ export const toySettings: ServerSettings = {
   rateLimitRequests: 0,
   rateLimitWindowSeconds: 900,
   publicPages: ['docs', 'metrics'],
+  roles: ['api'],
   trustProxy: false,
   validateResponses: true,
 }
@@ -171,6 +173,8 @@ export const startToys = async ({ settings, ...changes }: Changes = {}) => {
     },
   })
   const metrics = createMetrics()
+  const log = createLog('info', destination)
+  const forwarding = createForward({ name: 'toys', url: 'http://127.0.0.1' }, log)
   const app = createServer({
     routes: toyRoutes(),
     authenticate: async (_route, request) =>
@@ -179,7 +183,8 @@ export const startToys = async ({ settings, ...changes }: Changes = {}) => {
         : callers[request.header('authorization') ?? ''],
     infrastructure: { ready: async () => ({ ready: true, body: {} }), metrics: () => metrics.exposition() },
     operatorToken,
-    log: createLog('info', destination),
+    forward: forwarding.forward,
+    log,
     metrics,
     ...changes,
     settings: { ...toySettings, ...settings },
@@ -203,6 +208,7 @@ export const startToys = async ({ settings, ...changes }: Changes = {}) => {
       }),
     async stop() {
       server.closeAllConnections()
+      await forwarding.close()
       await new Promise((resolve) => server.close(resolve))
     },
   }
