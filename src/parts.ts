@@ -12,9 +12,10 @@ import { guardedFetch } from './adapters/outbound/fetch-file.ts'
 import { guardedPost } from './adapters/outbound/post.ts'
 import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgres/embedded.ts'
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
+import { postgresLeases } from './adapters/postgres/leases.ts'
 import { migrate } from './adapters/postgres/migrations.ts'
 import { postgresNumbers } from './adapters/postgres/numbers.ts'
-import { createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
+import { createLeasePool, createLogPool, createPool, createWorkPool } from './adapters/postgres/pool.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config, Settings } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
@@ -49,6 +50,7 @@ export const openStorage = async (
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError })
   const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError })
+  const leasePool = createLeasePool(url, onError)
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
   const store = postgresEventStore(logPool, onError, { alone })
@@ -56,12 +58,13 @@ export const openStorage = async (
     pool,
     logPool,
     workPool,
+    leasePool,
     store,
     onError,
     alone,
     close: async () => {
       await store.close()
-      await Promise.all([pool.end(), logPool.end(), workPool.end()])
+      await Promise.all([pool.end(), logPool.end(), workPool.end(), leasePool.end()])
       await embedded?.stop()
     },
   }
@@ -90,8 +93,10 @@ const nodeOf = ({ nodeUrl, host, port }: Settings): Node => ({
 /** The real parts of the application, as the configuration chooses them, and how to close them again. */
 export const openParts = async (config: Config, log: Log) => {
   const { settings } = config
-  const { pool, logPool, workPool, store, onError, alone, close } = await openStorage(config, log)
+  const { pool, logPool, workPool, leasePool, store, onError, alone, close } = await openStorage(config, log)
   const node = nodeOf(settings)
+  const onLeaseError = (error: unknown) =>
+    log.error({ err: error, part: 'leases' }, 'work under a lease was interrupted; trying again')
   // What the simulated phone got is told to the log after it, which makes both durable.
   const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
@@ -113,8 +118,8 @@ export const openParts = async (config: Config, log: Log) => {
       workPool,
       store,
       bus: inProcessBus(),
-      leases: inProcessLeases(node, onError),
       node,
+      leases: alone ? inProcessLeases(node, onLeaseError) : postgresLeases(leasePool, node, onLeaseError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
       ...(settings.sandbox && { sandbox }),

@@ -27,9 +27,9 @@ export type Parts = {
   readonly workPool: Pool
   readonly store: EventStore
   readonly bus: Bus
-  readonly leases: Leases
   /** This process, as the other nodes know it. */
   readonly node: Node
+  readonly leases: Leases
   readonly numbers: Numbers & { align(): Promise<void> }
   readonly gateways: { readonly [P in Provider]: Gateway }
   readonly sandbox?: SandboxPhone

@@ -57,8 +57,8 @@ export const startApp = async (
     timeoutMs: settings.webhookTimeoutSeconds * 1000,
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
-  const node = { name: 'test', url: 'http://127.0.0.1' }
   const stopping = new AbortController()
+  const node = { name: 'test', url: 'http://127.0.0.1' }
   const files = guardedFetch(guard)
   const dataFolder = await mkdtemp(join(tmpdir(), 'zapini-media-'))
   const [mediaFolder, spoolFolder] = [join(dataFolder, 'media'), join(dataFolder, 'incoming')]
@@ -70,8 +70,8 @@ export const startApp = async (
     workPool,
     store,
     bus: inProcessBus(),
-    leases: inProcessLeases(node, onError),
     node,
+    leases: inProcessLeases(node, onError),
     numbers: postgresNumbers(logPool),
     gateways: { sandbox },
     sandbox,

@@ -3,25 +3,31 @@ import type { Leases, Node } from '../../ports/leases.ts'
 
 const RETRY_MS = 500
 
-/** The leases of a node that is alone: it holds them all. */
+/** The leases of a node that is alone: it holds whatever it wants, those of one name one after the other. */
 export const inProcessLeases = (node: Node, onError: (error: unknown) => void): Leases => {
-  const held = new Set<string>()
-  return {
-    hold: async (name, work, signal) => {
-      while (!signal.aborted) {
-        held.add(name)
-        try {
-          await work({ name, term: 1, signal })
-          return
-        } catch (error) {
-          if (signal.aborted) return
-          onError(error)
-          await sleep(RETRY_MS, undefined, { signal }).catch(() => {})
-        } finally {
-          held.delete(name)
-        }
+  /** The last work under each name; the next waits for its end. */
+  const last = new Map<string, Promise<void>>()
+
+  const workOn: Leases['hold'] = async (name, work, signal) => {
+    while (!signal.aborted) {
+      try {
+        await work({ name, term: 1, signal })
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        onError(error)
+        await sleep(RETRY_MS, undefined, { signal }).catch(() => {})
       }
-    },
-    holderOf: (name) => Promise.resolve(held.has(name) ? node : undefined),
+    }
   }
+
+  const hold: Leases['hold'] = (name, work, signal) => {
+    const before = last.get(name)
+    const own = before ? before.then(() => workOn(name, work, signal)) : workOn(name, work, signal)
+    last.set(name, own)
+    return own.finally(() => {
+      if (last.get(name) === own) last.delete(name)
+    })
+  }
+  return { hold, holderOf: (name) => Promise.resolve(last.has(name) ? node : undefined) }
 }

@@ -1,6 +1,7 @@
 import { Migrator, sql, type Kysely, type Migration } from 'kysely'
 import { sandboxGroupTables, sandboxTables } from '../sandbox/tables.sql.ts'
 import { eventLog } from './event-log.sql.ts'
+import { leaseTable } from './lease-table.ts'
 import { numberSequences } from './numbers.ts'
 import { deadDeliveries, webhookQueue } from './webhook-queue.sql.ts'
 
@@ -36,6 +37,7 @@ const migrations: Record<string, Migration> = {
   '0007-numbers': statements(numberSequences('contact', 'automation')),
   '0008-sandbox-groups': statements(sandboxGroupTables),
   '0009-dead-deliveries': statements(deadDeliveries),
+  '0010-leases': statements(leaseTable),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

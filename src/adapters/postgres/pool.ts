@@ -10,7 +10,12 @@ type PoolOptions = {
   readonly onError: (error: Error) => void
 }
 
-const poolOf = (connectionString: string, settings: readonly string[], { max, onError }: PoolOptions) => {
+const poolOf = (
+  connectionString: string,
+  settings: readonly string[],
+  { max, onError }: PoolOptions,
+  limits: Pick<pg.PoolConfig, 'connectionTimeoutMillis' | 'query_timeout'> = {},
+) => {
   const pool = new pg.Pool({
     connectionString,
     max,
@@ -18,6 +23,7 @@ const poolOf = (connectionString: string, settings: readonly string[], { max, on
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 0,
     application_name: 'zapini',
+    ...limits,
     ...(settings.length > 0 && { options: settings.map((setting) => `-c ${setting}`).join(' ') }),
   })
   // An idle connection that breaks is replaced by the pool; without a listener the error would end the process.
@@ -47,3 +53,15 @@ export const createLogPool = (connectionString: string, options: PoolOptions) =>
  */
 export const createWorkPool = (connectionString: string, options: PoolOptions) =>
   poolOf(connectionString, [...PLAN_ONCE, RELAXED], options)
+
+/** What hangs is given up, and tried again over another connection, before a lease can run out of it. */
+const LEASE_TIMEOUT_MS = 1500
+
+/** For leases: one connection for what is renewed and taken, one for questions who holds what. */
+export const createLeasePool = (connectionString: string, onError: PoolOptions['onError']) =>
+  poolOf(
+    connectionString,
+    [`statement_timeout=${LEASE_TIMEOUT_MS}`],
+    { max: 2, onError },
+    { connectionTimeoutMillis: LEASE_TIMEOUT_MS, query_timeout: LEASE_TIMEOUT_MS },
+  )
