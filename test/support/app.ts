@@ -18,7 +18,7 @@ import type { Parts } from '../../src/app/parts.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
-import { login } from './client.ts'
+import { createClient, login } from './client.ts'
 import { createTestDatabase } from './database.ts'
 
 export const ADMIN = { email: 'admin@example.com', password: 'a long password' }
@@ -95,7 +95,8 @@ export const startApp = async (
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await ready
-  const admin = await login(url, ADMIN.email, ADMIN.password)
+  const servesApi = settings.roles.includes('api')
+  const admin = servesApi ? await login(url, ADMIN.email, ADMIN.password) : createClient(url)
 
   /** Stops it as a restart would: its database stays. */
   const leave = async () => {
