@@ -182,14 +182,14 @@ describe('when a node loses the lease', () => {
 
   it('and the leases are counted anew, the log counts on', async () => {
     const past = await one.store.readStream(lease())
-    const assigned = { node: 'of before', term: 7, at: new Date().toISOString() }
+    const assigned = { node: 'of before', term: 5000, at: new Date().toISOString() }
     const { tenant } = past[0]?.meta ?? { tenant: '' }
     await one.store.append(lease(), past.length - 1, [
       toAppend({ type: 'InstanceAssigned', data: assigned }, { tenant }),
     ])
     const { before: old, after } = await move()
     await connectedAt(after)
-    expect((await events()).at(-1)).toMatchObject({ node: after.node.name, term: 8 })
+    expect((await events()).at(-1)).toMatchObject({ node: after.node.name, term: 5001 })
     await phone(after.admin, 'disconnect')
     expect((await events()).at(-1)).toMatchObject({ type: 'InstanceDisconnected', status: 'offline' })
     old.wake()
@@ -225,9 +225,9 @@ describe('nodes that come and go', () => {
     first.take(lease())
     await eventually(async () => expect(await isConnected(first)).toBe(false))
     for (const text of ['a', 'b', 'c'])
-      expect((await send(first.admin, MARIA, text)).body.data.status).toBe('queued')
+      expect((await send(first.admin, MARIA, text)).body.status).toBe('queued')
     const second = await startOn(own, 'second', 'api,projector,gateway')
-    expect((await send(second.admin, MARIA, 'd')).body.data.status).toBe('sent')
+    expect((await send(second.admin, MARIA, 'd')).body.status).toBe('sent')
     const rows = () => second.pool.query('select times_received, content from sandbox_outbox order by seq')
     expect((await rows()).rows).toEqual(
       ['a', 'b', 'c', 'd'].map((text) => ({ times_received: 1, content: { kind: 'text', text } })),
@@ -254,7 +254,7 @@ describe('nodes that come and go', () => {
     const api = await startOn(own, 'api', 'api,projector,relay')
     const gateway = await startOn(own, 'gateway', 'projector,gateway')
     instance = await createConnectedInstance(api.admin)
-    expect((await send(api.admin, MARIA, 'hi')).body.data.status).toBe('sent')
+    expect((await send(api.admin, MARIA, 'hi')).body.status).toBe('sent')
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
     expect((await fetch(`${gateway.url}/instances`)).status).toBe(503)
     await gateway.leave()
