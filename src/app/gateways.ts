@@ -49,6 +49,7 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
     transact,
     load,
     gatewayOf: instanceRunner.gatewayOf,
+    isOwner: instanceRunner.isOwner,
     head: store.head,
     waiting: async (instanceId, upTo, limit) => {
       await waiting.mustKnow(upTo, 'outbox')

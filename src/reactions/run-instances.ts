@@ -28,7 +28,10 @@ export const createInstanceRunner = (parts: Parts) => {
   const { gateways, leases, load, claim, listenerOf, onEnded } = parts
   /** What this node holds the lease of, or waits for. */
   const candidacies = new Map<string, { readonly news: News; readonly ended: Promise<void> }>()
-  const sessions = new Map<string, { readonly gateway: Gateway; readonly lease: Lease }>()
+  const sessions = new Map<
+    string,
+    { readonly gateway: Gateway; readonly lease: Lease; readonly term: number }
+  >()
 
   /** The work of a lease: opens and closes the session as is wanted, until it is wanted no more or the lease is lost. */
   const runSession = async (instance: InstanceRef, news: News, lease: Lease) => {
@@ -44,7 +47,7 @@ export const createInstanceRunner = (parts: Parts) => {
         if (isInterrupted || !state.wanted) await gateway?.close(id, { forget: !state.exists })
         if (!state.wanted || !gateway) return
         term ??= await claim(instance, lease)
-        sessions.set(id, { gateway, lease })
+        sessions.set(id, { gateway, lease, term })
         if (!lease.signal.aborted) await gateway.open(id, listenerOf({ ...instance, term }))
       }
     } finally {
@@ -71,6 +74,12 @@ export const createInstanceRunner = (parts: Parts) => {
     candidacies.set(instance.id, { news, ended: stand(instance, news, signal) })
   }
 
+  /** The session of an instance that this node has. */
+  const sessionOf = (instanceId: string) => {
+    const session = sessions.get(instanceId)
+    return session?.lease.signal.aborted ? undefined : session
+  }
+
   return {
     /** Looks at how things stand: those that are wanted, and those that were. */
     begin: (wanted: readonly InstanceRef[], signal: AbortSignal) => {
@@ -85,9 +94,11 @@ export const createInstanceRunner = (parts: Parts) => {
     /** Resolves after the signal, once every session is closed and every lease given back. */
     ended: () => Promise.all([...candidacies.values()].map(({ ended }) => ended)),
     /** The gateway of an instance whose session is here. */
-    gatewayOf: (instanceId: string): Gateway | undefined => {
-      const session = sessions.get(instanceId)
-      return session?.lease.signal.aborted ? undefined : session?.gateway
+    gatewayOf: (instanceId: string): Gateway | undefined => sessionOf(instanceId)?.gateway,
+    /** Whether the session is here, and the log knows of nobody who took over since. */
+    isOwner: async (instanceId: string): Promise<boolean> => {
+      const { state } = await load(Instance, instanceId)
+      return state.term === sessionOf(instanceId)?.term
     },
   }
 }

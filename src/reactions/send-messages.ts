@@ -21,6 +21,8 @@ type Parts = {
   readonly load: Load
   /** The gateway of an instance whose session is at this node. */
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
+  /** Whether this node still has the session of an instance, as the log knows it. */
+  readonly isOwner: (instanceId: string) => Promise<boolean>
   /** End of the log. */
   readonly head: () => Promise<Position>
   /** The oldest waiting messages of an instance, from a to-do list that knows everything up to a position. */
@@ -80,10 +82,11 @@ export const createSender = (parts: Parts) => {
       if (!gateway?.connected(instanceId)) return undefined
       const outcome = await gateway.send({ instanceId, whatsappId, chat, content })
       if (outcome.kind === 'sent') return outcome
-      // Only the node that has the session gives a message up.
-      if (gatewayOf(instanceId) !== gateway) return undefined
-      if (outcome.kind === 'refused') return outcome
-      if (attempt === ATTEMPT_MAX) return { kind: 'refused', reason: outcome.reason } as const
+      if (outcome.kind === 'refused' || attempt === ATTEMPT_MAX) {
+        // Who was overtaken does not give up what the next owner can send.
+        const isOwner = await parts.isOwner(instanceId)
+        return isOwner ? ({ kind: 'refused', reason: outcome.reason } as const) : undefined
+      }
       await sleep(RETRY_MIN_MS * 2 ** (attempt - 1))
     }
   }

@@ -158,6 +158,18 @@ describe('when a node loses the lease', () => {
     stopped.wake()
   })
 
+  it('and does not notice, it cannot give up what the new owner sends', async () => {
+    const { before: stopped, after } = await move(false)
+    await connectedAt(after)
+    const failure = { outcome: 'refuse', times: 100, reason: 'not on WhatsApp' }
+    expect((await phone(stopped.admin, 'failures', failure)).status).toBe(200)
+    const slow = { outcome: 'slow', times: 100, delay_ms: 500 }
+    expect((await phone(after.admin, 'failures', slow)).status).toBe(200)
+    for (const text of ['a', 'b'])
+      expect(await send(after.admin, MARIA, text)).toMatchObject({ status: 200, body: { status: 'sent' } })
+    stopped.wake()
+  })
+
   it('messages go out once and in order, however often the session moves', async () => {
     const texts = Array.from({ length: 40 }, (_, n) => `m${n}`)
     for (const [n, text] of texts.entries()) {

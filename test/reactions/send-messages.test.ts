@@ -237,6 +237,7 @@ test('a message that was sent from the to-do list is not sent again when the log
     transact,
     load,
     gatewayOf: () => gateway,
+    isOwner: () => Promise.resolve(true),
     head: () => store.head(),
     waiting: async () => {
       const { state } = await load(Message, early.row.id)

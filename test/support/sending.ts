@@ -63,6 +63,7 @@ export const startSending = async (
     transact,
     load: loading(load),
     gatewayOf: () => gateway,
+    isOwner: () => Promise.resolve(true),
     head: () => store.head(),
     waiting: async (instanceId, upTo, limit) => {
       if (!(await runner.reached(upTo, WAIT_MS))) throw new Error('The outbox is behind')

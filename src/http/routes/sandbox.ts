@@ -208,7 +208,8 @@ export const sandboxRoutes = ({ sandbox, resolveInstance }: Parts): readonly Rou
     path: path('failures'),
     operationId: 'scriptSandboxFailure',
     summary: 'Script failures of the next sends',
-    description: 'Used up in the order given; what is left is forgotten when the session closes.',
+    description:
+      'Used up in the order given; what is left is forgotten when the session closes, or moves to another node.',
     body: FailureBody,
     successDescription: 'The next sends will end like this.',
     responses: {
