@@ -2,13 +2,14 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, PostgresDialect } from 'kysely'
 import { composeGateways } from './app/gateways.ts'
+import { rememberHolding } from './app/holding.ts'
 import type { Parts, Reporter } from './app/parts.ts'
 import { composeReactions } from './app/reactions.ts'
 import { createStanding } from './app/standing.ts'
+import { createStart } from './app/start.ts'
 import { createWaiting } from './app/waiting.ts'
 import { composeWebhooks } from './app/webhooks.ts'
 import { composeWriting } from './app/writing.ts'
-import { ensureFirstAccount } from './first-account.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createEventStreams } from './http/event-streams.ts'
 import { createForward } from './http/forward.ts'
@@ -25,14 +26,14 @@ import type { Role } from './roles.ts'
 import { createGroups } from './write/groups.ts'
 import { createOwners } from './write/owners.ts'
 
-/** While starting, read models are looked at this often. */
-const START_LOOK_MS = 200
 const PURGE_EVERY_MS = 60_000
 const PURGE_MAX = 5000
 
 /** The whole program, made of the parts it is given; each file of `app/` puts one side of it together. */
-export const createApp = (parts: Parts) => {
-  const { settings, pool, workPool, store, leases, node, numbers, refusedUrl, log, metrics } = parts
+export const createApp = (given: Parts) => {
+  const { leases, holding } = rememberHolding(given.leases)
+  const parts: Parts = { ...given, leases }
+  const { settings, pool, workPool, store, node, numbers, refusedUrl, log, metrics } = parts
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const reporter: Reporter = (part) => (error) =>
     log.error({ err: error, part }, `${part} failed; trying again`)
@@ -66,6 +67,9 @@ export const createApp = (parts: Parts) => {
     reactions,
     deliveries,
     metrics,
+    node: parts.node,
+    roles: settings.roles,
+    holding,
     isReady: () => isReady,
   })
   const services = {
@@ -124,19 +128,9 @@ export const createApp = (parts: Parts) => {
     }
   }
 
+  const untilReady = createStart({ parts, db, readModels, waiting, accounts: writing.accounts })
   const becomeReady = async (signal: AbortSignal) => {
-    const head = await store.head()
-    // One that has stopped holds up nothing else, so the start does not wait for it.
-    while (readModels.status().some(({ state, position }) => state !== 'stopped' && position < head)) {
-      signal.throwIfAborted()
-      await readModels.reached(head, START_LOOK_MS, ...readModels.names)
-    }
-    await numbers.align()
-    const knowsAccounts = await readModels.reached(head, START_LOOK_MS, 'tenants', 'accounts')
-    const login = knowsAccounts
-      ? await ensureFirstAccount(db, writing.accounts, parts.firstAccount)
-      : undefined
-    if (login) await waiting.mustReach(login.position, signal, 'tenants', 'accounts')
+    const login = await untilReady(signal)
     isReady = true
     return login
   }
@@ -148,6 +142,7 @@ export const createApp = (parts: Parts) => {
       leases.hold(name, (lease) => run(lease.signal), signal)
     return [
       writing.outcomes.run(signal),
+      ...(parts.alone ? [] : [readModels.share(signal)]),
       ...(isA('projector') ? [alone('projector', readModels.run)] : []),
       ...(isA('relay') ? [...reactions.map(({ name, run }) => alone(name, run)), alone('purge', purge)] : []),
       ...(isA('webhooks') ? [parts.bus.run(signal), deliverer.run(signal)] : []),

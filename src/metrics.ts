@@ -34,6 +34,12 @@ export const createMetrics = () => {
     labelNames: ['projection', 'state'],
     registers,
   })
+  const held = new Gauge({
+    name: 'zapini_leases_held',
+    help: 'Leases that this node holds: one for each kind of work, and `instance` for the WhatsApp sessions.',
+    labelNames: ['lease'],
+    registers,
+  })
   const attempts = new Counter({
     name: 'zapini_webhook_attempts_total',
     help: 'Webhook delivery attempts by outcome.',
@@ -71,6 +77,15 @@ export const createMetrics = () => {
     /** `log` for the end of the log. */
     projectionPosition(projection: string, position: bigint) {
       positions.set({ projection }, Number(position))
+    },
+    /** Of what another node does by now. */
+    forgetPosition(projection: string) {
+      positions.remove({ projection })
+    },
+    /** How many of each kind. */
+    leasesHeld(counts: Readonly<Record<string, number>>) {
+      held.reset()
+      for (const [lease, count] of Object.entries(counts)) held.set({ lease }, count)
     },
     projectionState(projection: string, current: (typeof projectionStates)[number]) {
       for (const state of projectionStates) states.set({ projection, state }, state === current ? 1 : 0)

@@ -70,9 +70,10 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const running = new AbortController()
   const { ready, stopped } = app.start(running.signal)
   const url = await listen(server, settings.host, settings.port)
-  process.stdout.write(welcome(url, await ready))
-
-  await Promise.race([untilAborted(stop), stopped])
+  const greeted = ready.then((login) => void process.stdout.write(welcome(url, login)))
+  // A stop need not wait for the start, which may wait for another node.
+  await Promise.race([greeted.then(() => untilAborted(stop)), untilAborted(stop), stopped])
+  greeted.catch(() => {})
   const closed = new Promise((done) => server.close(done))
   server.closeIdleConnections()
   setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref()

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Refusal } from '../domain/errors.ts'
 import type { EventStore, Position } from '../ports/event-store.ts'
-import type { createReadModels, ReadModel } from '../projections/read-models.ts'
+import type { ReadModel, ReadModels } from '../projections/read-models.ts'
 
 /** How long a request waits for the read models to know what it wrote. */
 const CATCH_UP_MS = 2000
 const MUST_KNOW_MS = 30_000
 
 /** The ways in which others wait for read models. */
-export const createWaiting = (store: EventStore, readModels: ReturnType<typeof createReadModels>) => {
+export const createWaiting = (store: EventStore, readModels: ReadModels) => {
   /** Until they know a position, or for as long as a request may wait. */
   const caughtUp = async (position: Position, ...names: ReadModel[]) => {
     await readModels.reached(position, CATCH_UP_MS, ...names)

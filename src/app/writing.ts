@@ -28,12 +28,12 @@ type Given = {
 
 /** Everything that writes: each goes through `transact`, the one door. */
 export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: Given) => {
-  const { settings, store, numbers, metrics, mediaStore, spoolFolder, fetchFile } = parts
+  const { settings, store, numbers, metrics, mediaStore, spoolFolder, fetchFile, alone } = parts
   const { mustKnowAll } = waiting
   const { transact, load, recall } = createTransact(store, (category, events) =>
     metrics.eventsAppended(category, events),
   )
-  const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
+  const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation, alone })
   const outcomes = createOutcomes(store, reporter('outcomes'))
   const quota = createQuota({
     byDefault: settings.dailyMessageLimit,

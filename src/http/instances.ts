@@ -23,16 +23,19 @@ export const isSerial = (text: string) => serial.test(text)
 /** Finds instances by UUID or number and remembers them; `forget` is for when instances have changed. */
 export const createInstanceFinder = (db: Kysely<Database>) => {
   const known = new LRUCache<string, InstanceRef>({ max: KEPT, ttl: BELIEVED_MS })
+  /** Counts the calls of `forget`: what was looked up before one of them is out of date. */
+  let generation = 0
   const query = db.selectFrom('instance').select(['id', 'number', 'tenant_id', 'provider', 'hook_secret'])
 
   const find: FindInstance = async (ref) => {
     const remembered = known.get(ref)
     if (remembered) return remembered
     if (!isUuid(ref) && !isSerial(ref)) return undefined
+    const since = generation
     const found = await (
       isUuid(ref) ? query.where('id', '=', ref.toLowerCase()) : query.where('number', '=', Number(ref))
     ).executeTakeFirst()
-    if (found) known.set(ref, found)
+    if (found && since === generation) known.set(ref, found)
     return found
   }
 
@@ -67,6 +70,10 @@ export const createInstanceFinder = (db: Kysely<Database>) => {
     )
   }
 
-  return { find, ofCaller, only, meant, forget: () => known.clear() }
+  const forget = () => {
+    generation++
+    known.clear()
+  }
+  return { find, ofCaller, only, meant, forget }
 }
 export type Instances = ReturnType<typeof createInstanceFinder>

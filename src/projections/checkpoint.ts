@@ -2,6 +2,20 @@ import type { Pool, PoolClient } from 'pg'
 import { START, type Position } from '../ports/event-store.ts'
 import { createTable, type Projection } from './projection.ts'
 
+/** How far tables are that were made by the present version of their projections. */
+export const readCheckpoints = async (
+  pool: Pool,
+  wanted: readonly { readonly name: string; readonly version: number }[],
+): Promise<ReadonlyMap<string, Position>> => {
+  const { rows } = await pool.query<{ name: string; position: string }>({
+    name: 'read-checkpoints',
+    text: `select name, c.position::text from checkpoint c
+           join unnest($1::text[], $2::integer[]) w(name, version) using (name, version)`,
+    values: [wanted.map(({ name }) => name), wanted.map(({ version }) => version)],
+  })
+  return new Map(rows.map(({ name, position }) => [name, BigInt(position)]))
+}
+
 export const readCheckpoint = async (client: Pool | PoolClient, name: string): Promise<Position> => {
   const text = 'select position::text from checkpoint where name = $1'
   const { rows } = await client.query<{ position: string }>(text, [name])
@@ -10,18 +24,23 @@ export const readCheckpoint = async (client: Pool | PoolClient, name: string): P
 
 /**
  * Makes sure that the table of a projection is there in its present version. A table that is missing, or was made by
- * another version, is made anew, empty, with the checkpoint at the start of the log.
+ * another version, is made anew, empty, with the checkpoint at the start of the log. Without `remake` one of another
+ * version is left as it is.
  */
-export const ensureTable = async <Row extends object>(pool: Pool, projection: Projection<Row>) => {
+export const ensureTable = async <Row extends object>(
+  pool: Pool,
+  projection: Projection<Row>,
+  { remake = true }: { readonly remake?: boolean } = {},
+) => {
   const { name, version } = projection
   const client = await pool.connect()
   try {
     await client.query('begin')
     await client.query('select pg_advisory_xact_lock(hashtext($1))', [`projection ${name}`])
     const { rows } = await client.query<{ present: boolean }>(
-      `select exists (select 1 from checkpoint where name = $1 and version = $2)
+      `select exists (select 1 from checkpoint where name = $1 and (version = $2 or not $3))
               and to_regclass('public.' || $1) is not null as present`,
-      [name, version],
+      [name, version, remake],
     )
     if (!rows[0]?.present) {
       await client.query(`drop table if exists public.${name}`)

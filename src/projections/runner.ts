@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { START, type EventStore, type Position } from '../ports/event-store.ts'
+import { START, type EventStore } from '../ports/event-store.ts'
 import { ensureTable, readCheckpoint } from './checkpoint.ts'
 import { applyChanges, keysOf, pendingChanges, segmentsOf, UnreadableEvent, type Segment } from './fold.ts'
+import type { Mark } from './mark.ts'
 import type { Projection } from './projection.ts'
 import { CheckpointMoved, projectionTable } from './table.ts'
 
@@ -20,23 +21,11 @@ const BEHIND = 250
 /** Events that do not concern a projection move its stored checkpoint only now and then. */
 const IDLE_SAVE_MS = 1000
 
-export type ProjectionState = {
-  readonly name: string
-  readonly state: 'starting' | 'running' | 'stopped'
-  /** Everything up to here is in the table. */
-  readonly position: Position
-  /** Why it stopped, for people. */
-  readonly error?: string
-}
-
 export type ProjectionRunner = {
   readonly name: string
-  status(): ProjectionState
-  /** Makes the table if it is not there in its present version. */
+  /** Makes the table if it is not there; one of another version is for whoever keeps it to make anew. */
   prepare(): Promise<void>
-  /** Resolves true once the table knows everything up to a position, false after the time-out or when stopped. */
-  reached(position: Position, timeoutMs: number): Promise<boolean>
-  /** Runs until the signal. */
+  /** Keeps the table until the signal. */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -44,35 +33,20 @@ type Options<Row extends object> = {
   readonly pool: Pool
   readonly store: EventStore
   readonly projection: Projection<Row>
-  /** Called after rows changed. */
-  readonly onChanged?: () => void
+  /** Says how far the table is. */
+  readonly mark: Mark
   readonly onError: (error: unknown) => void
 }
 
 /** Keeps one read model up to date: folds batches in memory, writes rows and checkpoint in one statement. */
 export const createProjectionRunner = <Row extends object>(options: Options<Row>): ProjectionRunner => {
-  const { pool, store, projection, onChanged, onError } = options
+  const { pool, store, projection, mark, onError } = options
   const { name, restMs = REST_MS } = projection
-  let status: ProjectionState = { name, state: 'starting', position: START }
-  let endRest = () => {}
-  let waiters: { position: Position; resolve: () => void }[] = []
-
-  const moveTo = (position: Position) => {
-    status = { name, state: 'running', position }
-    if (waiters.length === 0) return
-    const ready = waiters.filter((waiter) => waiter.position <= position)
-    waiters = waiters.filter((waiter) => waiter.position > position)
-    for (const { resolve } of ready) resolve()
-  }
 
   /** Lets events gather, as long as nobody waits for them. */
   const rest = async (signal: AbortSignal) => {
     await sleep(REST_MIN_MS, undefined, { signal }).catch(() => {})
-    if (waiters.length > 0 || signal.aborted) return
-    await new Promise<void>((done) => {
-      const timer = setTimeout(done, restMs)
-      endRest = () => (clearTimeout(timer), done())
-    })
+    if (!signal.aborted) await mark.rest(restMs)
   }
 
   const follow = async (signal: AbortSignal) => {
@@ -84,7 +58,7 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
       empty: saved === START,
     })
     let savedAt = Date.now()
-    moveTo(saved)
+    mark.moveTo(saved, saved !== mark.state().position)
 
     const apply = async ({ events, sweep }: Segment) => {
       const last = events.at(-1)?.position ?? saved
@@ -96,13 +70,13 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
         saved = last
         savedAt = Date.now()
       }
-      if (hasChanged) onChanged?.()
-      moveTo(last)
+      mark.moveTo(last, hasChanged)
       if (hasChanged && events.length < BEHIND) await rest(signal)
     }
     for await (const batch of store.subscribeToAll(saved, signal))
       for (const segment of segmentsOf(projection, batch)) await apply(segment)
-    if (status.position > saved) await table.save(new Map(), [saved, status.position])
+    const { position } = mark.state()
+    if (position > saved) await table.save(new Map(), [saved, position])
   }
 
   const run = async (signal: AbortSignal) => {
@@ -114,27 +88,13 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
         if (error instanceof CheckpointMoved) continue
         onError(error)
         const stopped = error instanceof UnreadableEvent || isRefused(error)
-        if (stopped) status = { ...status, state: 'stopped', error: error.message }
+        if (stopped) mark.stop(error.message)
         await sleep(stopped ? STOPPED_RETRY_MS : RETRY_MS, undefined, { signal }).catch(() => {})
       }
     }
   }
 
-  const reached = (position: Position, timeoutMs: number): Promise<boolean> => {
-    if (position <= status.position) return Promise.resolve(true)
-    if (status.state === 'stopped') return Promise.resolve(false)
-    return new Promise((resolve) => {
-      const waiter = { position, resolve: () => (clearTimeout(timer), resolve(true)) }
-      const timer = setTimeout(() => {
-        waiters = waiters.filter((other) => other !== waiter)
-        resolve(false)
-      }, timeoutMs)
-      waiters.push(waiter)
-      endRest()
-    })
-  }
-
-  return { name, status: () => status, prepare: () => ensureTable(pool, projection), reached, run }
+  return { name, prepare: () => ensureTable(pool, projection, { remake: false }), run }
 }
 
 /** The database finds fault with a row itself (SQLSTATE classes 22 and 23), so that the same row fails again. */

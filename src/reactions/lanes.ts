@@ -104,7 +104,7 @@ export const createLaneRunner = (options: Options): ReactionRunner => {
         const lane = work.laneOf(event)
         if (lane !== undefined) {
           await room.take()
-          if (signal.aborted) return
+          if (signal.aborted) return room.give()
           unfinished.set(event.position, read)
           start(lane, event, signal)
         }
@@ -115,6 +115,11 @@ export const createLaneRunner = (options: Options): ReactionRunner => {
   }
 
   const run = async (signal: AbortSignal) => {
+    // Another node may have gone on meanwhile with what was left unfinished here.
+    isLoaded = false
+    failure = undefined
+    unfinished.clear()
+    faults.clear()
     while (!signal.aborted) {
       try {
         await follow(signal)

@@ -44,6 +44,7 @@ export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
 
   return {
     name: 'learn-contacts',
+    begin: () => known.clear(),
     restMs: REST_MS,
     handle: async (batch) => {
       const learning = [...newsOf(batch)].map(async ([id, { heard, context }]) => {

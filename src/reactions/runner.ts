@@ -11,6 +11,11 @@ export type Reaction = {
   readonly name: string
   /** Resolves once what had to be done is done. A rejection brings the same batch again, after a pause. */
   readonly handle: (batch: readonly Recorded[], signal: AbortSignal) => Promise<void>
+  /**
+   * Called before it goes on from the checkpoint, which another node may have moved meanwhile: what it remembers of the
+   * log has to be forgotten, unless it can be told from the log that it still holds.
+   */
+  readonly begin?: () => void
   /** How long it rests after a batch: under load, the next one is then larger. */
   readonly restMs?: number
 }
@@ -38,29 +43,32 @@ export const createReactionRunner = ({ pool, store, reaction, onError }: Options
   let failure: string | undefined
 
   const follow = async (signal: AbortSignal) => {
+    reaction.begin?.()
     for await (const batch of store.subscribeToAll(await progress.load(), signal)) {
       await reaction.handle(batch, signal)
       failure = undefined
       progress.moveTo(batch.at(-1)?.position ?? progress.position())
       if (reaction.restMs) await sleep(reaction.restMs, undefined, { signal }).catch(() => {})
     }
-    await progress.flush()
   }
 
   const run = async (signal: AbortSignal) => {
     let pauseMs = RETRY_MIN_MS
+    failure = undefined
     while (!signal.aborted) {
       const before = progress.position()
       try {
         await follow(signal)
       } catch (error) {
-        if (signal.aborted) return
+        if (signal.aborted) break
         onError(error)
         failure = error instanceof Error ? error.message : String(error)
         pauseMs = progress.position() > before ? RETRY_MIN_MS : Math.min(pauseMs * 2, RETRY_MAX_MS)
         await sleep(pauseMs, undefined, { signal }).catch(() => {})
       }
     }
+    // Whoever goes on from here begins with what is not handled.
+    await progress.flush().catch(onError)
   }
 
   const status = () => ({

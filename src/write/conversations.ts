@@ -12,6 +12,8 @@ type Parts = {
   readonly numbers: Numbers
   /** Whether an automation of the instance is enabled. */
   readonly hasAutomation: (instanceId: string) => Promise<boolean>
+  /** Nobody else writes to this log: what is remembered of a conversation holds. */
+  readonly alone?: boolean
 }
 
 export type StartedConversation = { readonly id: string; readonly number: number }
@@ -19,17 +21,21 @@ export type StartConversation = (
   instanceId: string,
   chat: string,
   context: Context,
-  /** `incoming`: the other side speaks first, so that automation answers where there is one. */
-  options?: { readonly incoming: boolean },
+  options?: {
+    /** The other side speaks first, so that automation answers where there is one. */
+    readonly incoming?: boolean
+    /** What other nodes wrote until now has to be known; else a deletion of a moment ago may be overlooked. */
+    readonly surely?: boolean
+  },
 ) => Promise<StartedConversation>
 
 /** The conversation of an instance and a chat, started when it is new or was deleted. Its number never changes. */
 export const createStartConversation = (parts: Parts): StartConversation => {
-  const { transact, load, recall, numbers, hasAutomation } = parts
+  const { transact, load, recall, numbers, hasAutomation, alone = true } = parts
 
-  return async (instanceId, chat, context, { incoming } = { incoming: false }) => {
+  return async (instanceId, chat, context, { incoming = false, surely = false } = {}) => {
     const id = conversationId(instanceId, chat)
-    const recalled = recall(Conversation, id)
+    const recalled = surely && !alone ? undefined : recall(Conversation, id)
     const known = recalled?.exists ? recalled : (await load(Conversation, id)).state
     if (known.exists && known.number !== undefined) return { id, number: known.number }
     const command = {

@@ -24,8 +24,9 @@ type Parts = {
 export const createReceive = ({ transact, numbers, startConversation }: Parts) => {
   const message = async (instanceId: string, incoming: Incoming, context: Context) => {
     const id = messageId(instanceId, incoming.whatsappId)
-    const start = () => startConversation(instanceId, incoming.chat, context, { incoming: !incoming.fromMe })
-    const [conversation, number] = await Promise.all([start(), numbers('message')])
+    const start = (surely: boolean) =>
+      startConversation(instanceId, incoming.chat, context, { incoming: !incoming.fromMe, surely })
+    const [conversation, number] = await Promise.all([start(false), numbers('message')])
     const { fromMe, ...words } = incoming
     const data = {
       ...words,
@@ -36,7 +37,7 @@ export const createReceive = ({ transact, numbers, startConversation }: Parts) =
     }
     const written = await transact(Message, id, receive(data, fromMe), context, { expectNew: true })
     // Deleted in between, it would be there for those who read and not for those who write.
-    await start()
+    await start(true)
     return { id, ...written }
   }
 

@@ -128,7 +128,7 @@ export const createSend = (parts: Parts) => {
       }
       const queued = await transact(Message, id, queue(message), context, { expectNew: true })
       // Deleted in between, it would be there for those who read and not for those who write.
-      await startConversation(instanceId, chat, context)
+      await startConversation(instanceId, chat, context, { surely: true })
       return queued
     }
     const isTaken = async () =>

@@ -4,7 +4,7 @@ import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { toAppend } from '../support/facts.ts'
-import { startNode, type TestNode } from '../support/nodes.ts'
+import { startSessionNode, type SessionNode } from '../support/session-nodes.ts'
 import { eventually } from '../support/subscriber.ts'
 import { instanceClient } from '../http/world.ts'
 
@@ -13,13 +13,13 @@ const MARIA = '5511988887777'
 const JOHN = '5511977776666'
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>
-let one: TestNode
-let two: TestNode
+let one: SessionNode
+let two: SessionNode
 let instance: string
 beforeAll(async () => {
   database = await createTestDatabase()
-  one = await startNode(database, 'one', ALL)
-  two = await startNode(database, 'two', 'api,projector,gateway')
+  one = await startSessionNode(database, 'one', ALL)
+  two = await startSessionNode(database, 'two', ALL)
 })
 afterAll(async () => {
   await Promise.all([one.leave(), two.leave()])
@@ -45,12 +45,12 @@ const move = async (isTold = true) => {
 }
 const phone = (client: Client, action: string, body: object = {}) =>
   client.post(`/sandbox/instances/${instance}/${action}`, body)
-const isConnected = async ({ admin }: TestNode) =>
+const isConnected = async ({ admin }: SessionNode) =>
   (await admin.get(`/instances/${instance}/status?realtime=true`)).body.data.connected
-const connectedAt = (node: TestNode) => eventually(async () => expect(await isConnected(node)).toBe(true))
+const connectedAt = (node: SessionNode) => eventually(async () => expect(await isConnected(node)).toBe(true))
 const events = async () =>
   (await one.store.readStream(lease())).map(({ type, data }) => ({ type, ...data }) as Json)
-const outbox = async ({ admin }: TestNode): Promise<Json[]> =>
+const outbox = async ({ admin }: SessionNode): Promise<Json[]> =>
   (await admin.get(`/sandbox/instances/${instance}/outbox`)).body.data.messages
 const send = (client: Client, recipient: string, message: string) =>
   client.post('/send-message', { instance_id: instance, recipient, message, queue: true })
@@ -220,7 +220,7 @@ describe('nodes that come and go', () => {
     name: string,
     roles: string,
   ) => {
-    const node = await startNode(own, name, roles, { SEND_TIMEOUT_SECONDS: '2' })
+    const node = await startSessionNode(own, name, roles, { SEND_TIMEOUT_SECONDS: '2' })
     let hasLeft = false
     const leave = async () => {
       if (!hasLeft) await node.leave()

@@ -3,6 +3,7 @@ import { messageId } from '../../src/domain/ids.ts'
 import { NO_STREAM, START } from '../../src/ports/event-store.ts'
 import { conversations } from '../../src/projections/conversations.ts'
 import { readCheckpoint } from '../../src/projections/checkpoint.ts'
+import { createMark } from '../../src/projections/mark.ts'
 import { messages, type MessageRow } from '../../src/projections/messages.ts'
 import type { Projection } from '../../src/projections/projection.ts'
 import { createProjectionRunner } from '../../src/projections/runner.ts'
@@ -19,13 +20,15 @@ const runnerOf = <Row extends object>({ pool, store, run }: TestLog, projection:
   const errors: Error[] = []
   const onError = (error: unknown) =>
     void errors.push(error instanceof Error ? error : new Error(String(error)))
-  const runner = createProjectionRunner({ pool, store, projection, onError })
+  const mark = createMark({ name: projection.name })
+  const runner = createProjectionRunner({ pool, store, projection, mark, onError })
   const stopping = new AbortController()
   let stopped: Promise<void> | undefined
   return {
     ...runner,
     errors,
-    reached: (position: bigint) => runner.reached(position, WAIT_MS),
+    status: mark.state,
+    reached: (position: bigint) => mark.reached(position, WAIT_MS),
     start: () =>
       run({
         run: (signal) => (stopped ??= runner.run(AbortSignal.any([signal, stopping.signal]))),

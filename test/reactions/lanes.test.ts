@@ -168,3 +168,49 @@ test('the log is not read on while too much of it is unfinished', async () => {
   letGo('c-1')
   await eventually(() => expect(handled).toHaveLength(4))
 })
+
+test('lanes that run again go on from the stored checkpoint, and forget what they had left unfinished', async () => {
+  const log = await testLog()
+  const begun: string[] = []
+  let isBroken = true
+  const work: LaneWork = {
+    name: 'test',
+    laneOf,
+    handle: async (event) => {
+      begun.push(nameOf(event))
+      if (isBroken && nameOf(event).startsWith('a')) throw new Error('no way')
+    },
+  }
+  const { pool, store } = log
+  const runner = createLaneRunner({ pool, store, work, atOnce: 4, unfinishedMax: 2, onError: () => {} })
+  const start = () => {
+    const stopping = new AbortController()
+    const stopped = runner.run(stopping.signal)
+    return async () => {
+      stopping.abort()
+      await stopped
+    }
+  }
+  const stop = start()
+  await append(log, 'a-1', 'b-1', 'a-2', 'a-3')
+  await eventually(() => expect(begun).toContain('b-1'))
+  await eventually(() => expect(runner.status().error).toBe('no way'))
+  await stop()
+  expect(await checkpoint(log)).toBe(START)
+
+  // Another node takes over, and finishes it.
+  const elsewhere = startLanes(log)
+  await eventually(() => expect(elsewhere.handled).toHaveLength(4))
+  const there = await append(log, 'a-4')
+  await eventually(async () => expect(await checkpoint(log)).toBe(there))
+  await elsewhere.stop()
+
+  isBroken = false
+  begun.length = 0
+  const stopAgain = start()
+  const last = await append(log, 'a-5', 'b-2', 'c-1', 'a-6')
+  await eventually(() => expect(runner.status()).toEqual({ name: 'test', position: last }))
+  await stopAgain()
+  expect(begun.toSorted()).toEqual(['a-5', 'a-6', 'b-2', 'c-1'])
+  expect(await checkpoint(log)).toBe(last)
+})

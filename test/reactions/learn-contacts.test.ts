@@ -13,8 +13,8 @@ import { eventually } from '../support/subscriber.ts'
 
 type Process = Pick<TestLog, 'pool' | 'store' | 'transact' | 'load'>
 
-/** The learning part of a program; `heard` is every name that it went to the log with. */
-const startLearning = ({ pool, store, transact, load }: Process) => {
+/** The learning part of a program, which may run several times; `heard` is every name that it went to the log with. */
+const createLearning = ({ pool, store, transact, load }: Process) => {
   const errors: unknown[] = []
   const heard: (string | undefined)[] = []
   const contacts = createContacts({ transact, load, numbers: postgresNumbers(pool) })
@@ -25,15 +25,22 @@ const startLearning = ({ pool, store, transact, load }: Process) => {
     },
   })
   const runner = createReactionRunner({ pool, store, reaction, onError: (error) => errors.push(error) })
-  const stopping = new AbortController()
-  const stopped = runner.run(stopping.signal)
-  const stop = async () => {
-    stopping.abort()
-    await stopped
-  }
   /** Everything that is in the log has been heard. */
   const settled = () => eventually(async () => expect(runner.status().position).toBe(await store.head()))
-  return { heard, errors, settled, stop }
+  const start = () => {
+    const stopping = new AbortController()
+    const stopped = runner.run(stopping.signal)
+    const stop = async () => {
+      stopping.abort()
+      await stopped
+    }
+    return { settled, stop }
+  }
+  return { heard, errors, start }
+}
+const startLearning = (process: Process) => {
+  const { start, ...learning } = createLearning(process)
+  return { ...learning, ...start() }
 }
 const start = async () => {
   const log = await testLog()
@@ -158,4 +165,22 @@ test('a restart learns nothing twice, even if it hears everything again', async 
   await second.stop()
   expect(second.errors).toEqual([])
   expect(await first.store.head()).toBe(head)
+})
+
+test('who goes on where another node was at work learns what changed meanwhile, and changes back', async () => {
+  const log = await testLog()
+  const here = createLearning(log)
+  const there = createLearning(log.openProcess())
+  const turns = [
+    [here, 'John'],
+    [there, 'Johnny'],
+    [here, 'John'],
+  ] as const
+  for (const [learning, name] of turns) {
+    await write(log, JOHN, name)
+    const run = learning.start()
+    await run.settled()
+    await run.stop()
+  }
+  expect((await namesOf(log, JOHN)).map(([, name]) => name)).toEqual(['John', 'Johnny', 'John'])
 })

@@ -124,3 +124,40 @@ test('a checkpoint never goes back', async () => {
   await quick.stop()
   expect(await readCheckpoint(log.pool, 'test')).toBe(last)
 })
+
+test('one that runs again goes on from the stored checkpoint, wherever it was itself', async () => {
+  const log = await testLog()
+  let begun = 0
+  const handled: number[] = []
+  const runner = createReactionRunner({
+    pool: log.pool,
+    store: log.store,
+    reaction: {
+      name: 'test',
+      begin: () => begun++,
+      handle: async (batch) => void handled.push(...numbersOf(batch)),
+    },
+    onError: (error) => log.errors.push(error),
+  })
+  /** Lets it run until it has handled everything. */
+  const runOnce = async () => {
+    const stopping = new AbortController()
+    const stopped = runner.run(stopping.signal)
+    const head = await log.store.head()
+    await eventually(() => expect(runner.status().position).toBe(head))
+    stopping.abort()
+    await stopped
+    expect(await readCheckpoint(log.pool, 'test')).toBe(head)
+  }
+  await append(log, 1)
+  await runOnce()
+  // Meanwhile another node works.
+  await append(log, 2)
+  const elsewhere = startReaction(log)
+  await eventually(() => expect(numbersOf(elsewhere.handled)).toEqual([2]))
+  await elsewhere.stop()
+  await append(log, 3)
+  await runOnce()
+  expect(handled).toEqual([1, 3])
+  expect(begun, 'what it remembers is forgotten each time').toBe(2)
+})

@@ -20,6 +20,7 @@ import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createClient, login } from './client.ts'
 import { createTestDatabase } from './database.ts'
+import { eventually } from './subscriber.ts'
 
 export const ADMIN = { email: 'admin@example.com', password: 'a long password' }
 export const OPERATOR_TOKEN = 'an operator token for tests'
@@ -95,8 +96,11 @@ export const startApp = async (
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await ready
+  // A node of several may wait for another one, which makes the account.
   const servesApi = settings.roles.includes('api')
-  const admin = servesApi ? await login(url, ADMIN.email, ADMIN.password) : createClient(url)
+  const admin = servesApi
+    ? await eventually(() => login(url, ADMIN.email, ADMIN.password))
+    : createClient(url)
 
   /** Stops it as a restart would: its database stays. */
   const leave = async () => {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { onTestFinished } from 'vitest'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
@@ -24,6 +25,7 @@ export const testLog = async () => {
 
   /** A signal for what runs in the background, and the promise to wait for after it. */
   const running = new AbortController()
+  setMaxListeners(0, running.signal)
   const background: Promise<unknown>[] = []
   onTestFinished(async () => {
     running.abort()

@@ -9,6 +9,7 @@ import type { Gateway } from '../../src/ports/gateway.ts'
 import type { Database } from '../../src/projections/database.ts'
 import { outbox, outboxRow, waitingMessages } from '../../src/projections/outbox.ts'
 import { isOf } from '../../src/projections/projection.ts'
+import { createMark } from '../../src/projections/mark.ts'
 import { createProjectionRunner } from '../../src/projections/runner.ts'
 import { follow } from '../../src/reactions/follow.ts'
 import { createSender } from '../../src/reactions/send-messages.ts'
@@ -50,7 +51,8 @@ export const startSending = async (
   const gateway = between(sandbox)
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 
-  const runner = createProjectionRunner({ pool, store, projection: outbox, onError })
+  const mark = createMark({ name: outbox.name })
+  const runner = createProjectionRunner({ pool, store, projection: outbox, mark, onError })
   await runner.prepare()
   let projecting = new AbortController()
   const startOutbox = () => {
@@ -66,7 +68,7 @@ export const startSending = async (
     isOwner: () => Promise.resolve(true),
     head: () => store.head(),
     waiting: async (instanceId, upTo, limit) => {
-      if (!(await runner.reached(upTo, WAIT_MS))) throw new Error('The outbox is behind')
+      if (!(await mark.reached(upTo, WAIT_MS))) throw new Error('The outbox is behind')
       return waitingMessages(db, instanceId, limit)
     },
     onOutcome: () => {},
@@ -91,7 +93,7 @@ export const startSending = async (
         {
           store,
           begin: async (head) => {
-            await runner.reached(head, WAIT_MS)
+            await mark.reached(head, WAIT_MS)
             sender.begin()
             await open()
           },

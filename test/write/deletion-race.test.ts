@@ -23,3 +23,19 @@ test('a conversation that is deleted while a message comes in is there with it, 
   await receive.message(INSTANCE, words, context)
   expect((await load(Conversation, id)).state).toMatchObject({ exists: true, number })
 })
+
+test('a conversation that another node deleted is there again with the next message', async () => {
+  const { openProcess, transact, load, recall, pool } = await testLog()
+  const numbers = postgresNumbers(pool)
+  const hasAutomation = () => Promise.resolve(false)
+  const parts = { transact, load, recall, numbers, hasAutomation, alone: false }
+  const startConversation = createStartConversation(parts)
+  const { id, number } = await startConversation(INSTANCE, JOHN, context)
+  const other = openProcess()
+  await other.transact(Conversation, id, remove(AT), context)
+  const receive = createReceive({ transact, numbers, startConversation })
+  const content = { kind: 'text', text: 'hi' } as const
+  const words = { whatsappId: 'A', chat: JOHN, fromMe: false, sender: JOHN, content, at: AT }
+  await receive.message(INSTANCE, words, context)
+  expect((await other.load(Conversation, id)).state).toMatchObject({ exists: true, number })
+})

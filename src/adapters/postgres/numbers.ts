@@ -62,13 +62,16 @@ export const postgresNumbers = (pool: Pool): Numbers & { align(): Promise<void> 
     Record<NumberedKind, () => Promise<number>>
   >
 
-  /** Moves each sequence past the numbers that the log has already given, for a database made anew from a log. */
+  /**
+   * Moves each sequence past the numbers that the log has already given, for a database made anew from a log. Several
+   * nodes may start at once: the second looks when the first is done, and finds nothing to move.
+   */
   const align = async () => {
     for (const kind of numberedKinds)
       await pool.query(
-        `select setval('${sequenceOf(kind)}', taken.number)
+        `begin; select pg_advisory_xact_lock(hashtext('align numbers')); select setval('${sequenceOf(kind)}', taken.number)
          from (select max(number) as number from ${tableOf[kind]}) taken, ${sequenceOf(kind)} sequence
-         where taken.number > sequence.last_value or (taken.number = sequence.last_value and not sequence.is_called)`,
+         where taken.number > sequence.last_value or (taken.number = sequence.last_value and not sequence.is_called); commit`,
       )
   }
   return Object.assign((kind: NumberedKind) => takers[kind](), { align })
