@@ -12,6 +12,7 @@ import { composeWebhooks } from './app/webhooks.ts'
 import { composeWriting } from './app/writing.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createEventStreams } from './http/event-streams.ts'
+import { createForward } from './http/forward.ts'
 import { createInstanceFinder } from './http/instances.ts'
 import { createRoutes } from './http/routes/index.ts'
 import { createServer } from './http/server.ts'
@@ -23,6 +24,7 @@ import { createAskIntegration } from './reactions/ask-integration.ts'
 import { createMediaExpiry } from './reactions/expire-media.ts'
 import type { Role } from './roles.ts'
 import { createGroups } from './write/groups.ts'
+import { createOwners } from './write/owners.ts'
 
 const PURGE_EVERY_MS = 60_000
 const PURGE_MAX = 5000
@@ -31,7 +33,7 @@ const PURGE_MAX = 5000
 export const createApp = (given: Parts) => {
   const { leases, holding } = rememberHolding(given.leases)
   const parts: Parts = { ...given, leases }
-  const { settings, pool, workPool, store, numbers, refusedUrl, log, metrics } = parts
+  const { settings, pool, workPool, store, node, numbers, refusedUrl, log, metrics } = parts
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const reporter: Reporter = (part) => (error) =>
     log.error({ err: error, part }, `${part} failed; trying again`)
@@ -90,16 +92,19 @@ export const createApp = (given: Parts) => {
     readStream: store.readStream,
     sandbox: parts.sandbox,
     gatewayOf: gateways.gatewayOf,
+    owners: createOwners({ gatewayOf: gateways.gatewayOf, leases, node, load: writing.load }),
     hasAutomation,
     freshen: waiting.freshen,
     caughtUp: waiting.caughtUp,
     refusedUrl,
     settings,
   }
+  const forwarding = createForward(node, log)
   const http = createServer({
     routes: createRoutes(services, instances),
     authenticate: authentication.authenticate,
     counters: parts.counters,
+    forward: forwarding.forward,
     freshen: (names) => waiting.freshen(...names),
     infrastructure: {
       ready: async () => {
@@ -155,7 +160,7 @@ export const createApp = (given: Parts) => {
     // Everything that works by itself listens to this one signal.
     setMaxListeners(0, signal)
     const prepared = Promise.all([readModels.prepare(), parts.alone && queue.releaseAll()])
-    const stopped = prepared.then(() => Promise.all(work(signal)))
+    const stopped = prepared.then(() => Promise.all(work(signal))).finally(forwarding.close)
     return { ready: prepared.then(() => becomeReady(signal)), stopped }
   }
 

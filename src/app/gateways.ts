@@ -9,6 +9,7 @@ import { isOf } from '../projections/projection.ts'
 import { follow } from '../reactions/follow.ts'
 import { createInstanceRunner } from '../reactions/run-instances.ts'
 import { createSender } from '../reactions/send-messages.ts'
+import { createClaim } from '../write/owners.ts'
 import { listenerOf } from '../write/receive.ts'
 import type { Parts, Reporter } from './parts.ts'
 import type { Waiting } from './waiting.ts'
@@ -22,30 +23,34 @@ type Given = {
   readonly reporter: Reporter
 }
 
-/** WhatsApp: sessions as wanted, messages in, messages out. */
+/** WhatsApp: the sessions of this node, messages in, messages out. */
 export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given) => {
-  const { store, gateways, metrics } = parts
+  const { store, gateways, leases, node, metrics } = parts
   const { transact, load, receive } = writing
   const { mustReach } = waiting
   const instanceRunner = createInstanceRunner({
     gateways,
+    leases,
     load,
-    listenerOf: (instance): GatewayListener => {
-      const listener = listenerOf(receive, instance, randomUUID)
+    claim: createClaim({ transact, load, leases, node }),
+    listenerOf: (session): GatewayListener => {
+      const listener = listenerOf(receive, session, randomUUID)
       return {
         ...listener,
         connection: async (report) => {
           await listener.connection(report)
-          if (report.status === 'connected') void sender.drain(instance.id)
+          if (report.status === 'connected') void sender.drain(session.id)
         },
       }
     },
-    onError: reporter('gateway session'),
+    onEnded: (instanceId) => sender.forget(instanceId),
   })
   const sender = createSender({
     transact,
     load,
     gatewayOf: instanceRunner.gatewayOf,
+    isOwner: instanceRunner.isOwner,
+    head: store.head,
     waiting: async (instanceId, upTo, limit) => {
       await waiting.mustKnow(upTo, 'outbox')
       return waitingMessages(db, instanceId, limit)
@@ -53,25 +58,28 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
     onOutcome: (outcome) => metrics.messageSent(outcome),
     onError: reporter('sending'),
   })
-  const run = (signal: AbortSignal) =>
-    follow(
+  const run = async (signal: AbortSignal) => {
+    await follow(
       {
         store,
         begin: async (head) => {
           await mustReach(head, signal, 'instances', 'outbox', 'automations')
-          sender.begin(head)
+          sender.begin()
           const wanted = await wantedInstances(db)
-          await Promise.all(
-            wanted.map(({ id, tenant_id }) => instanceRunner.follow({ id, tenantId: tenant_id })),
+          instanceRunner.begin(
+            wanted.map(({ id, tenant_id }) => ({ id, tenantId: tenant_id })),
+            signal,
           )
         },
         each: (event) => {
           if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
-          else instanceRunner.each(event)
+          else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),
       },
       signal,
     )
+    await instanceRunner.ended()
+  }
   return { gatewayOf: instanceRunner.gatewayOf, run }
 }

@@ -45,6 +45,10 @@ export const instanceEvents = {
   InstanceDailyLimitSet: eventSchema(
     Type.Object({ dailyLimit: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]), at: Time }),
   ),
+  /** A node has the session from here on. What is reported under a lower term is no longer true. */
+  InstanceAssigned: eventSchema(
+    Type.Object({ node: Type.String(), term: Type.Integer({ minimum: 1 }), at: Time }),
+  ),
   InstanceDeleted: eventSchema(At),
 }
 export type InstanceEvent = EventOf<typeof instanceEvents>
@@ -61,17 +65,20 @@ export type Instance = {
   readonly status: InstanceStatus
   readonly phoneNumber?: string
   readonly qr?: string
+  /** Rises with every owner of the session; the first one has it without a word. */
+  readonly term: number
+  readonly owner?: string
 }
 
 export const Instance: Decider<Instance, InstanceEvent> = {
   category: 'instance',
   events: instanceEvents,
-  initial: { exists: false, wanted: false, status: 'pending' },
+  initial: { exists: false, wanted: false, status: 'pending', term: 1 },
   evolve: (state, event) => {
     switch (event.type) {
       case 'InstanceCreated': {
         const { provider, name, hookSecret } = event.data
-        return { exists: true, wanted: true, status: 'pending', provider, name, hookSecret }
+        return { ...state, exists: true, wanted: true, status: 'pending', provider, name, hookSecret }
       }
       case 'InstanceOpened':
         return { ...state, wanted: true, status: 'pending' }
@@ -87,6 +94,8 @@ export const Instance: Decider<Instance, InstanceEvent> = {
         return { ...state, name: event.data.name }
       case 'InstanceDailyLimitSet':
         return { ...state, dailyLimit: event.data.dailyLimit }
+      case 'InstanceAssigned':
+        return { ...state, owner: event.data.node, term: event.data.term }
       case 'InstanceDeleted':
         return { ...state, exists: false, wanted: false, status: 'disconnected' }
     }
@@ -157,11 +166,26 @@ const lost = ({ status }: Instance, reason: string, at: string): InstanceEvent[]
     ? []
     : [{ type: 'InstanceDisconnected', data: { status: 'disconnected', reason, at } }]
 
-/** Takes over what the gateway reports; what is already known is a non-event, so a reconnect loop floods nobody. */
-export const report =
-  (connection: ConnectionReport): Decision =>
+/** The session belongs to a node from here on, under a term that no other node has or had. */
+export const assign =
+  (node: string, term: number, at: string): Decision =>
   (instance) => {
     existing(instance)
+    const { owner = node } = instance
+    if (term < instance.term || (term === instance.term && owner !== node))
+      throw new Refusal('CONFLICT', 'Another node has the session of this instance by now.')
+    return term === instance.term ? [] : [{ type: 'InstanceAssigned', data: { node, term, at } }]
+  }
+
+/**
+ * Takes over what the gateway reports; what is already known is a non-event, so a reconnect loop floods nobody. So is
+ * what an owner reports after another one took over: `term` is that of its session.
+ */
+export const report =
+  (connection: ConnectionReport, term?: number): Decision =>
+  (instance) => {
+    existing(instance)
+    if (term !== undefined && term < instance.term) return []
     switch (connection.status) {
       case 'qr_ready': {
         const { status, ...data } = connection

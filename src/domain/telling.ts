@@ -206,6 +206,7 @@ const instanceFacts = (before: Instance, { type, data }: InstanceEvent): Fact[] 
     case 'InstanceClosed':
     case 'InstanceRenamed':
     case 'InstanceDailyLimitSet':
+    case 'InstanceAssigned':
     case 'InstanceDeleted':
       return []
   }

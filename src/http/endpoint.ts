@@ -4,14 +4,23 @@ import type { ParameterizedContext } from 'koa'
 import type { TSchema } from 'typebox'
 import type { Details } from '../complaints.ts'
 import { Refusal, type ErrorCode } from '../domain/errors.ts'
+import { AtAnotherNode } from '../ports/leases.ts'
 import type { ReadModel } from '../projections/read-models.ts'
 import { noBody, parseBody, readBody, storableFields, type BodyLimits } from './body.ts'
+import type { Forward } from './forward.ts'
 import { rateLimitHeaders, refuseIfExceeded, type RateLimits } from './rate-limit.ts'
 import { contentTypeOf, hasForms, type Caller, type Route, type RouteRequest } from './route.ts'
 import { bodyCheck, responseCheck, textCheck } from './validate.ts'
 
 /** What becomes known of a request while it is served; the log line and the metrics are made from it. */
-export type State = { requestId: string; route?: Route; caller?: Caller; code?: ErrorCode }
+export type State = {
+  requestId: string
+  route?: Route
+  caller?: Caller
+  code?: ErrorCode
+  /** The node that answered in place of this one. */
+  forwardedTo?: string
+}
 
 /** Whom the request comes from; undefined if it does not say, or not credibly. May refuse with a reason of its own. */
 export type Authenticate = (
@@ -25,6 +34,7 @@ export type EndpointParts = {
   readonly isOperator: (authorization: string | undefined) => boolean
   readonly limits: RateLimits
   readonly body: BodyLimits
+  readonly forward: Forward
   /** Waits, within bounds, until read models know everything written so far. */
   readonly freshen: (names: readonly ReadModel[]) => Promise<void>
   readonly validateResponses: boolean
@@ -55,7 +65,14 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
     const takeBack =
       route.limit === 'login' ? await parts.limits.login(ctx.ip, accountIn(body, caller)) : undefined
     if (route.reads) await parts.freshen(route.reads)
-    answer(ctx, await route.handle({ caller, params, query, body, request }))
+    try {
+      answer(ctx, await route.handle({ caller, params, query, body, request }))
+    } catch (error) {
+      if (!(error instanceof AtAnotherNode)) throw error
+      // It counts where it is done.
+      if (route.limit === 'standard') parts.limits.takeBack(caller, ctx.ip)
+      await parts.forward(ctx, request, error.node)
+    }
     takeBack?.()
   }
 }

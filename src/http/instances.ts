@@ -11,6 +11,8 @@ const BELIEVED_MS = 2000
 
 /** What does not change about an instance while it exists, for routing a call to it. */
 export type InstanceRef = Pick<InstanceRow, 'id' | 'number' | 'tenant_id' | 'provider' | 'hook_secret'>
+/** The instance that a caller names, by UUID or number. */
+export type ResolveInstance = (caller: Caller, ref: string) => Promise<{ readonly id: string }>
 export type FindInstance = (ref: string) => Promise<InstanceRef | undefined>
 
 const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i

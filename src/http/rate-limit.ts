@@ -39,11 +39,17 @@ export const createRateLimits = ({ settings, counters, onError }: Options) => {
   const standard = counter('requests', settings.rateLimitWindowSeconds)
   const logins = counter('logins', FAILURE_WINDOW_SECONDS)
   const failures = counter('failures', FAILURE_WINDOW_SECONDS)
+  const limitOf = (caller: Caller | undefined) => caller?.requestsPerWindow ?? settings.rateLimitRequests
+  const keyOf = (caller: Caller | undefined, ip: string) => caller?.tokenId ?? addressKey(ip)
   return {
     /** Counts a request of a token, or of an address where there is no token; undefined where nothing is limited. */
     async request(caller: Caller | undefined, ip: string): Promise<Standing | undefined> {
-      const limit = caller?.requestsPerWindow ?? settings.rateLimitRequests
-      return limit === 0 ? undefined : standard.spend(caller?.tokenId ?? addressKey(ip), limit)
+      const limit = limitOf(caller)
+      return limit === 0 ? undefined : standard.spend(keyOf(caller, ip), limit)
+    },
+    /** A request that was counted counts elsewhere. */
+    takeBack(caller: Caller | undefined, ip: string): void {
+      if (limitOf(caller) > 0) standard.giveBack(keyOf(caller, ip))
     },
     /** Counts an attempt to log in, by address and by address and account; answers how to take it back on success. */
     async login(ip: string, email: string): Promise<() => void> {

@@ -9,6 +9,7 @@ import type { Counters } from '../ports/counters.ts'
 import type { ReadModel } from '../projections/read-models.ts'
 import { endpoint, type Authenticate, type EndpointParts, type State } from './endpoint.ts'
 import { answerTo } from './errors.ts'
+import { isForwarded, type Forward } from './forward.ts'
 import {
   documentationRoutes,
   infrastructureRoutes,
@@ -29,6 +30,7 @@ export type ServerSettings = Pick<
   | 'publicUrl'
   | 'rateLimitRequests'
   | 'rateLimitWindowSeconds'
+  | 'roles'
   | 'trustProxy'
 > & {
   readonly version: string
@@ -42,6 +44,8 @@ export type ServerParts = {
   readonly authenticate: Authenticate
   readonly infrastructure: Infrastructure
   readonly counters: Counters
+  /** For what can be done only at another node. */
+  readonly forward: Forward
   /** Waits, within bounds, until read models know everything written so far. */
   readonly freshen?: (names: readonly ReadModel[]) => Promise<void>
   readonly settings: ServerSettings
@@ -68,6 +72,7 @@ export const createServer = (parts: ServerParts): Koa<State> => {
       counters: parts.counters,
       onError: (error) => log.error({ err: error, part: 'rate limit' }, 'requests are not counted'),
     }),
+    forward: parts.forward,
     body: {
       bodyLimitBytes: settings.bodyLimitBytes,
       bodyTimeoutMs: settings.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
@@ -85,6 +90,7 @@ export const createServer = (parts: ServerParts): Koa<State> => {
   app.use(observe(log, metrics))
   app.use(answerErrors(log))
   app.use(stripPrefix)
+  if (!settings.roles.includes('api')) app.use(serveOnlyOtherNodes(routes))
   app.use(serveRoutes(routers))
   app.use(refuseUnknown(routers))
   return app
@@ -152,7 +158,7 @@ const observe =
     const startedAt = performance.now()
     await next()
     const durationMs = performance.now() - startedAt
-    const { requestId, route, caller, code } = ctx.state
+    const { requestId, route, caller, code, forwardedTo } = ctx.state
     metrics.httpRequest(ctx.method, route?.path ?? 'unknown', ctx.status, durationMs / 1000)
     log[route?.tag === serviceTag ? 'debug' : 'info'](
       {
@@ -164,6 +170,7 @@ const observe =
         tenant_id: caller?.tenantId,
         token_id: caller?.tokenId,
         code,
+        forwarded_to: forwardedTo,
       },
       'request',
     )
@@ -188,6 +195,18 @@ const answerErrors =
 const stripPrefix: Middleware<State> = (ctx, next) => {
   if (ctx.path.startsWith(`${PREFIX}/`)) ctx.path = ctx.path.slice(PREFIX.length)
   return next()
+}
+
+/** Beside what is about the node itself, a node without the role `api` answers what another node passed on. */
+const serveOnlyOtherNodes = (routes: readonly Route[]): Middleware<State> => {
+  const ofNode = new Set(routes.filter(({ tag }) => tag === serviceTag).map(({ path }) => firstSegment(path)))
+  return (ctx, next) => {
+    if (ofNode.has(firstSegment(ctx.path)) || isForwarded(ctx)) return next()
+    throw new Refusal(
+      'UNAVAILABLE',
+      'This node does not serve the API: its ROLES do not have "api". Ask a node that has it.',
+    )
+  }
 }
 
 const skip = (_ctx: unknown, next: Next) => next()

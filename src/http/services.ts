@@ -12,6 +12,7 @@ import type { Accounts } from '../write/accounts.ts'
 import type { Groups } from '../write/groups.ts'
 import type { Contacts } from '../write/contacts.ts'
 import type { MediaKeeper } from '../write/media.ts'
+import type { Owners } from '../write/owners.ts'
 import type { Receive } from '../write/receive.ts'
 import type { Send } from '../write/send.ts'
 import type { Tags } from '../write/tags.ts'
@@ -43,6 +44,8 @@ export type Services = {
   /** The log itself, for what is told of the past. */
   readonly readStream: EventStore['readStream']
   readonly sandbox: SandboxPhone | undefined
+  readonly owners: Owners
+  /** The gateway of an instance whose session is at this node. */
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
   /** Whether an automation of the instance is enabled. */
   readonly hasAutomation: (instanceId: string) => Promise<boolean>

@@ -25,3 +25,13 @@ export interface Leases {
   /** The node that holds a lease now, if any does. */
   holderOf(name: string): Promise<Node | undefined>
 }
+
+/** What was asked for can be done only at the node that has the lease. Nothing was done. */
+export class AtAnotherNode extends Error {
+  override name = 'AtAnotherNode'
+  readonly node: Node
+  constructor(node: Node) {
+    super(`at another node: ${node.name}`)
+    this.node = node
+  }
+}

@@ -73,7 +73,8 @@ export type SandboxProfile = { readonly phoneNumber: string; readonly profileNam
  * The hands on a simulated phone, and the people it talks to. What comes from it is stored when a call resolves.
  *
  * Where no session is open, a call waits for one for a moment and refuses with NOT_FOUND; those that need the
- * connection refuse with INSTANCE_NOT_CONNECTED without it. Failures and a lost network last until the session is closed.
+ * connection refuse with INSTANCE_NOT_CONNECTED without it. Failures and a lost network last until the session is closed,
+ * or is opened at another node.
  */
 export interface SandboxPhone {
   /** Scans the QR code: pairs and connects. Without a number it has one of its own. CONFLICT if already paired. */

@@ -1,53 +1,131 @@
+import { EventEmitter, once } from 'node:events'
 import { idOfStream } from '../domain/decider.ts'
 import { Instance, type Provider } from '../domain/instance.ts'
 import type { Recorded } from '../ports/event-store.ts'
 import type { Gateway, GatewayListener } from '../ports/gateway.ts'
+import type { Lease, Leases } from '../ports/leases.ts'
+import { leaseOf, type Claim } from '../write/owners.ts'
 import type { Load } from '../write/transact.ts'
 
 type InstanceRef = { readonly id: string; readonly tenantId: string }
 
 type Parts = {
   readonly gateways: { readonly [P in Provider]: Gateway }
+  readonly leases: Leases
   readonly load: Load
-  readonly listenerOf: (instance: InstanceRef) => GatewayListener
-  readonly onError: (error: unknown) => void
+  readonly claim: Claim
+  /** `term`: that of the session. */
+  readonly listenerOf: (session: InstanceRef & { readonly term: number }) => GatewayListener
+  /** This node does not have the session any more. */
+  readonly onEnded: (instanceId: string) => void
 }
 
-/** Keeps the sessions that are open the same as those that are wanted. */
-export const createInstanceRunner = ({ gateways, load, listenerOf, onError }: Parts) => {
-  const running = new Map<string, Gateway>()
-  /** Opening and closing of one instance, one after the other. */
-  const lanes = new Map<string, Promise<void>>()
+/**
+ * Keeps the sessions that are open the same as those that are wanted. Every node that runs this is a candidate for the
+ * lease of every instance that is wanted; the session is open exactly while the node holds the lease.
+ */
+export const createInstanceRunner = (parts: Parts) => {
+  const { gateways, leases, load, claim, listenerOf, onEnded } = parts
+  /** What this node holds the lease of, or waits for. */
+  const candidacies = new Map<string, { readonly news: News; readonly ended: Promise<void> }>()
+  const sessions = new Map<
+    string,
+    { readonly gateway: Gateway; readonly lease: Lease; readonly term: number }
+  >()
 
-  /** `interrupted`: the session that was open is over, whatever is wanted by now. */
-  const settle = async (instance: InstanceRef, interrupted: boolean) => {
-    const { state } = await load(Instance, instance.id)
-    const gateway = state.provider && gateways[state.provider]
-    if (!gateway) return
-    if (interrupted || !state.wanted) {
-      await gateway.close(instance.id, { forget: !state.exists })
-      running.delete(instance.id)
+  /** The work of a lease: opens and closes the session as is wanted, until it is wanted no more or the lease is lost. */
+  const runSession = async (instance: InstanceRef, news: News, lease: Lease) => {
+    const { id } = instance
+    let term: number | undefined
+    let gateway: Gateway | undefined
+    news.tell(false)
+    try {
+      while (await news.came(lease.signal)) {
+        const isInterrupted = news.take()
+        const { state } = await load(Instance, id)
+        gateway = state.provider && gateways[state.provider]
+        if (isInterrupted || !state.wanted) await gateway?.close(id, { forget: !state.exists })
+        if (!state.wanted || !gateway) return
+        term ??= await claim(instance, lease)
+        sessions.set(id, { gateway, lease, term })
+        if (!lease.signal.aborted) await gateway.open(id, listenerOf({ ...instance, term }))
+      }
+    } finally {
+      sessions.delete(id)
+      onEnded(id)
+      // The phone stays paired: another node goes on with it.
+      await gateway?.close(id, { forget: false })
     }
-    if (state.wanted) {
-      running.set(instance.id, gateway)
-      await gateway.open(instance.id, listenerOf(instance))
-    }
   }
 
-  /** Brings one instance to what is wanted of it now. */
-  const follow = (instance: InstanceRef, interrupted = false) => {
-    const before = lanes.get(instance.id) ?? Promise.resolve()
-    const lane = before.then(() => settle(instance, interrupted)).catch(onError)
-    lanes.set(instance.id, lane)
-    void lane.then(() => lanes.get(instance.id) === lane && lanes.delete(instance.id))
-    return lane
+  const stand = async (instance: InstanceRef, news: News, signal: AbortSignal) => {
+    const work = (lease: Lease) => runSession(instance, news, lease)
+    // What came while the lease was given back has nobody else to hear it.
+    do await leases.hold(leaseOf(instance.id), work, signal)
+    while (news.isThere() && !signal.aborted)
+    candidacies.delete(instance.id)
   }
 
-  const each = ({ type, stream, meta }: Recorded) => {
-    const instance = { id: idOfStream(stream), tenantId: meta.tenant }
-    if (type === 'InstanceCreated' || type === 'InstanceOpened') void follow(instance)
-    if (type === 'InstanceClosed' || type === 'InstanceDeleted') void follow(instance, true)
+  /** Brings one instance to what is wanted of it now. `isInterrupted`: a session that is open is over, whatever is. */
+  const follow = (instance: InstanceRef, isInterrupted: boolean, signal: AbortSignal) => {
+    const known = candidacies.get(instance.id)
+    if (known) return known.news.tell(isInterrupted)
+    const news = createNews()
+    candidacies.set(instance.id, { news, ended: stand(instance, news, signal) })
   }
 
-  return { follow, each, gatewayOf: (instanceId: string) => running.get(instanceId) }
+  /** The session of an instance that this node has. */
+  const sessionOf = (instanceId: string) => {
+    const session = sessions.get(instanceId)
+    return session?.lease.signal.aborted ? undefined : session
+  }
+
+  return {
+    /** Looks at how things stand: those that are wanted, and those that were. */
+    begin: (wanted: readonly InstanceRef[], signal: AbortSignal) => {
+      for (const { news } of candidacies.values()) news.tell(false)
+      for (const instance of wanted) follow(instance, false, signal)
+    },
+    each: ({ type, stream, meta }: Recorded, signal: AbortSignal) => {
+      const instance = { id: idOfStream(stream), tenantId: meta.tenant }
+      if (type === 'InstanceCreated' || type === 'InstanceOpened') follow(instance, false, signal)
+      if (type === 'InstanceClosed' || type === 'InstanceDeleted') follow(instance, true, signal)
+    },
+    /** Resolves after the signal, once every session is closed and every lease given back. */
+    ended: () => Promise.all([...candidacies.values()].map(({ ended }) => ended)),
+    /** The gateway of an instance whose session is here. */
+    gatewayOf: (instanceId: string): Gateway | undefined => sessionOf(instanceId)?.gateway,
+    /** Whether the session is here, and the log knows of nobody who took over since. */
+    isOwner: async (instanceId: string): Promise<boolean> => {
+      const { state } = await load(Instance, instanceId)
+      return state.term === sessionOf(instanceId)?.term
+    },
+  }
 }
+
+/** Tells whoever works on an instance that it is not as it was. */
+const createNews = () => {
+  const heard = new EventEmitter()
+  let isNew = false
+  let isInterrupted = false
+  return {
+    tell: (interrupted: boolean) => {
+      isNew = true
+      isInterrupted ||= interrupted
+      heard.emit('news')
+    },
+    isThere: () => isNew,
+    /** Resolves true once there is something, false at the signal. */
+    came: async (signal: AbortSignal): Promise<boolean> => {
+      if (!isNew && !signal.aborted) await once(heard, 'news', { signal }).catch(() => undefined)
+      return !signal.aborted
+    },
+    /** Answers whether an open session is over. */
+    take: (): boolean => {
+      const wasInterrupted = isInterrupted
+      isNew = isInterrupted = false
+      return wasInterrupted
+    },
+  }
+}
+type News = ReturnType<typeof createNews>

@@ -19,39 +19,49 @@ const PAGE = 200
 type Parts = {
   readonly transact: Transact
   readonly load: Load
+  /** The gateway of an instance whose session is at this node. */
   readonly gatewayOf: (instanceId: string) => Gateway | undefined
+  /** Whether this node still has the session of an instance, as the log knows it. */
+  readonly isOwner: (instanceId: string) => Promise<boolean>
+  /** End of the log. */
+  readonly head: () => Promise<Position>
   /** The oldest waiting messages of an instance, from a to-do list that knows everything up to a position. */
   readonly waiting: (instanceId: string, upTo: Position, limit: number) => Promise<readonly OutboxRow[]>
   readonly onOutcome: (outcome: 'sent' | 'failed') => void
   readonly onError: (error: unknown) => void
 }
 
-/** What is known of one instance's sending. */
+/** What is known of the sending of an instance whose session is at this node. */
 type Backlog = {
   /** Messages were left on the to-do list: new ones have to queue up behind them. */
   waiting: boolean
-  /** Position of the last message queued: the to-do list has to know as much before it is believed to be empty. */
+  /** The to-do list has to know as much before it is believed to be empty: then nothing is left of what came before. */
   upTo: Position
   draining: boolean
 }
 
 /**
  * Hands queued messages to WhatsApp: those of one conversation in order, of different ones beside each other. What
- * cannot go out now stays on the to-do list, which is read again when the instance is connected.
+ * cannot go out now stays on the to-do list, which is read again when the instance is connected, here or at the node
+ * that has its session by then.
  */
 export const createSender = (parts: Parts) => {
   const { transact, load, gatewayOf, onOutcome, onError } = parts
   const backlogs = new Map<string, Backlog>()
-  /** End of the log when it began to be followed: what was queued before is on the to-do list. */
-  let followedFrom: Position = START
   /** The last send of each conversation; the next one follows it. */
   const lanes = new Map<string, Promise<Position>>()
 
   const backlogOf = (instanceId: string): Backlog => {
     // Until its to-do list was found empty once, an instance may have messages waiting.
-    const known = backlogs.get(instanceId) ?? { waiting: true, upTo: followedFrom, draining: false }
+    const known = backlogs.get(instanceId) ?? { waiting: true, upTo: START, draining: false }
     backlogs.set(instanceId, known)
     return known
+  }
+
+  /** Leaves a message on the to-do list, if this node still has to look into it. */
+  const leave = ({ instance_id: instanceId }: OutboxRow) => {
+    const backlog = backlogs.get(instanceId)
+    if (backlog) backlog.waiting = true
   }
 
   const contextOf = ({
@@ -71,8 +81,12 @@ export const createSender = (parts: Parts) => {
       const gateway = gatewayOf(instanceId)
       if (!gateway?.connected(instanceId)) return undefined
       const outcome = await gateway.send({ instanceId, whatsappId, chat, content })
-      if (outcome.kind !== 'retry') return outcome
-      if (attempt === ATTEMPT_MAX) return { kind: 'refused', reason: outcome.reason } as const
+      if (outcome.kind === 'sent') return outcome
+      if (outcome.kind === 'refused' || attempt === ATTEMPT_MAX) {
+        // Who was overtaken does not give up what the next owner can send.
+        const isOwner = await parts.isOwner(instanceId)
+        return isOwner ? ({ kind: 'refused', reason: outcome.reason } as const) : undefined
+      }
       await sleep(RETRY_MIN_MS * 2 ** (attempt - 1))
     }
   }
@@ -107,14 +121,13 @@ export const createSender = (parts: Parts) => {
 
   /** Answers the position of what was recorded; START if the message waits on. */
   const send = async (job: OutboxRow, isNew: boolean): Promise<Position> => {
-    const backlog = backlogOf(job.instance_id)
     if (!isNew) {
       const { state, position } = await load(Message, job.id)
       if (state.status !== 'queued') return position
     }
     const outcome = await tellGateway(job)
     if (!outcome) {
-      backlog.waiting = true
+      leave(job)
       return START
     }
     if (outcome.kind === 'sent') await recordSignal(job, outcome.at)
@@ -132,8 +145,7 @@ export const createSender = (parts: Parts) => {
     const inTurn = before?.then((position) => (position === START ? START : send(job, isNew)))
     const after = (inTurn ?? send(job, isNew)).catch((error: unknown) => {
       onError(error)
-      const backlog = backlogOf(job.instance_id)
-      backlog.waiting = true
+      leave(job)
       setTimeout(() => void drain(job.instance_id), FAULT_PAUSE_MS).unref()
       return START
     })
@@ -148,11 +160,14 @@ export const createSender = (parts: Parts) => {
 
   /** Sends what waits at an instance until nothing does, or the connection is lost. */
   const drain = async (instanceId: string) => {
+    if (!gatewayOf(instanceId)) return
     const backlog = backlogOf(instanceId)
     if (backlog.draining) return
     backlog.draining = true
     backlog.waiting = true
     try {
+      const head = await parts.head()
+      if (head > backlog.upTo) backlog.upTo = head
       while (backlog.waiting && isConnected(instanceId)) {
         const { upTo } = backlog
         const jobs = await parts.waiting(instanceId, upTo, PAGE)
@@ -172,22 +187,26 @@ export const createSender = (parts: Parts) => {
 
   /** A message was queued: send it now if nothing waits before it, else in its turn. */
   const queued = (job: OutboxRow, position: Position) => {
+    if (!gatewayOf(job.instance_id)) return
     const backlog = backlogOf(job.instance_id)
-    backlog.upTo = position
+    const isListed = position <= backlog.upTo
+    if (isListed && !backlog.waiting) return
+    if (!isListed) backlog.upTo = position
     if (isConnected(job.instance_id) && !backlog.waiting) return void enqueue(job, true)
     backlog.waiting = true
     if (isConnected(job.instance_id)) void drain(job.instance_id)
   }
 
-  /** The log is followed from here on: whatever waits goes first. */
-  const begin = (head: Position) => {
-    followedFrom = head
+  /** The log is followed anew, and something may have been missed: whatever waits goes first. */
+  const begin = () => {
     for (const [instanceId, backlog] of backlogs) {
       backlog.waiting = true
-      if (head > backlog.upTo) backlog.upTo = head
       void drain(instanceId)
     }
   }
 
-  return { begin, queued, drain }
+  /** The session is no longer here: what is known of its messages gets old. */
+  const forget = (instanceId: string) => void backlogs.delete(instanceId)
+
+  return { begin, queued, drain, forget }
 }

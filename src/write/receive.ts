@@ -69,17 +69,21 @@ export const createReceive = ({ transact, numbers, startConversation }: Parts) =
     return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
   }
 
-  const connection = (instanceId: string, told: ConnectionReport, context: Context) =>
-    transact(Instance, instanceId, report(told), context)
+  /** `term`: of the session that it is reported of, if that is one of ours. */
+  const connection = (instanceId: string, told: ConnectionReport, context: Context, term?: number) =>
+    transact(Instance, instanceId, report(told, term), context)
 
   return { message, receipt, reaction, change, connection }
 }
 export type Receive = ReturnType<typeof createReceive>
 
-/** What one instance's gateway tells, taken down in the name of that gateway. */
+/**
+ * What one instance's gateway tells, taken down in the name of that gateway. Messages and receipts are true whoever
+ * brings them; how the connection is, only the session with the highest term knows.
+ */
 export const listenerOf = (
   receive: Receive,
-  instance: { readonly id: string; readonly tenantId: string },
+  instance: { readonly id: string; readonly tenantId: string; readonly term: number },
   newCorrelation: () => string,
 ): GatewayListener => {
   const context = (): Context => ({
@@ -92,6 +96,7 @@ export const listenerOf = (
     receipt: async (receipt) => void (await receive.receipt(instance.id, receipt, context())),
     reaction: async (reaction) => void (await receive.reaction(instance.id, reaction, context())),
     change: async (change) => void (await receive.change(instance.id, change, context())),
-    connection: async (report) => void (await receive.connection(instance.id, report, context())),
+    connection: async (report) =>
+      void (await receive.connection(instance.id, report, context(), instance.term)),
   }
 }

@@ -139,6 +139,7 @@ describe('personal fields', () => {
     'UserCreated: passwordHash',
     'UserPasswordSet: passwordHash',
     'InstanceRenamed: name',
+    'InstanceAssigned: node',
     'WebhookConfigured: url secret',
     'AutomationCreated: name words pattern text media_url caption save_as on reason url secret',
     'AutomationChanged: name words pattern text media_url caption save_as on reason url secret',

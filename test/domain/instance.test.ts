@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fold, type Decide } from '../../src/domain/decider.ts'
 import {
+  assign,
   change,
   close,
   create,
@@ -30,6 +31,10 @@ const connected = (phoneNumber = '5511999999999'): InstanceEvent => ({
 const lost = (status: 'disconnected' | 'offline', reason?: string): InstanceEvent => ({
   type: 'InstanceDisconnected',
   data: { status, ...(reason !== undefined && { reason }), at: AT },
+})
+const assigned = (node: string, term: number): InstanceEvent => ({
+  type: 'InstanceAssigned',
+  data: { node, term, at: AT },
 })
 const qr = (text: string): ConnectionReport => ({ status: 'qr_ready', qr: text, at: AT })
 const up = (phoneNumber = '5511999999999'): ConnectionReport => ({ status: 'connected', phoneNumber, at: AT })
@@ -91,7 +96,13 @@ describe('the life of an instance', () => {
   test('remove of what is closed tells only of the end', () =>
     instance.given(created, closed, lost('disconnected')).when(remove(AT)).then(deleted))
 
-  const decisions = { open: open(AT), close: close(AT), remove: remove(AT), report: report(up()) }
+  const decisions = {
+    open: open(AT),
+    close: close(AT),
+    remove: remove(AT),
+    report: report(up()),
+    assign: assign('a', 2, AT),
+  }
   test.each(Object.entries(decisions))(
     '%s is refused before the beginning and after the end',
     (_name, decide) => {
@@ -123,6 +134,56 @@ describe('what a gateway reports', () => {
   )
 })
 
+describe('the owner of a session', () => {
+  test('of the first term needs no word, however often it starts', () =>
+    instance
+      .given(created)
+      .when(assign('a', 1, AT))
+      .then())
+  test('of a higher term is written down once', () => {
+    instance
+      .given(created)
+      .when(assign('b', 2, AT))
+      .then(assigned('b', 2))
+    instance
+      .given(created, assigned('b', 2))
+      .when(assign('b', 2, AT))
+      .then()
+  })
+  test('of a lower term has been overtaken', () =>
+    instance
+      .given(created, assigned('b', 2))
+      .when(assign('a', 1, AT))
+      .refuses('CONFLICT'))
+  test('of the same term as another one is refused: a term has one owner', () =>
+    instance
+      .given(created, assigned('b', 2))
+      .when(assign('a', 2, AT))
+      .refuses('CONFLICT'))
+
+  test('tells nothing any more once another one took over', () => {
+    const past = [created, connected(), assigned('b', 3)]
+    for (const told of [down('disconnected'), down('offline'), qr('a'), up('5511888888888')])
+      instance
+        .given(...past)
+        .when(report(told, 2))
+        .then()
+  })
+  test.each([3, 4])('is believed under the term that is known, or a later one: %d', (term) =>
+    instance
+      .given(created, connected(), assigned('b', 3))
+      .when(report(down('offline'), term))
+      .then(lost('offline')),
+  )
+  test('has nothing to do with what is reported from elsewhere', () =>
+    instance
+      .given(created, connected(), assigned('b', 3))
+      .when(report(down('offline')))
+      .then(lost('offline')))
+  test('stays so when the instance is closed and opened again', () =>
+    expect(fold(Instance, [created, assigned('b', 3), closed, opened]).term).toBe(3))
+})
+
 test('only a connected instance reaches WhatsApp', () => {
   const stateAfter = (...events: InstanceEvent[]) => fold(Instance, events)
   const refusal = (code: string) => expect.objectContaining({ name: 'Refusal', code })
@@ -145,7 +206,11 @@ test('any order of decisions writes no decision twice in a row, and nothing afte
   )
   const decision: fc.Arbitrary<Decide<Instance, InstanceEvent>> = fc.oneof(
     fc.constantFrom(create(command), open(later(1)), close(later(1)), remove(later(1))),
-    reports.map(report),
+    reports.map((told) => report(told)),
+    fc.tuple(reports, fc.integer({ min: 1, max: 3 })).map(([told, term]) => report(told, term)),
+    fc
+      .tuple(fc.constantFrom('a', 'b'), fc.integer({ min: 1, max: 3 }))
+      .map(([node, term]) => assign(node, term, later(1))),
   )
   fc.assert(
     fc.property(fc.array(decision, { maxLength: 20 }), (decisions) => {

@@ -267,6 +267,11 @@ describe('instances', () => {
       expect(toldOfInstance([created], { type, data: { at: AT } })).toEqual([])
     expect(toldOfInstance([], created)).toEqual([])
   })
+
+  test('which node has an instance is nobody’s business outside', () =>
+    expect(
+      toldOfInstance([created], { type: 'InstanceAssigned', data: { node: 'node-2', term: 2, at: AT } }),
+    ).toEqual([]))
 })
 
 describe('contacts', () => {

@@ -79,7 +79,8 @@ describe('who may call', () => {
       counters: inProcessCounters(),
     }
     const infrastructure = { ready: vi.fn(), metrics: vi.fn() }
-    const app = createServer({ ...parts, infrastructure, authenticate: async () => undefined })
+    const forward = vi.fn()
+    const app = createServer({ ...parts, infrastructure, forward, authenticate: async () => undefined })
     const server = app.listen(0, '127.0.0.1')
     try {
       await new Promise((resolve) => server.once('listening', resolve))

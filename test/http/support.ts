@@ -4,6 +4,7 @@ import { Writable } from 'node:stream'
 import { Type } from 'typebox'
 import { inProcessCounters } from '../../src/adapters/in-process/counters.ts'
 import { Refusal } from '../../src/domain/errors.ts'
+import { createForward } from '../../src/http/forward.ts'
 import { envelope, ok } from '../../src/http/format.ts'
 import { instanceTokenPermissions, rolePermissions } from '../../src/http/permissions.ts'
 import { rawText, reply, route, type Caller, type Route } from '../../src/http/route.ts'
@@ -159,6 +160,7 @@ export const toySettings: ServerSettings = {
   rateLimitRequests: 0,
   rateLimitWindowSeconds: 900,
   publicPages: ['docs', 'metrics'],
+  roles: ['api'],
   trustProxy: false,
   validateResponses: true,
 }
@@ -175,6 +177,8 @@ export const startToys = async ({ settings, ...changes }: Changes = {}) => {
     },
   })
   const metrics = createMetrics()
+  const log = createLog('info', destination)
+  const forwarding = createForward({ name: 'toys', url: 'http://127.0.0.1' }, log)
   const app = createServer({
     routes: toyRoutes(),
     authenticate: async (_route, request) =>
@@ -184,7 +188,8 @@ export const startToys = async ({ settings, ...changes }: Changes = {}) => {
     infrastructure: { ready: async () => ({ ready: true, body: {} }), metrics: () => metrics.exposition() },
     counters: inProcessCounters(),
     operatorToken,
-    log: createLog('info', destination),
+    forward: forwarding.forward,
+    log,
     metrics,
     ...changes,
     settings: { ...toySettings, ...settings },
@@ -208,6 +213,7 @@ export const startToys = async ({ settings, ...changes }: Changes = {}) => {
       }),
     async stop() {
       server.closeAllConnections()
+      await forwarding.close()
       await new Promise((resolve) => server.close(resolve))
     },
   }

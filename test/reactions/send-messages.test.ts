@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest'
+import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
 import { messageId } from '../../src/domain/ids.ts'
-import { Message } from '../../src/domain/message.ts'
-import { INSTANCE, JOHN, MARY, placeIn } from '../support/facts.ts'
+import { Message, queue } from '../../src/domain/message.ts'
+import type { Gateway } from '../../src/ports/gateway.ts'
+import { outboxRow } from '../../src/projections/outbox.ts'
+import { isOf } from '../../src/projections/projection.ts'
+import { createSender } from '../../src/reactions/send-messages.ts'
+import { AT, context, INSTANCE, JOHN, MARY, messageStream, outgoing, placeIn } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
 import { startSending } from '../support/sending.ts'
 import { eventually, gate } from '../support/subscriber.ts'
@@ -208,6 +213,46 @@ describe('an instance without connection', () => {
     }
     expect(found).toHaveLength(texts.length)
   })
+})
+
+test('a message that was sent from the to-do list is not sent again when the log brings it', async () => {
+  const { pool, store, transact, load } = await testLog()
+  const sent: string[] = []
+  const gateway: Gateway = {
+    ...sandboxGateway(pool, () => {}),
+    connected: () => true,
+    send: async ({ whatsappId }) => {
+      sent.push(whatsappId)
+      return { kind: 'sent', at: AT }
+    },
+  }
+  const queued = async (text: string) => {
+    await transact(Message, messageId(INSTANCE, text), queue(outgoing(text)), context)
+    const [event] = await store.readStream(messageStream(text))
+    if (!event || !isOf(event, 'MessageQueued')) throw new Error('not queued')
+    return { row: outboxRow(event), position: event.position }
+  }
+  const early = await queued('early')
+  const sender = createSender({
+    transact,
+    load,
+    gatewayOf: () => gateway,
+    isOwner: () => Promise.resolve(true),
+    head: () => store.head(),
+    waiting: async () => {
+      const { state } = await load(Message, early.row.id)
+      return state.status === 'queued' ? [early.row] : []
+    },
+    onOutcome: () => {},
+    onError: () => {},
+  })
+  await sender.drain(INSTANCE)
+  expect(sent).toEqual(['early'])
+  sender.queued(early.row, early.position)
+  const { row, position } = await queued('later')
+  sender.queued(row, position)
+  await eventually(() => expect(sent).toContain('later'))
+  expect(sent).toEqual(['early', 'later'])
 })
 
 describe('a program that starts', () => {

@@ -20,7 +20,7 @@ import type { Parts } from '../../src/app/parts.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
-import { login } from './client.ts'
+import { createClient, login } from './client.ts'
 import { createTestDatabase } from './database.ts'
 import { eventually } from './subscriber.ts'
 
@@ -100,8 +100,11 @@ export const startApp = async (
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await ready
-  // A node that serves no API waits for one that does, which makes the account.
-  const admin = await eventually(() => login(url, ADMIN.email, ADMIN.password))
+  // A node of several may wait for another one, which makes the account.
+  const servesApi = settings.roles.includes('api')
+  const admin = servesApi
+    ? await eventually(() => login(url, ADMIN.email, ADMIN.password))
+    : createClient(url)
 
   /** Stops it as a restart would: its database stays. */
   const leave = async () => {

@@ -65,6 +65,8 @@ export const startSending = async (
     transact,
     load: loading(load),
     gatewayOf: () => gateway,
+    isOwner: () => Promise.resolve(true),
+    head: () => store.head(),
     waiting: async (instanceId, upTo, limit) => {
       if (!(await mark.reached(upTo, WAIT_MS))) throw new Error('The outbox is behind')
       return waitingMessages(db, instanceId, limit)
@@ -72,7 +74,7 @@ export const startSending = async (
     onOutcome: () => {},
     onError,
   })
-  const listener = listenerOf(receive, { id: INSTANCE, tenantId: TENANT }, randomUUID)
+  const listener = listenerOf(receive, { id: INSTANCE, tenantId: TENANT, term: 1 }, randomUUID)
   const open = () =>
     sandbox.open(INSTANCE, {
       ...listener,
@@ -92,7 +94,7 @@ export const startSending = async (
           store,
           begin: async (head) => {
             await mark.reached(head, WAIT_MS)
-            sender.begin(head)
+            sender.begin()
             await open()
           },
           each: (event) => {

@@ -371,6 +371,7 @@ export const story: readonly Told[] = [
     messageStream('typed'),
     { type: 'MessageDeleted', data: { ...placeIn(TEAM), number: 6, fromMe: true, at: later(38) } },
   ],
+  [`instance-${INSTANCE}`, { type: 'InstanceAssigned', data: { node: 'node-2', term: 2, at: later(38) } }],
   [
     `instance-${INSTANCE}`,
     { type: 'InstanceDisconnected', data: { status: 'offline', reason: 'no network', at: later(39) } },

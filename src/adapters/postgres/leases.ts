@@ -240,8 +240,14 @@ export const postgresLeases = (
     }
   }
 
+  /** Looks at the clock too: a process that was stopped meanwhile must not answer as if it still had the lease. */
+  const isOwn = (name: string) => {
+    const own = held.get(name)
+    return own !== undefined && !own.isLost && own.goodUntil > now()
+  }
+
   return {
     hold,
-    holderOf: async (name) => (held.get(name)?.isLost === false ? node : lookUp(name)),
+    holderOf: async (name) => (isOwn(name) ? node : lookUp(name)),
   }
 }

@@ -27,7 +27,7 @@ const REPORT_PAUSE_MS = 200
 
 /**
  * Simulated phones: a WhatsApp that nobody needs a phone for. Phones, outboxes and groups are in PostgreSQL and survive a
- * restart; sessions, scripted failures and lost networks do not.
+ * restart, and are there for every node; sessions, scripted failures and lost networks end with the process that has them.
  *
  * `onError` hears of what is tried again. A listener must not wait for `open` or `close` of its own instance.
  */

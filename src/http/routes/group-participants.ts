@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import type { ParticipantAction } from '../../domain/group.ts'
 import { envelope, ok } from '../format.ts'
-import type { Instances } from '../instances.ts'
+import type { ResolveInstance } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
 import {
@@ -29,8 +29,8 @@ const inQuery = Type.Object({ participants: Type.Optional(ParticipantsInQuery) }
 const one = { body: { participants: ['5511987654321'] } }
 
 /** Who is in a group, and who is an admin of it. */
-export const groupParticipantRoutes = ({ groups }: Services, instances: Instances) => {
-  const find = createGroupFinder(instances)
+export const groupParticipantRoutes = ({ groups }: Services, resolveInstance: ResolveInstance) => {
+  const find = createGroupFinder(resolveInstance)
 
   const change = async (
     action: ParticipantAction,

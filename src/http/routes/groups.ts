@@ -4,7 +4,7 @@ import { isDone } from '../../domain/group.ts'
 import { contextOf } from '../context.ts'
 import { GivenInstance } from '../fields.ts'
 import { envelope, ok } from '../format.ts'
-import type { Instances } from '../instances.ts'
+import type { ResolveInstance } from '../instances.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
 import {
@@ -30,14 +30,14 @@ const linkOf = (code: string) => `https://chat.whatsapp.com/${code}`
 
 /** Finds the group that a path names, for a call in the caller's name. */
 export const createGroupFinder =
-  (instances: Instances) =>
+  (resolveInstance: ResolveInstance) =>
   async (caller: Caller, params: { id: string; jid: string }, request: RouteRequest) => {
-    const { id: instanceId } = await instances.ofCaller(caller, params.id)
+    const { id: instanceId } = await resolveInstance(caller, params.id)
     return { instanceId, chat: groupJidOf(params.jid), context: contextOf(caller, request) }
   }
 
-export const groupRoutes = ({ groups }: Services, instances: Instances) => {
-  const find = createGroupFinder(instances)
+export const groupRoutes = ({ groups }: Services, resolveInstance: ResolveInstance) => {
+  const find = createGroupFinder(resolveInstance)
 
   return [
     route({
@@ -52,7 +52,7 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
         200: envelope(Type.Object({ groups: Type.Array(GroupItem), total: Type.Integer() })),
       },
       async handle({ caller, params }) {
-        const instance = await instances.ofCaller(caller, params.id)
+        const instance = await resolveInstance(caller, params.id)
         const list = await groups.list(instance.id)
         return reply(200, ok({ groups: list.map(groupItem), total: list.length }))
       },
@@ -79,7 +79,7 @@ export const groupRoutes = ({ groups }: Services, instances: Instances) => {
       },
       examples: { body: { subject: 'My New Group', participants: ['5511987654321', '5511976543210'] } },
       async handle({ caller, params, body, request }) {
-        const instance = await instances.ofCaller(caller, params.id)
+        const instance = await resolveInstance(caller, params.id)
         const wanted = { subject: body.subject, participants: participantsOf(body.participants) }
         const { group, results } = await groups.create(instance.id, wanted, contextOf(caller, request))
         const message = 'Group created successfully'

@@ -1,5 +1,5 @@
 import { createFinders } from '../finders.ts'
-import type { Instances } from '../instances.ts'
+import type { Instances, ResolveInstance } from '../instances.ts'
 import type { Route } from '../route.ts'
 import type { Services } from '../services.ts'
 import { authRoutes } from './auth.ts'
@@ -32,6 +32,12 @@ import { webhookRoutes } from './webhooks.ts'
 /** Every route of the API. */
 export const createRoutes = (services: Services, instances: Instances): readonly Route[] => {
   const finders = createFinders(services.db)
+  /** For what only the node with the session of an instance can do. */
+  const resolveHere: ResolveInstance = async (caller, ref) => {
+    const instance = await instances.ofCaller(caller, ref)
+    await services.owners.mustBeHere(instance.id)
+    return instance
+  }
   return [
     ...authRoutes(services),
     ...instanceRoutes(services, instances, finders),
@@ -53,13 +59,11 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...eventRoutes(services, instances),
     ...userRoutes(services),
     ...statsRoutes(services, instances),
-    ...groupRoutes(services, instances),
-    ...groupParticipantRoutes(services, instances),
+    ...groupRoutes(services, resolveHere),
+    ...groupParticipantRoutes(services, resolveHere),
     ...webhookRoutes(services, instances),
     ...hookRoutes(services, instances),
     ...tenantRoutes(services),
-    ...(services.sandbox
-      ? sandboxRoutes({ sandbox: services.sandbox, resolveInstance: instances.ofCaller })
-      : []),
+    ...(services.sandbox ? sandboxRoutes({ sandbox: services.sandbox, resolveInstance: resolveHere }) : []),
   ]
 }

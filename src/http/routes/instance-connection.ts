@@ -19,7 +19,7 @@ export const instanceConnectionRoutes = (
   instances: Instances,
   { instanceOf }: Finders,
 ) => {
-  const { gatewayOf } = services
+  const { gatewayOf, owners } = services
   const change = createInstanceChange(services, instances)
 
   return [
@@ -66,6 +66,7 @@ export const instanceConnectionRoutes = (
         const row = await instanceOf(caller, params.id)
         const realtime = query.realtime ?? false
         const recorded = row.status === 'connected'
+        if (realtime) await owners.mustNotBeElsewhere(row.id)
         const connected = realtime ? (gatewayOf(row.id)?.connected(row.id) ?? false) : recorded
         const status = connected ? 'connected' : recorded ? 'offline' : row.status
         return reply(200, ok({ uuid: row.id, status, connected, phone_number: row.phone_number, realtime }))

@@ -3,7 +3,8 @@ import { receiptStatuses } from '../../domain/message.ts'
 import { literals } from '../../domain/values.ts'
 import { failureOutcomes, type SandboxPhone } from '../../ports/sandbox.ts'
 import { envelope, Nullable, ok } from '../format.ts'
-import { reply, route, type Caller, type Route } from '../route.ts'
+import type { ResolveInstance } from '../instances.ts'
+import { reply, route, type Route } from '../route.ts'
 import { timeOf } from '../times.ts'
 import {
   changeOf,
@@ -25,8 +26,8 @@ const OUTBOX_MAX = 10_000
 
 type Parts = {
   readonly sandbox: SandboxPhone
-  /** The instance that a caller names, by UUID or number. */
-  readonly resolveInstance: (caller: Caller, ref: string) => Promise<{ readonly id: string }>
+  /** The instance that a caller names, whose session has to be here. */
+  readonly resolveInstance: ResolveInstance
 }
 
 const common = {
@@ -207,7 +208,8 @@ export const sandboxRoutes = ({ sandbox, resolveInstance }: Parts): readonly Rou
     path: path('failures'),
     operationId: 'scriptSandboxFailure',
     summary: 'Script failures of the next sends',
-    description: 'Used up in the order given; what is left is forgotten when the session closes.',
+    description:
+      'Used up in the order given; what is left is forgotten when the session closes, or moves to another node.',
     body: FailureBody,
     successDescription: 'The next sends will end like this.',
     responses: {
