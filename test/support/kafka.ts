@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { kafkaBus, type KafkaBusOptions } from '../../src/adapters/kafka/bus.ts'
 import { testCertificate, testKey } from './certificate.ts'
@@ -35,13 +34,13 @@ const startStandIn = async (directory: string, advertised: number, ports: Ports)
       join(root, 'test/stand-ins/kafka/main.ts'),
       ...Object.entries(options).map(([name, value]) => `--${name}=${value}`),
     ],
-    { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+    { cwd: root, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
   )
-  const [line] = await Promise.race([
-    new Promise<[string]>((done) => createInterface(child.stdout).once('line', (text) => done([text]))),
+  const started = await Promise.race([
+    new Promise<Ports>((done) => child.once('message', (message) => done(message as Ports))),
     ended(child).then(() => Promise.reject(new Error('The stand-in for Kafka did not start'))),
   ])
-  return { child, ports: JSON.parse(line) as Ports }
+  return { child, ports: started }
 }
 const ended = (child: ChildProcess) =>
   new Promise<void>((done) => {

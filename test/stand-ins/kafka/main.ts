@@ -72,4 +72,7 @@ const ports = {
   }),
   ...(secure !== undefined && { secure: await listen(secureServer(), secure) }),
 }
+// Started by a test, it does not outlive it.
+process.on('disconnect', () => process.exit())
+process.send?.(ports)
 process.stdout.write(`${JSON.stringify(ports)}\n`)
