@@ -70,12 +70,13 @@ export default {
     ),
     forbid(
       'adapters-are-strangers',
-      'An adapter can be replaced alone. Shared: the small helpers for PostgreSQL, and tables for the migrations.',
+      'An adapter can be replaced alone. Shared: the tail of the log, the small helpers for PostgreSQL, and tables for the migrations.',
       { path: '^src/adapters/([^/]+)/' },
       {
         path: '^src/adapters/',
         pathNot: [
           '^src/adapters/$1/',
+          '^src/adapters/tail[.]ts$',
           '^src/adapters/postgres/(coalesce|errors|pool)[.]ts$',
           '^src/adapters/[^/]+/tables[.]sql[.]ts$',
         ],

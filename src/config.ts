@@ -212,9 +212,11 @@ export const loadConfig = (env: NodeJS.ProcessEnv): Config => {
   const problems: string[] = []
   if (!isSettings(settings)) problems.push(...describe(Settings, isSettings.errors ?? []))
   if (!isSecrets(secrets)) problems.push(...describe(Secrets, isSecrets.errors ?? []))
-  const given = { ...settings, ...secrets }
+  const given: Record<string, unknown> = { ...settings, ...secrets }
   problems.push(...needed(given, 's3Endpoint', 's3Bucket', 's3AccessKeyId', 's3SecretAccessKey'))
   problems.push(...needed(given, 'kafkaSasl', 'kafkaUsername', 'kafkaPassword'))
+  if (given['kafkaCaFile'] !== undefined && given['kafkaTls'] !== true)
+    problems.push('KAFKA_TLS must be true with KAFKA_CA_FILE.')
   if (problems.length > 0 || !isSettings(settings) || !isSecrets(secrets))
     throw new ConfigurationError(['The configuration is not valid.', ...problems].join('\n- '))
   return { settings: frozen(settings), secrets: frozen(secrets) }

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
+import { kafkaBus } from './adapters/kafka/bus.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
 import { removeLeftovers } from './adapters/media/leftovers.ts'
 import { s3MediaStore } from './adapters/media/s3.ts'
@@ -19,6 +21,7 @@ import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config, Settings } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
 import type { Log } from './log.ts'
+import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
 
 const POOL_SIZE = 12
@@ -79,6 +82,28 @@ const openMedia = async ({ settings, secrets }: Config) => {
   return { store, spoolFolder, close: store.close }
 }
 
+/** What carries public events: Kafka if brokers are named, else this process. */
+const openBus = async (
+  { settings, secrets }: Config,
+  log: Log,
+): Promise<{ bus: Bus; close(): Promise<void> }> => {
+  const { kafkaBrokers: brokers, kafkaCaFile, kafkaSasl, kafkaUsername: username = '' } = settings
+  if (brokers.length === 0) return { bus: inProcessBus(), close: () => Promise.resolve() }
+  const bus = kafkaBus({
+    brokers,
+    prefix: settings.kafkaPrefix,
+    partitions: settings.kafkaPartitions,
+    replication: settings.kafkaReplication,
+    ...(settings.kafkaTls && { tls: kafkaCaFile ? { ca: await readFile(kafkaCaFile, 'utf8') } : {} }),
+    ...(kafkaSasl && {
+      sasl: { mechanism: kafkaSasl, username, password: secrets.kafkaPassword ?? '' },
+    }),
+    log: (level, text, fields) => log[level]({ ...fields, part: 'kafka' }, text),
+    onError: (error) => log.error({ err: error, part: 'kafka' }, 'kafka failed; trying again'),
+  })
+  return { bus, close: bus.close }
+}
+
 const EVERY_ADDRESS = ['0.0.0.0', '::']
 
 /** This process, as the other nodes know it: new with every start. `url` is where it listens. */
@@ -101,6 +126,7 @@ export const openParts = async (config: Config, log: Log, url: string) => {
   })
   const files = guardedFetch(guard)
   const media = await openMedia(config)
+  const { bus, close: closeBus } = await openBus(config, log)
   const integrations = guardedPost({
     guard,
     timeoutMs: TIMEOUT_MAX_SECONDS * 1000,
@@ -111,7 +137,7 @@ export const openParts = async (config: Config, log: Log, url: string) => {
       pool,
       workPool,
       store,
-      bus: inProcessBus(),
+      bus,
       leases: inProcessLeases(nodeOf(settings, url), onError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
@@ -125,7 +151,7 @@ export const openParts = async (config: Config, log: Log, url: string) => {
       alone,
     },
     close: async () => {
-      await Promise.all([outbound.close(), integrations.abandon(), files.close(), media.close()])
+      await Promise.all([outbound.close(), integrations.abandon(), files.close(), media.close(), closeBus()])
       await close()
     },
   }

@@ -18,4 +18,4 @@ trap 'exit 130' INT TERM
 node --import tsx test/support/certificate.ts >"$KAFKA_KEYSTORE"
 infra/kafka/kafka.sh start
 printf 'Apache Kafka listens on 127.0.0.1:%s\n' "$KAFKA_PORT"
-"${tests[@]}" test/adapters/kafka-bus.test.ts test/adapters/kafka.test.ts test/e2e/kafka.test.ts
+"${tests[@]}" test/adapters/kafka-bus.test.ts test/adapters/kafka.test.ts

@@ -29,11 +29,16 @@ export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable'
 }
 
+/** The events of one append have more bytes than the store takes at once. Nothing was written. */
+export class AppendTooLarge extends Error {
+  override name = 'AppendTooLarge'
+}
+
 /** What the program needs of an event store. Every adapter passes `test/contracts/event-store.ts`. */
 export interface EventStore {
   /**
    * Appends all events or none, at the revision after `expected`, and answers the last one's position once durable.
-   * Throws WrongRevision or StoreUnavailable.
+   * Throws WrongRevision, StoreUnavailable or AppendTooLarge.
    */
   append(stream: string, expected: number, events: readonly NewEvent[]): Promise<Position>
   /** The events of one stream in order, from a revision on; empty if there is none. */

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createTail } from '../../src/adapters/postgres/tail.ts'
+import { createTail } from '../../src/adapters/tail.ts'
 import {
   NO_STREAM,
   START,
@@ -157,11 +157,10 @@ describe('a connection that is cut', () => {
 })
 
 test('what is appended while the first subscription starts is told once, in order', async () => {
-  const { pool, store } = await testLog()
+  const { store } = await testLog()
   const { opened, open } = gate()
   const tail = createTail({
-    pool,
-    alone: false,
+    watch: () => Promise.resolve(),
     readAll: async (after) =>
       (await Promise.all(range(4).map((n) => store.readStream(`thing-${n}`))))
         .flat()

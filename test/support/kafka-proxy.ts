@@ -6,12 +6,18 @@ type Key = (typeof RequestKey)[keyof typeof RequestKey]
 /** A heartbeat's answer begins with length, correlation id and a throttle time. */
 const HEARTBEAT_ERROR_AT = 12
 
-type Fault = { readonly key: Key; readonly spoil: (answer: Buffer, client: Socket) => void }
+type Fault = {
+  readonly key: Key
+  readonly spoil: (answer: Buffer, client: Socket) => void
+  /** How many answers more it spoils. */
+  times: number
+}
 
-/** Stands between a client and a broker, and spoils the next answer to a kind of request. */
+/** Stands between a client and a broker, and spoils the next answers to a kind of request. */
 export const startKafkaProxy = async (port: number, target: () => number) => {
   let fault: Fault | undefined
   const sockets = new Set<Socket>()
+  const counts = new Map<number, number>()
 
   const server = createServer((client) => {
     const broker = connect(target(), '127.0.0.1')
@@ -31,7 +37,9 @@ export const startKafkaProxy = async (port: number, target: () => number) => {
     client.on(
       'data',
       byFrame((frame) => {
-        asked.push(frame.readInt16BE(4))
+        const key = frame.readInt16BE(4)
+        asked.push(key)
+        counts.set(key, (counts.get(key) ?? 0) + 1)
         broker.write(frame)
       }),
     )
@@ -40,7 +48,7 @@ export const startKafkaProxy = async (port: number, target: () => number) => {
       byFrame((frame) => {
         if (asked.shift() !== fault?.key || !fault) return client.write(frame)
         const { spoil } = fault
-        fault = undefined
+        if (--fault.times === 0) fault = undefined
         return spoil(frame, client)
       }),
     )
@@ -50,14 +58,21 @@ export const startKafkaProxy = async (port: number, target: () => number) => {
   return {
     port: (server.address() as AddressInfo).port,
     /** The broker has done what was asked for, and nobody hears of it. */
-    loseAnswerTo: (key: Key) => (fault = { key, spoil: (_, client) => client.destroy() }),
+    loseAnswerTo: (key: Key, times = 1) => {
+      fault = { key, times, spoil: (_, client) => client.destroy() }
+    },
     refuseHeartbeat: (code: number) => {
       const spoil = (answer: Buffer, client: Socket) => {
         answer.writeInt16BE(code, HEARTBEAT_ERROR_AT)
         client.write(answer)
       }
-      fault = { key: RequestKey.heartbeat, spoil }
+      fault = { key: RequestKey.heartbeat, times: 1, spoil }
     },
+    heal: () => {
+      fault = undefined
+    },
+    /** Requests of a kind so far. */
+    count: (key: Key) => counts.get(key) ?? 0,
     isSpoiling: () => fault !== undefined,
     close: () =>
       new Promise<void>((done) => {

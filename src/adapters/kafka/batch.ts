@@ -29,7 +29,7 @@ export type BatchOptions = {
  */
 export const handleBatch = (options: BatchOptions) => async (payload: EachBatchPayload) => {
   const { batch, heartbeat, isRunning, isStale, resolveOffset } = payload
-  const heart = startHeart(heartbeat, options.heartbeatMs)
+  const heart = startHeart(heartbeat, options.heartbeatMs / 2)
   const signal = AbortSignal.any([options.signal, heart.lost])
   /** Answers whether it was done; it was not if the batch is no longer ours to handle. */
   const untilDone = async (work: () => Promise<void>) => {

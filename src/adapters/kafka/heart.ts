@@ -4,7 +4,10 @@ export type Heart = {
   stop(): void
 }
 
-/** Heartbeats beside the work, however long it takes: kafkajs sends them only when it is asked to. */
+/**
+ * Heartbeats beside the work, however long it takes: kafkajs sends them only when it is asked to, and no more of them
+ * than its own interval allows.
+ */
 export const startHeart = (heartbeat: () => Promise<void>, everyMs: number): Heart => {
   const losing = new AbortController()
   let isUnderWay = false

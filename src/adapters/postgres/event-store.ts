@@ -8,9 +8,10 @@ import {
   type Position,
   type Recorded,
 } from '../../ports/event-store.ts'
+import { createTail } from '../tail.ts'
 import { coalesce, fulfilled, rejected } from './coalesce.ts'
 import { isConnectionError } from './errors.ts'
-import { createTail } from './tail.ts'
+import { watchAppends } from './wake-ups.ts'
 
 /** Appends and stream reads that leave in one round trip. */
 const BATCH_MAX = 256
@@ -136,7 +137,13 @@ export const postgresEventStore = (
     return BigInt(rows[0]?.head ?? START)
   }
 
-  const tail = createTail({ pool, readAll, head, alone, onError })
+  const tail = createTail({
+    readAll,
+    head,
+    watch: (_from, signal) =>
+      watchAppends({ pool, alone, wake: tail.wake, look: tail.look, onError }, signal),
+    onError,
+  })
   return {
     append: (stream, expected, events) => append({ stream, expected, events }),
     readStream: (stream, from = 0) => readStream({ stream, from }),

@@ -1,26 +1,20 @@
-import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool, PoolClient } from 'pg'
-import { START, type Position, type Recorded } from '../../ports/event-store.ts'
-import { APPENDED } from './event-log.sql.ts'
+import { START, type Position, type Recorded } from '../ports/event-store.ts'
 
 /** Newest events kept in memory, so that all subscribers of a process share one read and one parse. */
 const KEPT = 2000
-/** Looked for without a wake-up, in case a notification got lost. */
-const POLL_MS = 1000
-const RECONNECT_MS = 500
+const RETRY_MS = 500
 
 type Options = {
-  readonly pool: Pool
-  readonly readAll: (after: Position) => Promise<Recorded[]>
+  /** Some of the events after a position, in order; none only if there are none. */
+  readonly readAll: (after: Position) => Promise<readonly Recorded[]>
   readonly head: () => Promise<Position>
-  /** Nobody else appends. */
-  readonly alone: boolean
+  /** Hears of what comes after a position, from others too, and wakes the tail or offers it, until the signal. */
+  readonly watch: (from: Position, signal: AbortSignal) => Promise<unknown>
   readonly onError: (error: unknown) => void
 }
 
-/** The moving end of the log: woken by appends of this process, by notifications of others, and by a slow poll. */
-export const createTail = ({ pool, readAll, head, alone, onError }: Options) => {
+/** The moving end of the log, shared by all subscribers of a process; those further behind read by themselves. */
+export const createTail = ({ readAll, head, watch, onError }: Options) => {
   const stop = new AbortController()
   /** Woken when events arrive; renewed each time. */
   let waiting: (() => void)[] = []
@@ -64,7 +58,7 @@ export const createTail = ({ pool, readAll, head, alone, onError }: Options) => 
     reading ??= read()
       .then(
         () => 0,
-        (error: unknown) => (onError(error), RECONNECT_MS),
+        (error: unknown) => (onError(error), RETRY_MS),
       )
       .then((pauseMs) => {
         reading = undefined
@@ -91,36 +85,12 @@ export const createTail = ({ pool, readAll, head, alone, onError }: Options) => 
     }
   }
 
-  /** Events that this process has just appended. If nothing lies between, subscribers get them at once. */
+  /** Events that come right after a position. If that is the end of the tail, subscribers get them at once. */
   const offer = (head: Position, written: readonly Recorded[]) => {
     const last = written.at(-1)
     if (!last) return
     if (isFollowing && !reading && head === to) add(written)
     else wake(last.position)
-  }
-
-  const poll = async () => {
-    while (!stop.signal.aborted) {
-      await sleep(POLL_MS, undefined, { signal: stop.signal, ref: false }).catch(() => {})
-      if (!stop.signal.aborted) refresh()
-    }
-  }
-
-  const listen = async () => {
-    while (!stop.signal.aborted) {
-      let client: PoolClient | undefined
-      try {
-        client = await pool.connect()
-        client.on('error', onError)
-        client.on('notification', ({ payload }) => wake(BigInt(payload ?? 0)))
-        await client.query(`listen ${APPENDED}`)
-        await once(client, 'end', { signal: stop.signal })
-      } catch (error) {
-        if (!stop.signal.aborted) onError(error)
-      }
-      client?.release(true)
-      if (!stop.signal.aborted) await sleep(RECONNECT_MS)
-    }
   }
 
   let background: Promise<unknown> = Promise.resolve()
@@ -129,7 +99,7 @@ export const createTail = ({ pool, readAll, head, alone, onError }: Options) => 
       from = to = position
       isFollowing = true
       if (wanted > to) refresh()
-      background = Promise.all([poll(), !alone && listen()])
+      background = watch(position, stop.signal)
     }))
 
   /** Index of the first kept event after a position. */
@@ -175,5 +145,5 @@ export const createTail = ({ pool, readAll, head, alone, onError }: Options) => 
     await reading
     await background
   }
-  return { whileAppending, offer, subscribe, close }
+  return { whileAppending, wake, look: refresh, offer, end: () => to, subscribe, close }
 }
