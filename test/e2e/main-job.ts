@@ -102,9 +102,7 @@ export const losesNoIncomingMessage = async (world: World, conversations = 20, e
     )
     expect(body.data.deliveries).toEqual([])
   }, PATIENCE)
-  const { body: stats } = await persistently((to) =>
-    to.get(`/stats?instance_id=${instance}`),
-  )
+  const { body: stats } = await persistently((to) => to.get(`/stats?instance_id=${instance}`))
   expect(stats.data.totals.received, 'messages in the log').toBe(total)
   console.info(`${receiver.received.length} posts for ${total} messages that take three each`)
 }
