@@ -19,9 +19,9 @@ export type ConsumerTimes = {
   readonly stallMs: number
 }
 export const consumerTimes: ConsumerTimes = {
-  sessionMs: 30_000,
+  sessionMs: 10_000,
   rebalanceMs: 60_000,
-  heartbeatMs: 3000,
+  heartbeatMs: 2000,
   fetchMs: 500,
   stallMs: 180_000,
 }
