@@ -6,6 +6,7 @@ export const startTcpProxy = async (port: number) => {
   const pairs = new Set<readonly [Socket, Socket]>()
   let cutAfterBytes = Infinity
   let isMute = false
+  let lostBytes = 0
 
   const cut = () => {
     for (const [near, far] of pairs) {
@@ -32,7 +33,8 @@ export const startTcpProxy = async (port: number) => {
       far.write(part.subarray(0, Math.ceil(part.length / 2)), cut)
     })
     far.on('data', (part) => {
-      if (!isMute) near.write(part)
+      if (isMute) lostBytes += part.length
+      else near.write(part)
     })
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
@@ -48,6 +50,11 @@ export const startTcpProxy = async (port: number) => {
     cutAfter: (bytes: number) => void (cutAfterBytes = bytes),
     /** From now on answers are lost; the server gets everything. */
     mute: () => void (isMute = true),
-    unmute: () => void (isMute = false),
+    lostBytes: () => lostBytes,
+    /** Breaks the connections that answers are missing on; those to come are whole. */
+    unmute: () => {
+      cut()
+      isMute = false
+    },
   }
 }

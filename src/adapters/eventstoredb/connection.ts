@@ -1,7 +1,6 @@
 import {
   BACKWARDS,
   END,
-  EventStoreDBClient,
   excludeSystemEvents,
   FORWARDS,
   NO_STREAM,
@@ -9,9 +8,11 @@ import {
   streamNameFilter,
   type AppendResult,
   type EventData,
+  type EventStoreDBClient,
   type ResolvedEvent,
 } from '@eventstore/db-client'
 import { within } from './attempts.ts'
+import { openClient } from './client.ts'
 import { isKeptForEver } from './errors.ts'
 import { createPlaces } from './places.ts'
 
@@ -45,22 +46,6 @@ export type Live = Flow & { unsubscribe(): Promise<void> }
 
 /** All appends that are under way are kept in one place for all clients of a process, which two of them would break. */
 let isOpen = false
-
-const openClient = (url: string): EventStoreDBClient => {
-  try {
-    return EventStoreDBClient.connectionString(url)
-  } catch (error) {
-    throw withoutSecrets(error)
-  }
-}
-
-/** What the client says of a bad connection string quotes it, with the password in it. */
-const withoutSecrets = (error: unknown) => {
-  const isQuoting = !(error instanceof Error) || error.message.includes('://')
-  return new Error(
-    `The connection string of EventStoreDB is not valid${isQuoting ? '' : `: ${error.message}`}`,
-  )
-}
 
 /** The one client of this process, with its calls bounded in time and all that it leaves behind cleaned up. */
 export const connect = (url: string) => {
