@@ -291,6 +291,22 @@ describe.runIf(shared.isStandIn)('when things break', () => {
     expect(streams.map(({ length }) => length)).toEqual(range(60).map(() => 1))
   })
 
+  test('a busy server makes the client leave a connection that is whole: when that breaks, the process lives', async () => {
+    const prefix = newPrefix()
+    const server = await testEventStoreDb('--busy-stream', `${prefix}busy`)
+    const proxy = await startTcpProxy(server.port)
+    const url = `esdb://127.0.0.1:${proxy.port}?tls=false`
+    const store = testEventStore(url, prefix, { attemptMs: 20_000, callMs: 2000 })
+    await store.append('thing-1', NO_STREAM, [happening(0)])
+    await expect(store.readStream('busy')).rejects.toThrow(StoreUnavailable)
+    for (const round of range(5)) {
+      const appending = range(50).map((n) => store.append(`thing-${round}-${n}`, NO_STREAM, [happening(n)]))
+      await appending[0]
+      proxy.cut(1)
+      await Promise.all(appending)
+    }
+  })
+
   test('a frozen server: every call fails in its time as unavailable, and all goes on when it thaws', async () => {
     const server = await testEventStoreDb()
     const store = testEventStore(server.url, newPrefix(), HASTY)

@@ -8,12 +8,11 @@ export const startTcpProxy = async (port: number) => {
   let isMute = false
   let lostBytes = 0
 
-  const cut = () => {
-    for (const [near, far] of pairs) {
-      near.destroy()
-      far.destroy()
+  const cut = (count = Infinity) => {
+    for (const pair of [...pairs].slice(0, count)) {
+      pairs.delete(pair)
+      for (const socket of pair) socket.destroy()
     }
-    pairs.clear()
   }
 
   const server = createServer((near) => {
@@ -30,7 +29,7 @@ export const startTcpProxy = async (port: number) => {
       cutAfterBytes -= part.length
       if (cutAfterBytes > 0) return void far.write(part)
       cutAfterBytes = Infinity
-      far.write(part.subarray(0, Math.ceil(part.length / 2)), cut)
+      far.write(part.subarray(0, Math.ceil(part.length / 2)), () => cut())
     })
     far.on('data', (part) => {
       if (isMute) lostBytes += part.length
@@ -44,8 +43,9 @@ export const startTcpProxy = async (port: number) => {
   })
   return {
     port: (server.address() as AddressInfo).port,
-    /** Breaks all connections. */
+    /** Breaks all connections, or the oldest ones. */
     cut,
+    connections: () => pairs.size,
     /** Breaks them once so many bytes more have gone to the server, in the middle of what is being sent. */
     cutAfter: (bytes: number) => void (cutAfterBytes = bytes),
     /** From now on answers are lost; the server gets everything. */

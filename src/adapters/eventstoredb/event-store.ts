@@ -92,7 +92,10 @@ export const eventStoreDb = ({
       const { position, nextExpectedRevision } = await attempts(endsAt, connection.isClosed, (leftMs) => {
         tries++
         // The same ids at the same revision: the server writes them once, however often they come.
-        return connection.append(prefix + stream, expected, events, { leftMs, answerMs: attemptMs })
+        return connection.append(
+          { stream: prefix + stream, expected, events },
+          { leftMs, answerMs: attemptMs },
+        )
       })
       if (tries === 1 && position && isPosition(position.commit)) return positionAt(position.commit)
       return await positionOf(stream, nextExpectedRevision)

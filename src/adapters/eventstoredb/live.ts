@@ -52,8 +52,6 @@ export const followLive = async (options: Options, from: Position, signal: Abort
   const keepFollowing = async () => {
     while (!signal.aborted) {
       const subscription = connection.subscribe(commitOf(told), prefix)
-      // Faults may come after it is over, and would end the process.
-      subscription.on('error', () => {})
       end = () => {
         // Rejects where the call never came to be.
         subscription.unsubscribe().catch(() => {})
