@@ -1,15 +1,8 @@
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createTail } from '../../src/adapters/tail.ts'
-import {
-  NO_STREAM,
-  START,
-  StoreUnavailable,
-  WrongRevision,
-  type EventStore,
-  type NewEvent,
-} from '../../src/ports/event-store.ts'
-import { appendAtEnd, eventStoreContract, happening } from '../contracts/event-store.ts'
+import { NO_STREAM, START, StoreUnavailable, WrongRevision } from '../../src/ports/event-store.ts'
+import { appendAtEnd, appendSurely, eventStoreContract, happening } from '../contracts/event-store.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { eventually, expectInOrder, gate, startSubscriber } from '../support/subscriber.ts'
 
@@ -109,21 +102,6 @@ describe('a connection that is cut', () => {
     await follower.stop()
     expectInOrder(follower.events)
   })
-
-  /** Appends until it is certain that the event is in the log, as a careful caller would. */
-  const appendSurely = async (store: EventStore, stream: string, event: NewEvent) => {
-    const failures: unknown[] = []
-    for (;;) {
-      try {
-        const present = await store.readStream(stream)
-        if (!present.some(({ id }) => id === event.id))
-          await store.append(stream, present.at(-1)?.revision ?? NO_STREAM, [event])
-        return failures
-      } catch (error) {
-        failures.push(error)
-      }
-    }
-  }
 
   test('under everything: appends fail as unavailable or succeed, subscriptions go on, nothing is lost', async () => {
     const log = await testLog()

@@ -31,6 +31,21 @@ export const appendAtEnd = async (store: EventStore, stream: string, event: NewE
   }
 }
 
+/** Appends until it is certain that the event is in the log, as a careful caller would; answers what failed meanwhile. */
+export const appendSurely = async (store: EventStore, stream: string, event: NewEvent) => {
+  const failures: unknown[] = []
+  for (;;) {
+    try {
+      const present = await store.readStream(stream)
+      if (!present.some(({ id }) => id === event.id))
+        await store.append(stream, present.at(-1)?.revision ?? NO_STREAM, [event])
+      return failures
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+}
+
 /** What every event store holds to. `make` gives a store on an empty log that the test cleans up by itself. */
 export const eventStoreContract = (name: string, make: () => Promise<EventStore>) =>
   describe(`event store: ${name}`, () => {

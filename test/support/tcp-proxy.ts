@@ -6,13 +6,13 @@ export const startTcpProxy = async (port: number) => {
   const pairs = new Set<readonly [Socket, Socket]>()
   let cutAfterBytes = Infinity
   let isMute = false
+  let lostBytes = 0
 
-  const cut = () => {
-    for (const [near, far] of pairs) {
-      near.destroy()
-      far.destroy()
+  const cut = (count = Infinity) => {
+    for (const pair of [...pairs].slice(0, count)) {
+      pairs.delete(pair)
+      for (const socket of pair) socket.destroy()
     }
-    pairs.clear()
   }
 
   const server = createServer((near) => {
@@ -29,10 +29,11 @@ export const startTcpProxy = async (port: number) => {
       cutAfterBytes -= part.length
       if (cutAfterBytes > 0) return void far.write(part)
       cutAfterBytes = Infinity
-      far.write(part.subarray(0, Math.ceil(part.length / 2)), cut)
+      far.write(part.subarray(0, Math.ceil(part.length / 2)), () => cut())
     })
     far.on('data', (part) => {
-      if (!isMute) near.write(part)
+      if (isMute) lostBytes += part.length
+      else near.write(part)
     })
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
@@ -42,12 +43,18 @@ export const startTcpProxy = async (port: number) => {
   })
   return {
     port: (server.address() as AddressInfo).port,
-    /** Breaks all connections. */
+    /** Breaks all connections, or the oldest ones. */
     cut,
+    connections: () => pairs.size,
     /** Breaks them once so many bytes more have gone to the server, in the middle of what is being sent. */
     cutAfter: (bytes: number) => void (cutAfterBytes = bytes),
     /** From now on answers are lost; the server gets everything. */
     mute: () => void (isMute = true),
-    unmute: () => void (isMute = false),
+    lostBytes: () => lostBytes,
+    /** Breaks the connections that answers are missing on; those to come are whole. */
+    unmute: () => {
+      cut()
+      isMute = false
+    },
   }
 }

@@ -1,7 +1,6 @@
 import {
   BACKWARDS,
   END,
-  EventStoreDBClient,
   excludeSystemEvents,
   FORWARDS,
   NO_STREAM,
@@ -9,19 +8,21 @@ import {
   streamNameFilter,
   type AppendResult,
   type EventData,
+  type EventStoreDBClient,
   type ResolvedEvent,
 } from '@eventstore/db-client'
 import { within } from './attempts.ts'
-import { isKeptForEver } from './errors.ts'
-import { createPlaces } from './places.ts'
+import { openClient } from './client.ts'
+import { isKeptForEver, isLeaving } from './errors.ts'
+import { createPlaces, once } from './places.ts'
 
 /**
  * Appends that the client is given at once. From the 16th unsent one on it keeps them in a queue of its own, and a
  * connection that breaks while that is not empty ends the process with an unhandled rejection.
  */
 const APPENDS_AT_ONCE = 15
-/** An append that nobody answers gives its place back: the connection is given up before, by its keepalive. */
-const PLACE_MS = 30_000
+/** An append that was not answered by then never will be: the connection would have been given up by its keepalive. */
+const SETTLED_MS = 60_000
 /**
  * Sent as a time of day, after which the server drops an append: far off, so that clocks may differ. By itself a server
  * waits no longer than 2 seconds.
@@ -35,6 +36,7 @@ const SEARCH_WINDOW = 1000
 type Commit = bigint
 const placeOf = (commit: Commit) => ({ commit, prepare: commit })
 
+type Append = { readonly stream: string; readonly expected: number; readonly events: EventData[] }
 type Flow = AsyncIterable<ResolvedEvent> & {
   readonly readableLength: number
   on(event: 'error', listener: (error: Error) => void): unknown
@@ -43,24 +45,14 @@ type Flow = AsyncIterable<ResolvedEvent> & {
 type Reading = Flow & { cancel(): Promise<void> }
 export type Live = Flow & { unsubscribe(): Promise<void> }
 
-/** All appends that are under way are kept in one place for all clients of a process, which two of them would break. */
+/**
+ * The client keeps all appends under way in one place of the process. When one of its connections breaks it gives all of
+ * them up, and an answer to one of those that comes on another connection ends the process. So there is one client, and
+ * one connection for appends at a time.
+ */
 let isOpen = false
 
-const openClient = (url: string): EventStoreDBClient => {
-  try {
-    return EventStoreDBClient.connectionString(url)
-  } catch (error) {
-    throw withoutSecrets(error)
-  }
-}
-
-/** What the client says of a bad connection string quotes it, with the password in it. */
-const withoutSecrets = (error: unknown) => {
-  const isQuoting = !(error instanceof Error) || error.message.includes('://')
-  return new Error(
-    `The connection string of EventStoreDB is not valid${isQuoting ? '' : `: ${error.message}`}`,
-  )
-}
+const closed = () => new Error('The connection to EventStoreDB was closed')
 
 /** The one client of this process, with its calls bounded in time and all that it leaves behind cleaned up. */
 export const connect = (url: string) => {
@@ -68,19 +60,58 @@ export const connect = (url: string) => {
   let client = openClient(url)
   isOpen = true
   let isClosed = false
-  let underWay = 0
   const places = createPlaces(APPENDS_AT_ONCE)
+  let underWay = 0
+  let onIdle = () => {}
+  /** The client will not recover, or has left a connection on which appends may be under way. */
   let isSpoilt = false
   let renewing: Promise<void> | undefined
 
   const dispose = () => within(DISPOSE_MS, client.dispose()).catch(() => {})
 
-  /** Another client instead of one that will not recover. No append may be under way. */
+  /** Another client, once no append is under way. */
   const renew = async () => {
-    await dispose()
-    if (!isClosed) client = openClient(url)
-    isSpoilt = false
-    renewing = undefined
+    try {
+      while (underWay > 0) await new Promise<void>((go) => (onIdle = go))
+      await dispose()
+      if (!isClosed) client = openClient(url)
+      isSpoilt = false
+    } finally {
+      renewing = undefined
+    }
+  }
+
+  /** Counts an append as under way until it is settled; answers how to say that it is. */
+  const begin = (onSettled: () => void) => {
+    underWay++
+    const settle = once(() => {
+      clearTimeout(timer)
+      if (--underWay === 0) onIdle()
+      onSettled()
+    })
+    const timer = setTimeout(settle, SETTLED_MS)
+    timer.unref()
+    return settle
+  }
+
+  const send = async ({ stream, expected, events }: Append, endsAt: number, giveBack: () => void) => {
+    let settle = giveBack
+    try {
+      while (isSpoilt || renewing) await (renewing ??= renew())
+      if (isClosed || performance.now() > endsAt) throw closed()
+      settle = begin(giveBack)
+      const options = {
+        expectedRevision: expected < 0 ? NO_STREAM : BigInt(expected),
+        requiresLeader: true,
+        deadline: DEADLINE_MS,
+      } as const
+      return await client.appendToStream(stream, events, options).catch((error: unknown) => {
+        if (isKeptForEver(error)) isSpoilt = true
+        throw error
+      })
+    } finally {
+      settle()
+    }
   }
 
   /**
@@ -88,31 +119,17 @@ export const connect = (url: string) => {
    * says, or Late: then it may or may not happen yet.
    */
   const append = async (
-    stream: string,
-    expected: number,
-    events: EventData[],
+    what: Append,
     { leftMs, answerMs }: { leftMs: number; answerMs: number },
-  ) => {
+  ): Promise<AppendResult> => {
     const endsAt = performance.now() + leftMs
     const giveBack = await places.take(leftMs)
-    while (renewing || (isSpoilt && underWay === 0)) await (renewing ??= renew())
-    underWay++
-    const answer: Promise<AppendResult> = client.appendToStream(stream, events, {
-      expectedRevision: expected < 0 ? NO_STREAM : BigInt(expected),
-      requiresLeader: true,
-      deadline: DEADLINE_MS,
-    })
-    const timer = setTimeout(giveBack, PLACE_MS)
-    const settle = () => {
-      underWay--
-      clearTimeout(timer)
-      giveBack()
-    }
-    answer.then(settle, (error: unknown) => {
-      settle()
-      if (isKeptForEver(error)) isSpoilt = true
-    })
-    return within(Math.min(answerMs, endsAt - performance.now()), answer)
+    return within(Math.min(answerMs, endsAt - performance.now()), send(what, endsAt, giveBack))
+  }
+
+  /** A fault of a call that was not an append: the client may have left its connection for another. */
+  const heed = (own: EventStoreDBClient) => (error: unknown) => {
+    if (own === client && isLeaving(error)) isSpoilt = true
   }
 
   /** One attempt to read to the end. A reading that was broken off looks complete to the client, and is not. */
@@ -120,7 +137,7 @@ export const connect = (url: string) => {
     const own = client
     const reading = start(own)
     // Faults may come after the reading is over, and would end the process.
-    reading.on('error', () => {})
+    reading.on('error', heed(own))
     const events: ResolvedEvent[] = []
     const collect = async () => {
       for await (const event of reading) events.push(event)
@@ -129,8 +146,21 @@ export const connect = (url: string) => {
       reading.cancel().catch(() => {})
       reading.destroy()
     })
-    if (isClosed || own !== client) throw new Error('The connection was closed')
+    if (isClosed || own !== client) throw closed()
     return events
+  }
+
+  const subscribe = (after: Commit | undefined, prefix: string): Live => {
+    const subscription = client.subscribeToAll({
+      fromPosition: after === undefined ? START : placeOf(after),
+      filter:
+        prefix === ''
+          ? excludeSystemEvents({ maxSearchWindow: SEARCH_WINDOW })
+          : streamNameFilter({ prefixes: [prefix], maxSearchWindow: SEARCH_WINDOW }),
+      requiresLeader: true,
+    })
+    subscription.on('error', heed(client))
+    return subscription
   }
 
   return {
@@ -167,19 +197,11 @@ export const connect = (url: string) => {
         ms,
       ),
     /** What comes after the event at a position, for ever. System events do not; nor does what has another prefix. */
-    subscribe: (after: Commit | undefined, prefix: string): Live =>
-      client.subscribeToAll({
-        fromPosition: after === undefined ? START : placeOf(after),
-        filter:
-          prefix === ''
-            ? excludeSystemEvents({ maxSearchWindow: SEARCH_WINDOW })
-            : streamNameFilter({ prefixes: [prefix], maxSearchWindow: SEARCH_WINDOW }),
-        requiresLeader: true,
-      }),
+    subscribe,
     close: async () => {
       if (isClosed) return
       isClosed = true
-      await renewing
+      await renewing?.catch(() => {})
       await dispose()
       isOpen = false
     },

@@ -56,3 +56,11 @@ export const isKeptForEver = (error: unknown): boolean =>
   !isCommandError(error) &&
   statusOf(error) !== UNAVAILABLE &&
   statusOf(error) !== CANCELLED
+
+/** After these the client opens another connection, and leaves the one that it has to whoever still uses it. */
+export const isLeaving = (error: unknown): boolean =>
+  error instanceof Error &&
+  isCommandError(error) &&
+  (error.type === ErrorType.UNAVAILABLE ||
+    error.type === ErrorType.CANCELLED ||
+    error.type === ErrorType.NOT_LEADER)

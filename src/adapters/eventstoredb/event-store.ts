@@ -95,7 +95,10 @@ export const eventStoreDb = ({
       const attempt = (leftMs: number) => {
         tries++
         // The same ids at the same revision: the server writes them once, however often they come.
-        return connection.append(prefix + stream, expected, events, { leftMs, answerMs: attemptMs })
+        return connection.append(
+          { stream: prefix + stream, expected, events },
+          { leftMs, answerMs: attemptMs },
+        )
       }
       const { position, nextExpectedRevision } = await attempts(
         endsAt,

@@ -17,10 +17,12 @@ export const commitOf = (position: Position): bigint | undefined =>
   position > 0n ? position - 1n : undefined
 export const isPosition = (commit: bigint) => commit >= 0n && commit < POSITION_END
 
-const jsonOf = (value: object, what: string): string => {
-  const text: unknown = JSON.stringify(value)
-  if (typeof text !== 'string' || !text.startsWith('{')) throw new TypeError(`${what} is not a JSON object`)
-  return text
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+
+const fieldsOf = (value: object, what: string): Record<string, unknown> => {
+  if (!isObject(value)) throw new TypeError(`${what} is not an object`)
+  return { ...value }
 }
 
 /** Events as the client wants them. Throws for what a server would refuse, and for what would end the process. */
@@ -33,9 +35,9 @@ export const toStore = (stream: string, events: readonly NewEvent[]): EventData[
     if (!UUID.test(id) || id === NIL) throw new TypeError(`The id of an event must be a uuid, not "${id}"`)
     if (type === '' || type.startsWith(SYSTEM))
       throw new TypeError(`"${type}" cannot be the type of an event`)
-    const fields: Record<string, unknown> = { ...data }
-    const metadata = new TextEncoder().encode(jsonOf(meta, `Metadata of ${type}`))
-    bytes += Buffer.byteLength(jsonOf(fields, `Data of ${type}`)) + metadata.length + 2 * type.length
+    const fields = fieldsOf(data, `The data of ${type}`)
+    const metadata = new TextEncoder().encode(JSON.stringify(fieldsOf(meta, `The metadata of ${type}`)))
+    bytes += Buffer.byteLength(JSON.stringify(fields)) + metadata.length + 2 * type.length
     // The client makes JSON of the data itself, and can now do so.
     return { id, type, contentType: 'application/json', data: fields, metadata }
   })
@@ -43,9 +45,6 @@ export const toStore = (stream: string, events: readonly NewEvent[]): EventData[
     throw new AppendTooLarge(`${bytes} bytes at once; the event store takes ${APPEND_MAX_BYTES}`)
   return stored
 }
-
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
 
 /** As far as it tells ours from others'. */
 const isMetadata = (value: unknown): value is Metadata =>

@@ -7,10 +7,12 @@ import { commitOf, ours } from './events.ts'
 const PAUSE_MIN_MS = 100
 const PAUSE_MAX_MS = 5000
 const BATCH_MAX = 500
-/** Looked after this often, in case the subscription stands still without saying so. */
-const LOOK_MS = 10_000
-/** What it has not told by then, it has missed. */
-const GRACE_MS = 2000
+const usualTimes = {
+  /** Looked after this often, in case the subscription stands still without saying so. */
+  lookMs: 10_000,
+  /** What it has not told by then, it has missed. */
+  graceMs: 2000,
+}
 
 type Options = {
   readonly connection: Pick<Connection, 'subscribe'>
@@ -19,6 +21,8 @@ type Options = {
   /** Events, and the position that they come right after. */
   readonly offer: (after: Position, events: readonly Recorded[]) => void
   readonly onError: (error: unknown) => void
+  /** For tests, which do not want to wait for long. */
+  readonly times?: typeof usualTimes
 }
 
 /**
@@ -26,7 +30,7 @@ type Options = {
  * after the last event that was told; checkpoints of the server are left alone, since they have been wrong.
  */
 export const followLive = async (options: Options, from: Position, signal: AbortSignal): Promise<void> => {
-  const { connection, prefix, head, offer, onError } = options
+  const { connection, prefix, head, offer, onError, times = usualTimes } = options
   let told = from
   let pauseMs = PAUSE_MIN_MS
   let end = () => {}
@@ -52,8 +56,6 @@ export const followLive = async (options: Options, from: Position, signal: Abort
   const keepFollowing = async () => {
     while (!signal.aborted) {
       const subscription = connection.subscribe(commitOf(told), prefix)
-      // Faults may come after it is over, and would end the process.
-      subscription.on('error', () => {})
       end = () => {
         // Rejects where the call never came to be.
         subscription.unsubscribe().catch(() => {})
@@ -76,10 +78,10 @@ export const followLive = async (options: Options, from: Position, signal: Abort
   const lookAfter = async () => {
     const pause = (ms: number) => sleep(ms, undefined, { signal, ref: false }).catch(() => {})
     while (!signal.aborted) {
-      await pause(LOOK_MS)
+      await pause(times.lookMs)
       const newest = signal.aborted ? told : await head().catch(() => told)
       if (newest <= told) continue
-      await pause(GRACE_MS)
+      await pause(times.graceMs)
       if (newest <= told || signal.aborted) continue
       onError(new Error('The subscription missed events, and is begun anew'))
       end()

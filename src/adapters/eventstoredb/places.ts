@@ -1,20 +1,26 @@
 import { Late } from './attempts.ts'
 
+/** Does it the first time only. */
+export const once = (task: () => void) => {
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    task()
+  }
+}
+
 /** A number of places, given in the order in which they are asked for. */
 export const createPlaces = (count: number) => {
   let free = count
   const waiting: (() => void)[] = []
 
-  const giver = () => {
-    let isGiven = false
-    return () => {
-      if (isGiven) return
-      isGiven = true
+  const giver = () =>
+    once(() => {
       const next = waiting.shift()
       if (next) next()
       else free++
-    }
-  }
+    })
 
   /** Waits for a place, so long at most; answers how to give it back. */
   const take = async (ms: number): Promise<() => void> => {

@@ -11,7 +11,8 @@
  * the HTTP interface, and a loss of power: a line is safe once the process has written it, though not on the disk.
  *
  * node --import tsx test/stand-ins/eventstoredb/main.ts --port 0 --data <folder>
- *   [--key <file> --certificate <file>] [--login <user:password>] [--fail-features <times>] [--guarded]
+ *   [--key <file> --certificate <file>] [--login <user:password>] [--fail-features <times>]
+ *   [--busy-stream <name>] [--guarded]
  * prints its connection string once it is up; guarded, it ends with its standard input, and does not outlive a parent.
  */
 import { readFileSync } from 'node:fs'
@@ -27,10 +28,11 @@ const { values } = parseArgs({
     certificate: { type: 'string' },
     login: { type: 'string' },
     'fail-features': { type: 'string', default: '0' },
+    'busy-stream': { type: 'string' },
     guarded: { type: 'boolean', default: false },
   },
 })
-const { key, certificate, login } = values
+const { key, certificate, login, 'busy-stream': busyStream } = values
 const tls =
   key && certificate ? { key: readFileSync(key), certificate: readFileSync(certificate) } : undefined
 
@@ -38,6 +40,7 @@ const port = await startServer(openLog(values.data), Number(values.port), {
   ...(tls && { tls }),
   ...(login !== undefined && { login }),
   failFeatures: Number(values['fail-features']),
+  ...(busyStream !== undefined && { busyStream }),
 })
 const user = login === undefined ? '' : `${login}@`
 const query = tls ? `?tls=true&tlsCAFile=${certificate ?? ''}` : '?tls=false'

@@ -3,7 +3,7 @@ import streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js'
 import type { Log, Stored } from './log.ts'
 import { createEncoder, nameIn, streamNotFound } from './messages.ts'
-import { invalidPosition, streamDeleted } from './refusals.ts'
+import { invalidPosition, streamDeleted, tooBusy } from './refusals.ts'
 import { subscribe } from './subscribe.ts'
 
 /** Answers may be bytes that are ready. */
@@ -30,13 +30,14 @@ const sender = (call: ReadCall, signal: AbortSignal): Send => {
 }
 
 /** Streams.Read: a page of a stream or of $all, either way, or a subscription that does not end. */
-export const createRead = (log: Log) => {
+export const createRead = (log: Log, busyStream?: string) => {
   const encode = createEncoder(log)
 
   const readStream = async (options: ReadReq.Options, send: Send, signal: AbortSignal) => {
     const asked = options.getStream()
     const name = nameIn(asked?.getStreamIdentifier())
     if (log.isTombstoned(name)) throw streamDeleted(name)
+    if (name === busyStream) throw tooBusy()
     const events = log.visible(name)
     if (!events) return send(streamNotFound(name))
     const isBackwards = options.getReadDirection() === BACKWARDS

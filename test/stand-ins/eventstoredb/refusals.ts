@@ -50,3 +50,5 @@ export const unauthenticated = () => refusal(status.UNAUTHENTICATED, 'UnAuthenti
 
 /** A place in the log at which no record begins. */
 export const invalidPosition = () => refusal(status.UNKNOWN, 'Error while reading $all: invalid position')
+
+export const tooBusy = () => refusal(status.UNAVAILABLE, 'Server Is Too Busy')

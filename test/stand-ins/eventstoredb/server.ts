@@ -41,6 +41,8 @@ export type ServerOptions = {
   readonly login?: string
   /** So many questions about what the server can do fail at first. */
   readonly failFeatures: number
+  /** A stream whose reading is always refused because the server is too busy. */
+  readonly busyStream?: string
 }
 
 const MESSAGE_MAX_BYTES = 17 * 1024 * 1024
@@ -62,7 +64,7 @@ export const startServer = async (log: Log, port: number, options: ServerOptions
   const expected = options.login && `Basic ${Buffer.from(options.login).toString('base64')}`
   const isKnown = ({ metadata }: { readonly metadata: Metadata }) =>
     expected === undefined || metadata.get('authorization')[0] === expected
-  const read = createRead(log)
+  const read = createRead(log, options.busyStream)
 
   server.addService(streamsService, {
     read: (call: ReadCall) => {
