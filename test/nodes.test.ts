@@ -4,6 +4,7 @@ import { createClient, createConnectedInstance, incomingPayload, type Client } f
 import { sharedDatabase, type TestNode } from './support/nodes.ts'
 import { startReceiver } from './support/receiver.ts'
 
+vi.setConfig({ testTimeout: 120_000 })
 const WORK = 'projector,relay,webhooks'
 const PATIENCE = { timeout: 40_000, interval: 20 }
 const patiently = <T>(expectation: () => T | Promise<T>) => vi.waitFor(expectation, PATIENCE)

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { NO_STREAM, START, type Recorded } from '../../src/ports/event-store.ts'
 import { readCheckpoint } from '../../src/projections/checkpoint.ts'
 import { createLaneRunner, type LaneWork } from '../../src/reactions/lanes.ts'
@@ -186,10 +186,12 @@ test('lanes that run again go on from the stored checkpoint, and forget what the
   const start = () => {
     const stopping = new AbortController()
     const stopped = runner.run(stopping.signal)
-    return async () => {
+    const stop = async () => {
       stopping.abort()
       await stopped
     }
+    onTestFinished(stop)
+    return stop
   }
   const stop = start()
   await append(log, 'a-1', 'b-1', 'a-2', 'a-3')

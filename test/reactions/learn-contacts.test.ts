@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { Contact, remove } from '../../src/domain/contact.ts'
 import { contactId, messageId } from '../../src/domain/ids.ts'
 import { Message, receive, type WhatsAppMessage } from '../../src/domain/message.ts'
@@ -34,6 +34,7 @@ const createLearning = ({ pool, store, transact, load }: Process) => {
       stopping.abort()
       await stopped
     }
+    onTestFinished(stop)
     return { settled, stop }
   }
   return { heard, errors, start }

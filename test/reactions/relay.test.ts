@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { Instance, create, report } from '../../src/domain/instance.ts'
 import { accept, acknowledge, Message, queue, receive } from '../../src/domain/message.ts'
 import { messageId } from '../../src/domain/ids.ts'
@@ -29,7 +29,7 @@ const recordingBus = () => {
 
 type Ready = (position: Position) => Promise<void>
 const startRelay = (
-  { pool, store, run }: TestLog,
+  { pool, store }: Pick<TestLog, 'pool' | 'store'>,
   bus: Pick<Bus, 'publish'>,
   ready: Ready = async () => {},
 ) => {
@@ -42,7 +42,7 @@ const startRelay = (
     stopping.abort()
     await stopped
   }
-  run({ run: (signal) => new Promise<void>((done) => signal.addEventListener('abort', () => done(stop()))) })
+  onTestFinished(stop)
   return { errors, stop }
 }
 
@@ -179,5 +179,36 @@ describe('the relay', () => {
     await eventually(async () => expect(await readCheckpoint(log.pool, 'relay')).toBe(position))
     expect(attempts).toEqual([])
     expect(position).toBeGreaterThan(START)
+  })
+
+  test('runs twice at once, one of them stuck for a while: nothing is missing, and what comes first comes in order', async () => {
+    const log = await testLog()
+    const [stuck, quick] = [recordingBus(), recordingBus()]
+    const published: string[] = []
+    const onto = ({ bus }: typeof stuck): Pick<Bus, 'publish'> => ({
+      publish: async (events) => {
+        await bus.publish(events)
+        published.push(...events.map(({ id }) => id))
+      },
+    })
+    startRelay(log, onto(stuck))
+    const say = async (n: number) => {
+      const words = incoming(`m${n}`, { ...placeIn(MARY), chat: MARY, sender: MARY, number: n + 1 })
+      await log.transact(Message, messageId(INSTANCE, `m${n}`), receive(words, false), context)
+    }
+    for (let n = 0; n < 10; n++) await say(n)
+    await eventually(() => expect(published).toHaveLength(10))
+    const { opened, open } = gate()
+    stuck.hooks.before = () => opened
+    for (let n = 10; n < 20; n++) await say(n)
+    startRelay(log.openProcess(), onto(quick))
+    for (let n = 20; n < 30; n++) await say(n)
+    await eventually(() => expect(new Set(published).size).toBe(30))
+    open()
+    for (let n = 30; n < 40; n++) await say(n)
+    await eventually(() => expect(stuck.published).toHaveLength(40))
+    await eventually(() => expect(new Set(published).size).toBe(40))
+    const inOrder = stuck.published.map(({ id }) => id)
+    expect([...new Set(published)]).toEqual(inOrder)
   })
 })

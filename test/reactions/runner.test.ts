@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { NO_STREAM, START, type Recorded } from '../../src/ports/event-store.ts'
 import { readCheckpoint } from '../../src/projections/checkpoint.ts'
 import { createReactionRunner } from '../../src/reactions/runner.ts'
@@ -143,10 +143,14 @@ test('one that runs again goes on from the stored checkpoint, wherever it was it
   const runOnce = async () => {
     const stopping = new AbortController()
     const stopped = runner.run(stopping.signal)
+    const stop = async () => {
+      stopping.abort()
+      await stopped
+    }
+    onTestFinished(stop)
     const head = await log.store.head()
     await eventually(() => expect(runner.status().position).toBe(head))
-    stopping.abort()
-    await stopped
+    await stop()
     expect(await readCheckpoint(log.pool, 'test')).toBe(head)
   }
   await append(log, 1)
