@@ -44,7 +44,7 @@ test('an API node and a worker: what is sent goes out, is delivered, and is read
   const [ofApi, ofWorker] = [await standingOf(api), await standingOf(worker)]
   expect(ofApi).toMatchObject({
     status: 'ok',
-    node: { name: api.node.name, roles: ['api', 'gateway'], leases: [], instances: 0 },
+    node: { name: api.node.name, roles: ['api', 'gateway'], leases: [], instances: 1 },
     reactions: [],
   })
   expect(ofWorker).toMatchObject({ status: 'ok', node: { name: worker.node.name, leases: LEASES } })
