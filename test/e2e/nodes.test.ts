@@ -41,7 +41,7 @@ const startNodes = async (environment: Record<string, string>) => {
       await node?.kill()
       nodes[place] = await start()
     },
-    stop: () => Promise.all(nodes.map((node) => node?.kill())),
+    stop: () => Promise.all(nodes.map(async (node) => node?.kill())),
   }
 }
 
