@@ -83,10 +83,10 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   }
 
   const deliverLane = async (lane: Lane, signal: AbortSignal): Promise<AttemptRecord[]> => {
-    const until = Date.now() + settings.laneSeconds * 1000
+    const until = performance.now() + settings.laneSeconds * 1000
     const attempts: AttemptRecord[] = []
     for (const delivery of lane.deliveries) {
-      const isOver = signal.aborted || Date.now() > until || !hold.has(lane)
+      const isOver = signal.aborted || performance.now() > until || !hold.has(lane)
       if (isOver || attempts.at(-1)?.state === 'open') break
       const record = await attempt(lane, delivery)
       attempts.push(record)

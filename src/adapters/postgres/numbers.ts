@@ -14,14 +14,14 @@ export const numberSequences = (...kinds: readonly string[]) =>
 /** Takes the numbers of one kind; under load some ahead, as many as are asked for in the time that they are good for. */
 const createTaker = (pool: Pool, kind: NumberedKind) => {
   let ahead: number[] = []
-  let fetchedAt = 0
+  let fetchedAt = -Infinity
   let takenSince = 0
 
   const fetch = coalesce<null, number>({
     max: BATCH_MAX,
     run: async (calls) => {
       const expected = Math.min(
-        Math.floor((takenSince * AHEAD_MS) / (Date.now() - fetchedAt)) || 0,
+        Math.floor((takenSince * AHEAD_MS) / (performance.now() - fetchedAt)) || 0,
         AHEAD_MAX,
       )
       const { rows } = await pool.query<{ number: number }>({
@@ -31,7 +31,7 @@ const createTaker = (pool: Pool, kind: NumberedKind) => {
       })
       const numbers = rows.map(({ number }) => number)
       ahead = numbers.splice(calls.length)
-      fetchedAt = Date.now()
+      fetchedAt = performance.now()
       takenSince = 0
       return numbers.map(fulfilled)
     },
@@ -39,7 +39,7 @@ const createTaker = (pool: Pool, kind: NumberedKind) => {
 
   return async (): Promise<number> => {
     takenSince++
-    const ready = Date.now() - fetchedAt < AHEAD_MS ? ahead.shift() : undefined
+    const ready = performance.now() - fetchedAt < AHEAD_MS ? ahead.shift() : undefined
     return ready ?? fetch(null)
   }
 }
