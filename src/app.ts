@@ -60,6 +60,7 @@ export const createApp = (parts: Parts) => {
   let isReady = false
   const { standing, measure } = createStanding({
     store,
+    bus: parts.bus,
     readModels,
     reactions,
     deliveries,

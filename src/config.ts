@@ -151,7 +151,7 @@ const Settings = Type.Object({
   }),
   publicPages: Type.Array(Type.Enum(['docs', 'metrics']), {
     description:
-      'Pages open without a token: docs (/docs, /openapi.json), metrics. Others need OPERATOR_TOKEN.',
+      'Pages open without a token: docs (/docs, /openapi.json, /asyncapi.json), metrics. Others need OPERATOR_TOKEN.',
     default: ['docs', 'metrics'],
   }),
   logLevel: Type.Enum([...logLevels], { description: 'Least severe level to log.', default: 'info' }),
@@ -212,9 +212,11 @@ export const loadConfig = (env: NodeJS.ProcessEnv): Config => {
   const problems: string[] = []
   if (!isSettings(settings)) problems.push(...describe(Settings, isSettings.errors ?? []))
   if (!isSecrets(secrets)) problems.push(...describe(Secrets, isSecrets.errors ?? []))
-  const given = { ...settings, ...secrets }
+  const given: Record<string, unknown> = { ...settings, ...secrets }
   problems.push(...needed(given, 's3Endpoint', 's3Bucket', 's3AccessKeyId', 's3SecretAccessKey'))
   problems.push(...needed(given, 'kafkaSasl', 'kafkaUsername', 'kafkaPassword'))
+  if (given['kafkaCaFile'] !== undefined && given['kafkaTls'] !== true)
+    problems.push('KAFKA_TLS must be true with KAFKA_CA_FILE.')
   if (problems.length > 0 || !isSettings(settings) || !isSecrets(secrets))
     throw new ConfigurationError(['The configuration is not valid.', ...problems].join('\n- '))
   return { settings: frozen(settings), secrets: frozen(secrets) }
@@ -278,15 +280,21 @@ const frozen = <T extends object>(values: T): Readonly<T> => {
 
 const defaultText = (schema: TSchema): string => [defaultOf(schema) ?? []].flat().map(String).join(',')
 
+/** Every variable, settings first, as the documentation shows it. */
+export const variables = () =>
+  [Settings, Secrets].flatMap((schema) =>
+    Object.entries(schema.properties).map(([name, property]) => ({
+      name: variableOf(name),
+      description: descriptionOf(property),
+      byDefault: defaultText(property),
+      isSecret: schema === Secrets,
+    })),
+  )
+
 /** The text of `.env.example`: every variable with its description and its default, commented out. */
 export const envExample = (): string =>
   [
     '# Settings of Zapini. Copy to .env and uncomment what you change; every value shown is the default.',
-    ...[Settings, Secrets].flatMap(({ properties }) =>
-      Object.entries(properties).map(
-        ([name, property]) =>
-          `\n# ${descriptionOf(property)}\n# ${variableOf(name)}=${defaultText(property)}`,
-      ),
-    ),
+    ...variables().map(({ name, description, byDefault }) => `\n# ${description}\n# ${name}=${byDefault}`),
     '',
   ].join('\n')

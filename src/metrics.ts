@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { BusStatus } from './ports/bus.ts'
 
 const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15]
 const deliverySeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
@@ -58,6 +59,22 @@ export const createMetrics = () => {
     labelNames: ['outcome'],
     registers,
   })
+  const published = new Counter({
+    name: 'zapini_bus_published_total',
+    help: 'Public events that this node has published.',
+    registers,
+  })
+  const deadLetters = new Counter({
+    name: 'zapini_bus_dead_letters_total',
+    help: 'Records that this node could not read, and has put aside.',
+    registers,
+  })
+  const lag = new Gauge({
+    name: 'zapini_bus_lag',
+    help: 'Published events that a group of subscribers has still to handle, on all nodes together.',
+    labelNames: ['group'],
+    registers,
+  })
 
   return {
     /** `route` is the pattern, never the path; `status` counts by class (`2xx`). */
@@ -81,6 +98,16 @@ export const createMetrics = () => {
     },
     pendingDeliveries(count: number) {
       pending.set(count)
+    },
+    bus(status: BusStatus) {
+      for (const [counter, count] of [
+        [published, status.published],
+        [deadLetters, status.deadLetters],
+      ] as const) {
+        counter.reset()
+        counter.inc(count)
+      }
+      for (const [group, events] of Object.entries(status.lag)) lag.set({ group }, events)
     },
     messageSent(outcome: 'sent' | 'failed' | 'open') {
       sends.inc({ outcome })

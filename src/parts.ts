@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
+import { kafkaBus } from './adapters/kafka/bus.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
 import { removeLeftovers } from './adapters/media/leftovers.ts'
 import { s3MediaStore } from './adapters/media/s3.ts'
@@ -21,6 +23,7 @@ import type { Config, Settings } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
 import { followLog, type Deployment, type LogKind } from './followed-log.ts'
 import type { Log } from './log.ts'
+import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
 
 const POOL_SIZE = 12
@@ -40,7 +43,7 @@ type Use = {
 const logKindOf = ({ secrets }: Config): LogKind =>
   secrets.eventstoreUrl === undefined ? 'postgres' : 'eventstoredb'
 
-/** The database that the configuration names, and the log in it. */
+/** The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. */
 export const openStorage = async (config: Config, log: Log, { visiting = false, copying }: Use = {}) => {
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
@@ -50,6 +53,8 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   const url = secrets.databaseUrl ?? embedded?.connectionString ?? ''
   const onError = (error: unknown) =>
     log.error({ err: error, part: 'database' }, 'database connection failed')
+  const onLogError = (error: unknown) =>
+    log.error({ err: error, part: 'event store' }, 'connection to the event store failed')
   const named = copying === undefined ? {} : { name: copying }
   const pool = createPool(url, { max: POOL_SIZE, onError, ...named })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
@@ -64,7 +69,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
           url: secrets.eventstoreUrl,
           prefix: settings.eventstorePrefix,
           once: copying !== undefined,
-          onError,
+          onError: onLogError,
         })
   const close = async () => {
     await store.close()
@@ -92,6 +97,28 @@ const openMedia = async ({ settings, secrets }: Config) => {
   return { store, spoolFolder, close: store.close }
 }
 
+/** What carries public events: Kafka if brokers are named, else this process. */
+const openBus = async (
+  { settings, secrets }: Config,
+  log: Log,
+): Promise<{ bus: Bus; close(): Promise<void> }> => {
+  const { kafkaBrokers: brokers, kafkaCaFile, kafkaSasl, kafkaUsername: username = '' } = settings
+  if (brokers.length === 0) return { bus: inProcessBus(), close: () => Promise.resolve() }
+  const bus = kafkaBus({
+    brokers,
+    prefix: settings.kafkaPrefix,
+    partitions: settings.kafkaPartitions,
+    replication: settings.kafkaReplication,
+    ...(settings.kafkaTls && { tls: kafkaCaFile ? { ca: await readFile(kafkaCaFile, 'utf8') } : {} }),
+    ...(kafkaSasl && {
+      sasl: { mechanism: kafkaSasl, username, password: secrets.kafkaPassword ?? '' },
+    }),
+    log: (level, text, fields) => log[level]({ ...fields, part: 'kafka' }, text),
+    onError: (error) => log.error({ err: error, part: 'kafka' }, 'kafka failed; trying again'),
+  })
+  return { bus, close: bus.close }
+}
+
 const EVERY_ADDRESS = ['0.0.0.0', '::']
 
 /** This process, as the other nodes know it: new with every start. `url` is where it listens. */
@@ -115,6 +142,7 @@ export const openParts = async (config: Config, log: Log, url: string) => {
   })
   const files = guardedFetch(guard)
   const media = await openMedia(config)
+  const { bus, close: closeBus } = await openBus(config, log)
   const integrations = guardedPost({
     guard,
     timeoutMs: TIMEOUT_MAX_SECONDS * 1000,
@@ -125,7 +153,7 @@ export const openParts = async (config: Config, log: Log, url: string) => {
       pool,
       workPool,
       store,
-      bus: inProcessBus(),
+      bus,
       leases: inProcessLeases(nodeOf(settings, url), onError),
       numbers: postgresNumbers(logPool),
       gateways: { sandbox },
@@ -141,7 +169,7 @@ export const openParts = async (config: Config, log: Log, url: string) => {
     /** Once the log has its first event, the database remembers which log it is. */
     remember: () => followLog(storage.deployment),
     close: async () => {
-      await Promise.all([outbound.close(), integrations.abandon(), files.close(), media.close()])
+      await Promise.all([outbound.close(), integrations.abandon(), files.close(), media.close(), closeBus()])
       await close()
     },
   }

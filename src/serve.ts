@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import type { Login } from './first-account.ts'
@@ -11,6 +12,8 @@ import { openParts } from './parts.ts'
 
 /** Requests under way get this long at a stop. */
 const DRAIN_MS = 5000
+/** What is under way when the process can go on no longer gets this long to end. */
+const GIVE_UP_MS = 2000
 /** A client that takes longer to send the head of a request is cut off. */
 const HEADERS_TIMEOUT_MS = 30_000
 /** The same for a whole request: an upload may take its time; other bodies have a limit of their own. */
@@ -76,11 +79,23 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   handle = (request, response) => void serveRequest(request, response)
   const running = new AbortController()
   const { ready, stopped } = app.start(running.signal)
-  const login = await ready
-  await remember()
-  process.stdout.write(welcome(url, login))
 
-  await Promise.race([untilAborted(stop), stopped])
+  try {
+    const welcomed = ready.then(async (login) => {
+      await remember()
+      process.stdout.write(welcome(url, login))
+    })
+    // A stop does not wait for a start that takes long.
+    await Promise.race([welcomed, untilAborted(stop), stopped])
+    await Promise.race([untilAborted(stop), stopped])
+  } catch (error) {
+    log.fatal({ err: error }, 'this process can go on no longer: it ends, for another to take its place')
+    running.abort()
+    server.close().closeAllConnections()
+    await Promise.race([close(), sleep(GIVE_UP_MS, undefined, { ref: false })])
+    throw error
+  }
+
   const closed = new Promise((done) => server.close(done))
   server.closeIdleConnections()
   setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref()

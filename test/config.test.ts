@@ -91,6 +91,9 @@ describe('the configuration', () => {
       'KAFKA_PASSWORD is required with KAFKA_SASL.',
     )
   })
+  it('wants TLS switched on where there is a certificate authority for it', () => {
+    expect(problemsOf({ KAFKA_CA_FILE: 'ca.pem' })).toContain('KAFKA_TLS must be true with KAFKA_CA_FILE.')
+  })
   it('never repeats a secret in an error', () => {
     const text = problemsOf({
       ADMIN_EMAIL: 'a@example.com',

@@ -1,4 +1,5 @@
 import type { Metrics } from '../metrics.ts'
+import type { Bus } from '../ports/bus.ts'
 import type { EventStore } from '../ports/event-store.ts'
 import type { createReadModels } from '../projections/read-models.ts'
 import type { ReactionRunner } from '../reactions/runner.ts'
@@ -6,6 +7,7 @@ import type { Deliveries } from '../webhooks/deliveries.ts'
 
 type Given = {
   readonly store: EventStore
+  readonly bus: Bus
   readonly readModels: ReturnType<typeof createReadModels>
   readonly reactions: readonly ReactionRunner[]
   readonly deliveries: Deliveries
@@ -19,17 +21,32 @@ const shown = <S extends { readonly position: bigint }>({ position, ...rest }: S
 })
 
 /** How things stand, for people, probes and Prometheus. */
-export const createStanding = ({ store, readModels, reactions, deliveries, metrics, isReady }: Given) => {
+export const createStanding = ({
+  store,
+  bus,
+  readModels,
+  reactions,
+  deliveries,
+  metrics,
+  isReady,
+}: Given) => {
   const reactionStates = () => reactions.map((reaction) => reaction.status())
 
-  /** A projection that has stopped, or a reaction that fails, is shown, and holds up nothing else. */
+  /** A projection that has stopped, a reaction or a bus that fails, is shown, and holds up nothing else. */
   const standing = () => {
     const projections = readModels.status()
     const acting = reactionStates()
+    const { lag, error } = bus.status()
     const isStopped =
-      projections.some(({ state }) => state === 'stopped') || acting.some(({ error }) => error !== undefined)
+      projections.some(({ state }) => state === 'stopped') ||
+      [...acting, { error }].some((one) => one.error !== undefined)
     const status = !isReady() ? 'starting' : isStopped ? 'degraded' : 'ok'
-    return { status, projections: projections.map(shown), reactions: acting.map(shown) }
+    return {
+      status,
+      projections: projections.map(shown),
+      reactions: acting.map(shown),
+      bus: { lag, ...(error !== undefined && { error }) },
+    }
   }
 
   const measure = async () => {
@@ -39,6 +56,7 @@ export const createStanding = ({ store, readModels, reactions, deliveries, metri
     }
     for (const { name, position } of reactionStates()) metrics.projectionPosition(name, position)
     metrics.projectionPosition('log', await store.head())
+    metrics.bus(bus.status())
     metrics.pendingDeliveries(await deliveries.pending())
   }
 

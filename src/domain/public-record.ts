@@ -1,6 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { publicEvents, publicTypes, type PublicEvent, type PublicType } from './public-events.ts'
-import { offsetTime, Uuid } from './values.ts'
+import { literals, offsetTime } from './values.ts'
 
 /** Version of the shapes below; a change that readers have to know of raises it. */
 export const RECORD_VERSION = 1
@@ -12,12 +12,12 @@ const Envelope = Type.Object({
       'The same each time that the event is told. Events may come again: skip those with a known id.',
   }),
   version: Type.Literal(RECORD_VERSION, { description: 'Version of this shape' }),
-  tenant_id: Uuid,
-  instance_uuid: Uuid,
+  tenant_id: Type.String({ format: 'uuid', description: 'Whose event it is' }),
+  instance_uuid: Type.String({ format: 'uuid', description: 'The instance that it happened at' }),
   key: Type.String({
     format: 'uuid',
     description:
-      'What the event is about: a conversation, a contact or an instance. Events of one key come in order.',
+      'What the event is about: a conversation or an instance. Events of one key come in order within a topic.',
   }),
   timestamp: Type.String({ description: 'ISO 8601 with offset; the time of WhatsApp, not that of arrival' }),
   correlation_id: Type.String({ description: 'Joins all that one request or one incoming message led to' }),
@@ -66,7 +66,28 @@ export const eventOfRecord = ({
   ...fact
 }: PublicRecord): PublicEvent => ({ ...fact, at, tenantId, instanceId, correlation, causation })
 
-/** The topics, each with what it carries. All events of one key are in one topic. */
+/** What stands in the headers of a record as well, for those who choose by it before they read the value. */
+export const RecordHeaders = Type.Object({
+  'event-id': Type.String({ format: 'uuid', description: '`id`' }),
+  'event-type': literals(publicTypes, { description: '`type`' }),
+  'schema-version': Type.String({ pattern: '^[0-9]+$', description: '`version`' }),
+  'tenant-id': Type.String({ format: 'uuid', description: '`tenant_id`' }),
+  'correlation-id': Type.String({ description: '`correlation_id`' }),
+  'causation-id': Type.String({ description: '`causation_id`' }),
+  'content-type': Type.Literal('application/json'),
+})
+
+export const headersOf = (record: PublicRecord): Static<typeof RecordHeaders> => ({
+  'event-id': record.id,
+  'event-type': record.type,
+  'schema-version': String(record.version),
+  'tenant-id': record.tenant_id,
+  'correlation-id': record.correlation_id,
+  'causation-id': record.causation_id,
+  'content-type': 'application/json',
+})
+
+/** The topics, each with what it carries. */
 export const topics = {
   messages: [
     'message.received',

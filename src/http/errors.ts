@@ -1,4 +1,5 @@
 import { type ErrorCode, Refusal } from '../domain/errors.ts'
+import { AppendTooLarge } from '../ports/event-store.ts'
 
 /** Status of each error code. The reference's table, and 405, 409, 413, 415, 416 and 503 where nothing in it fits. */
 export const statusOf: Readonly<Record<ErrorCode, number>> = {
@@ -41,15 +42,17 @@ export type ErrorAnswer = {
 const RETRY_AFTER_SECONDS = '5'
 
 /**
- * What the client is told about anything thrown: a Refusal as it is, storage out of reach as 503, all else as 500 with
- * nothing but the request id to quote.
+ * What the client is told about anything thrown: a Refusal as it is, what is too large to be stored as 413, storage out
+ * of reach as 503, all else as 500 with nothing but the request id to quote.
  */
 export const answerTo = (thrown: unknown, requestId: string): ErrorAnswer => {
   if (thrown instanceof Refusal) return answer(thrown, thrown.code === 'INTERNAL_ERROR')
+  if (thrown instanceof AppendTooLarge) return answer(new Refusal('PAYLOAD_TOO_LARGE', tooLarge), true)
   if (isUnavailable(thrown)) return answer(new Refusal('UNAVAILABLE', unavailable), true)
   return answer(new Refusal('INTERNAL_ERROR', internal, { request_id: requestId }), true)
 }
 const unavailable = 'The service cannot reach its storage at the moment. Try again in a few seconds.'
+const tooLarge = 'This is more than can be stored at once. Send less of it.'
 const internal =
   'Something went wrong on our side. Try again; if it stays, quote the request id to your operator.'
 

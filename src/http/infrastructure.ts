@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { asyncapi, type AboutEvents } from './asyncapi.ts'
 import { docsRoutes } from './docs-page.ts'
 import { openapi } from './openapi.ts'
 import { rawText, reply, route, type Route } from './route.ts'
@@ -64,26 +65,34 @@ export const infrastructureRoutes = (
   }),
 ]
 
-/** The documentation of the routes given, as a document and as a page. */
+/** The documentation of the routes given, as a document and as a page, and that of the events. */
 export const documentationRoutes = (
   documented: readonly Route[],
-  { publicPages, ...about }: { publicPages: readonly PublicPage[]; version: string; publicUrl?: string },
+  { publicPages, ...about }: { publicPages: readonly PublicPage[]; publicUrl?: string } & AboutEvents,
 ): readonly Route[] => {
   const access = accessOf('docs', publicPages)
-  let text: string | undefined
-  return [
-    ...docsRoutes(access),
-    route({
+  const document = (path: string, operationId: string, summary: string, make: () => unknown) => {
+    let text: string | undefined
+    return route({
       ...common,
-      path: '/openapi.json',
-      operationId: 'getOpenapi',
-      summary: 'This documentation as an OpenAPI 3.1 document',
+      path,
+      operationId,
+      summary,
       access,
       undocumented: true,
       successDescription: 'The document.',
       responses: { 200: rawText('application/json; charset=utf-8') },
-      handle: async () => reply(200, (text ??= JSON.stringify(openapi(documented, about)))),
-    }),
+      handle: async () => reply(200, (text ??= JSON.stringify(make()))),
+    })
+  }
+  return [
+    ...docsRoutes(access),
+    document('/openapi.json', 'getOpenapi', 'This documentation as an OpenAPI 3.1 document', () =>
+      openapi(documented, about),
+    ),
+    document('/asyncapi.json', 'getAsyncapi', 'The events as an AsyncAPI 3.0 document', () =>
+      asyncapi(about),
+    ),
   ]
 }
 

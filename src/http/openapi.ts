@@ -27,7 +27,9 @@ const introduction = `Self-hosted WhatsApp messaging backend. Every path is serv
 
 Authenticate with \`Authorization: Bearer {token}\`: the token of a user, from \`POST /auth/login\`, or the token of an
 instance (\`sk_…\`), which reaches that instance only. Answers carry \`X-Request-Id\`; send your own to find it in the log. Where requests are limited, answers carry
-\`X-RateLimit-Limit\`, \`X-RateLimit-Remaining\` and \`X-RateLimit-Reset\` (Unix seconds).`
+\`X-RateLimit-Limit\`, \`X-RateLimit-Remaining\` and \`X-RateLimit-Reset\` (Unix seconds).
+
+\`/asyncapi.json\` describes the events: records in Kafka and the bodies of webhooks.`
 
 const securitySchemes = {
   bearer: {
@@ -221,7 +223,7 @@ const exampleOf = (status: number): Fields => ({
 })
 
 /** Without `undefined`, and without the domain's mark of personal fields. */
-const plain = (document: Fields): unknown => {
+export const plain = (document: Fields): unknown => {
   const text = JSON.stringify(document, (key, value: unknown) =>
     key === 'personal' && value === true ? undefined : value,
   )

@@ -21,6 +21,9 @@ import { assertSound } from './soundness.ts'
 export type ServerSettings = Pick<
   Settings,
   | 'bodyLimitBytes'
+  | 'kafkaBrokers'
+  | 'kafkaPrefix'
+  | 'kafkaTls'
   | 'publicPages'
   | 'publicUrl'
   | 'rateLimitRequests'

@@ -2,6 +2,18 @@ import type { PublicEvent } from '../domain/public-events.ts'
 
 export type HandleEvents = (events: readonly PublicEvent[]) => Promise<void>
 
+/** How a bus stands on this node. */
+export type BusStatus = {
+  /** Events published since the start. */
+  readonly published: number
+  /** Records that could not be read, and were put aside, since the start. */
+  readonly deadLetters: number
+  /** Events that each group has still to handle, as last looked at; of this node's groups only. */
+  readonly lag: Readonly<Record<string, number>>
+  /** Why events do not reach the subscribers of this node at present. */
+  readonly error?: string
+}
+
 /**
  * Carries public events to those who subscribe. Events of one key arrive in order, each at least once.
  * Every adapter passes `test/contracts/bus.ts`.
@@ -19,4 +31,5 @@ export interface Bus {
    * good, which only a new process can mend.
    */
   run(signal: AbortSignal): Promise<void>
+  status(): BusStatus
 }

@@ -1,5 +1,4 @@
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
-import { createPrivateKey } from 'node:crypto'
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import fc from 'fast-check'
@@ -7,6 +6,7 @@ import { Agent, request } from 'undici'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
+import { testCertificate, testKey } from '../support/certificate.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -471,24 +471,3 @@ describe('a failure says in words', () => {
     expect(await post(url, {}, '{}')).toEqual(failure('not sent: the server is stopping'))
   })
 })
-
-/** A throw-away key and a certificate that it signed for itself: localhost, a hundred years. */
-const testKey = createPrivateKey({
-  key: Buffer.from(
-    'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgSijZ9/Y4wrGxWJqgFO/NLHMTb5wyl9S5aECNrgMQgdihRANCAATv' +
-      'wnsFYOIDiOVYSd/wHMwpi8nJzMhpBQIQHXPdaPia98d/YZRM9/oCuAM2yZPjQcfqHzUbxJMRH7aOMq1L3KXF',
-    'base64',
-  ),
-  format: 'der',
-  type: 'pkcs8',
-}).export({ format: 'pem', type: 'pkcs8' })
-const testCertificate = [
-  '-----BEGIN CERTIFICATE-----',
-  'MIIBlDCCATugAwIBAgIUKRKaAR5mVXQANpDJH9+e5D0uGVkwCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEy' +
-    'NTE1NTQwM1oYDzIxMjYxMTAxMTU1NDAzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATvwnsF' +
-    'YOIDiOVYSd/wHMwpi8nJzMhpBQIQHXPdaPia98d/YZRM9/oCuAM2yZPjQcfqHzUbxJMRH7aOMq1L3KXFo2kwZzAdBgNVHQ4EFgQUtJt3' +
-    'mfwMgpjKBARVI8hsUJ/oDCYwHwYDVR0jBBgwFoAUtJt3mfwMgpjKBARVI8hsUJ/oDCYwDwYDVR0TAQH/BAUwAwEB/zAUBgNVHREEDTAL' +
-    'gglsb2NhbGhvc3QwCgYIKoZIzj0EAwIDRwAwRAIgc+ihenbt338UwRlWsKb0oq0VCGoy0U0SWw07KbCrv8oCIDm1yJK9HL7SNWAVouZS' +
-    'YEFknu0oH2KSaWkUEpW54Pf3',
-  '-----END CERTIFICATE-----',
-].join('\n')

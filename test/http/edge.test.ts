@@ -7,6 +7,7 @@ import { rawText, reply, route } from '../../src/http/route.ts'
 import { createServer } from '../../src/http/server.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import { AppendTooLarge } from '../../src/ports/event-store.ts'
 import { jsonOf, operatorToken, startToys, toyRoutes, toySettings } from './support.ts'
 
 const hello = { recipient: '5511999999999', message: 'hello' }
@@ -329,6 +330,11 @@ describe('errors', () => {
     expect(response.status).toBe(503)
     expect(json.error.code).toBe('UNAVAILABLE')
     expect(response.headers.get('retry-after')).toBe('5')
+  })
+  it('what the event store cannot take at once answers 413', async () => {
+    const { response, json } = await failing(new AppendTooLarge('2000000 bytes at once'))
+    expect(response.status).toBe(413)
+    expect(json.error.code).toBe('PAYLOAD_TOO_LARGE')
   })
   it('active automation carries the conversation beside the code, as the reference shows', async () => {
     const { response, json } = await failing(

@@ -152,6 +152,9 @@ export const toyRoutes = (thrown: () => unknown = () => new Error('secret detail
 export const toySettings: ServerSettings = {
   version: '1.2.3',
   bodyLimitBytes: 4096,
+  kafkaBrokers: [],
+  kafkaPrefix: 'zapini',
+  kafkaTls: false,
   rateLimitRequests: 0,
   rateLimitWindowSeconds: 900,
   publicPages: ['docs', 'metrics'],

@@ -83,10 +83,18 @@ export const connect = (url: string) => {
     renewing = undefined
   }
 
-  /** One attempt to append. Rejects with what the client says, or Late: then it may or may not happen yet. */
-  const append = async (stream: string, expected: number, events: EventData[], ms: number) => {
-    const endsAt = performance.now() + ms
-    const giveBack = await places.take(ms)
+  /**
+   * One attempt to append: waits for its turn as long as there is time, then for the answer. Rejects with what the client
+   * says, or Late: then it may or may not happen yet.
+   */
+  const append = async (
+    stream: string,
+    expected: number,
+    events: EventData[],
+    { leftMs, answerMs }: { leftMs: number; answerMs: number },
+  ) => {
+    const endsAt = performance.now() + leftMs
+    const giveBack = await places.take(leftMs)
     while (renewing || (isSpoilt && underWay === 0)) await (renewing ??= renew())
     underWay++
     const answer: Promise<AppendResult> = client.appendToStream(stream, events, {
@@ -104,7 +112,7 @@ export const connect = (url: string) => {
       settle()
       if (isKeptForEver(error)) isSpoilt = true
     })
-    return within(endsAt - performance.now(), answer)
+    return within(Math.min(answerMs, endsAt - performance.now()), answer)
   }
 
   /** One attempt to read to the end. A reading that was broken off looks complete to the client, and is not. */

@@ -52,10 +52,14 @@ export const eventStoreDb = ({
   const connection = connect(url)
   const inTurn = createTurns()
   const own = (event: ResolvedEvent) => ours(event, prefix)
-  const timely = (leftMs: number) => Math.min(leftMs, attemptMs)
 
   const reading = <T>(read: (ms: number) => Promise<T>) =>
-    attempts(performance.now() + callMs, connection.isClosed, (leftMs) => read(timely(leftMs)), isUnreadable)
+    attempts(
+      performance.now() + callMs,
+      connection.isClosed,
+      (leftMs) => read(Math.min(leftMs, attemptMs)),
+      isUnreadable,
+    )
 
   const readPage = async (stream: string, from: number, count = PAGE) => {
     try {
@@ -91,7 +95,7 @@ export const eventStoreDb = ({
       const attempt = (leftMs: number) => {
         tries++
         // The same ids at the same revision: the server writes them once, however often they come.
-        return connection.append(prefix + stream, expected, events, timely(leftMs))
+        return connection.append(prefix + stream, expected, events, { leftMs, answerMs: attemptMs })
       }
       const { position, nextExpectedRevision } = await attempts(
         endsAt,

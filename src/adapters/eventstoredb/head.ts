@@ -41,15 +41,13 @@ export const createHead = ({ readBackwards, ours }: Options) => {
 
   let looking: Promise<Position> | undefined
   let next: Promise<Position> | undefined
-  /** One look serves all who asked before it began. */
-  const head = (): Promise<Position> => {
-    if (!looking) return (looking = look().finally(() => (looking = undefined)))
-    const afterwards = () => {
-      next = undefined
-      return head()
-    }
-    return (next ??= looking.then(afterwards, afterwards))
+  const begin = (): Promise<Position> => {
+    if (looking) return looking
+    next = undefined
+    return (looking = look().finally(() => (looking = undefined)))
   }
+  /** One look serves all who asked before it began. */
+  const head = (): Promise<Position> => (looking ? (next ??= looking.then(begin, begin)) : begin())
 
   return { head, learn }
 }

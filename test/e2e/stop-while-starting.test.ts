@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import pg from 'pg'
+import { expect, it, onTestFinished } from 'vitest'
+import { createTestDatabase } from '../support/database.ts'
+import { eventually } from '../support/subscriber.ts'
+
+const MAIN = join(import.meta.dirname, '../../dist/main.js')
+
+it('a stop does not wait for a start that takes long, as one does that waits for read models', async () => {
+  const database = await createTestDatabase()
+  const client = new pg.Client({ connectionString: database.url })
+  await client.connect()
+  // The API alone: the first account never gets into the read models, because nobody keeps them.
+  const env = {
+    PATH: process.env['PATH'],
+    PORT: '0',
+    LOG_LEVEL: 'warn',
+    ROLES: 'api',
+    DATABASE_URL: database.url,
+  }
+  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise((done) => child.once('close', (code, signal) => done(code ?? signal)))
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await ended
+    await client.end()
+    await database.drop()
+  })
+  let output = ''
+  child.stdout.on('data', (part: Buffer) => (output += part.toString()))
+
+  await eventually(async () => {
+    const { rows } = await client.query<{ events: number }>('select count(*)::integer as events from event')
+    expect(rows[0]?.events).toBeGreaterThan(0)
+  })
+  child.kill('SIGTERM')
+  expect(await ended).toBe(0)
+  expect(output).not.toContain('Zapini is ready')
+})
