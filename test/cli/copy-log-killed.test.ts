@@ -31,8 +31,8 @@ test.each([
   async ({ open }) => {
     const source = await testLog()
     await tellStory(source.store)
-    await tellAgain(source.store, 60)
-    const total = story.length * 61
+    await tellAgain(source.store, 30)
+    const total = story.length * 31
     const { place, settings } = await open()
     const follower = startSubscriber(place.store)
     const copied = () => follower.events.length
