@@ -2,8 +2,8 @@
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
-/** The command line, and the files that start the parts and the application for it. */
-const program = '(main[.]ts$|parts[.]ts$|serve[.]ts$|cli/)'
+/** The command line, the files that start the parts and the application for it, and what only these need. */
+const program = '((main|parts|serve|config|followed-log)[.]ts$|cli/)'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -70,13 +70,13 @@ export default {
     ),
     forbid(
       'adapters-are-strangers',
-      'An adapter can be replaced alone. Shared: the tail of the log, the small helpers for PostgreSQL, and tables for the migrations.',
+      'An adapter can be replaced alone. Shared: the tail of the log, small helpers, and tables for the migrations.',
       { path: '^src/adapters/([^/]+)/' },
       {
         path: '^src/adapters/',
         pathNot: [
           '^src/adapters/$1/',
-          '^src/adapters/tail[.]ts$',
+          '^src/adapters/(tail|within)[.]ts$',
           '^src/adapters/postgres/(coalesce|errors|pool)[.]ts$',
           '^src/adapters/[^/]+/tables[.]sql[.]ts$',
         ],

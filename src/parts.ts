@@ -30,12 +30,13 @@ import {
 } from './adapters/postgres/pool.ts'
 import { postgresTurns } from './adapters/postgres/turns.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
-import type { Config, Settings } from './config.ts'
+import type { Config } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
 import { followLog, type Deployment, type LogKind } from './followed-log.ts'
 import type { Log } from './log.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
+import type { Settings } from './settings.ts'
 
 const POOL_SIZE = 12
 const LOG_POOL_SIZE = 6

@@ -1,5 +1,4 @@
 import type { Pool } from 'pg'
-import type { Settings } from '../config.ts'
 import type { Provider } from '../domain/instance.ts'
 import type { MediaRules } from '../domain/media-rules.ts'
 import type { StreamTimes } from '../http/event-streams.ts'
@@ -16,6 +15,7 @@ import type { Numbers } from '../ports/numbers.ts'
 import type { Post } from '../ports/post.ts'
 import type { SandboxPhone } from '../ports/sandbox.ts'
 import type { Turns } from '../ports/turns.ts'
+import type { Settings } from '../settings.ts'
 
 /** What the application is made of: `parts.ts` above gives the real ones, tests may give others. */
 export type Parts = {

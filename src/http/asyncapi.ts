@@ -1,6 +1,6 @@
-import type { Settings } from '../config.ts'
 import { publicTypes, type PublicType } from '../domain/public-events.ts'
 import { topicNames, topics } from '../domain/public-record.ts'
+import type { Settings } from '../settings.ts'
 import { deadLetterMessage, recordMessage, webhookMessage } from './asyncapi-messages.ts'
 import { plain } from './openapi.ts'
 

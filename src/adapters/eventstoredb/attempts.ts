@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreUnavailable } from '../../ports/event-store.ts'
+import { within } from '../within.ts'
 import { faultOf } from './errors.ts'
 
 const PAUSE_MIN_MS = 50
@@ -10,25 +11,12 @@ export class Late extends Error {
   override name = 'Late'
 }
 
-/** Waits for so long; what comes after it is nobody's any more. `onLate` may end what is still under way. */
-export const within = async <T>(
-  ms: number,
-  result: Promise<T>,
-  onLate: () => void = () => {},
-): Promise<T> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, fail) => {
-    timer = setTimeout(() => {
-      onLate()
-      fail(new Late(`EventStoreDB did not answer within ${Math.round(ms)} ms`))
-    }, ms)
+/** Waits for so long, and throws Late then. `onLate` may end what is still under way. */
+export const inTime = <T>(ms: number, result: Promise<T>, onLate: () => void = () => {}): Promise<T> =>
+  within(ms, result, () => {
+    onLate()
+    return new Late(`EventStoreDB did not answer within ${Math.round(ms)} ms`)
   })
-  try {
-    return await Promise.race([result, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
 
 /** Half of a pause or up to all of it, so that those who failed together do not come back together. */
 export const jittered = (ms: number) => ms * (0.5 + Math.random() / 2)

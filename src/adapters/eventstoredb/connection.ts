@@ -11,7 +11,7 @@ import {
   type EventStoreDBClient,
   type ResolvedEvent,
 } from '@eventstore/db-client'
-import { within } from './attempts.ts'
+import { inTime } from './attempts.ts'
 import { openClient } from './client.ts'
 import { isKeptForEver, isLeaving } from './errors.ts'
 import { createPlaces, once } from './places.ts'
@@ -67,7 +67,7 @@ export const connect = (url: string) => {
   let isSpoilt = false
   let renewing: Promise<void> | undefined
 
-  const dispose = () => within(DISPOSE_MS, client.dispose()).catch(() => {})
+  const dispose = () => inTime(DISPOSE_MS, client.dispose()).catch(() => {})
 
   /** Another client, once no append is under way. */
   const renew = async () => {
@@ -124,7 +124,7 @@ export const connect = (url: string) => {
   ): Promise<AppendResult> => {
     const endsAt = performance.now() + leftMs
     const giveBack = await places.take(leftMs)
-    return within(Math.min(answerMs, endsAt - performance.now()), send(what, endsAt, giveBack))
+    return inTime(Math.min(answerMs, endsAt - performance.now()), send(what, endsAt, giveBack))
   }
 
   /** A fault of a call that was not an append: the client may have left its connection for another. */
@@ -142,7 +142,7 @@ export const connect = (url: string) => {
     const collect = async () => {
       for await (const event of reading) events.push(event)
     }
-    await within(ms, collect(), () => {
+    await inTime(ms, collect(), () => {
       reading.cancel().catch(() => {})
       reading.destroy()
     })

@@ -1,4 +1,5 @@
 import type { EventData, ResolvedEvent } from '@eventstore/db-client'
+import { createLocalTurns } from '../../local-turns.ts'
 import {
   AppendTooLarge,
   StoreUnavailable,
@@ -15,7 +16,6 @@ import { faultOf, isUnreadable } from './errors.ts'
 import { commitIn, commitOf, isPosition, ours, positionAt, toStore } from './events.ts'
 import { createHead } from './head.ts'
 import { followLive } from './live.ts'
-import { createTurns } from './turns.ts'
 
 const PAGE = 500
 
@@ -50,7 +50,7 @@ export const eventStoreDb = ({
 }: Options): EventStore & { close(): Promise<void> } => {
   const { attemptMs, callMs } = { ...usualTimes, ...times }
   const connection = connect(url)
-  const inTurn = createTurns()
+  const inTurn = createLocalTurns()
   const own = (event: ResolvedEvent) => ours(event, prefix)
 
   const reading = <T>(read: (ms: number) => Promise<T>) =>

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { Count, Counters } from '../../ports/counters.ts'
+import { within } from '../within.ts'
 import { coalesce, fulfilled } from './coalesce.ts'
 
 const BATCH_MAX = 500
@@ -58,18 +59,13 @@ export const postgresCounters = (pool: Pool, onError: (error: unknown) => void):
     },
   })
 
-  const within = async (change: Promise<Count>): Promise<Count> => {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('The counters do not answer')), PATIENCE_MS)
-    })
-    return Promise.race([change, late]).finally(() => clearTimeout(timer))
-  }
+  const inTime = (change: Promise<Count>) =>
+    within(PATIENCE_MS, change, () => new Error('The counters do not answer'))
 
   return (name, seconds) => ({
-    add: (key) => within(change({ key: `${name} ${key}`, seconds, by: 1 })),
+    add: (key) => inTime(change({ key: `${name} ${key}`, seconds, by: 1 })),
     takeBack: async (key) => {
-      await within(change({ key: `${name} ${key}`, seconds, by: -1 }))
+      await inTime(change({ key: `${name} ${key}`, seconds, by: -1 }))
     },
   })
 }

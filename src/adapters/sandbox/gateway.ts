@@ -19,7 +19,7 @@ import {
   underway,
   type Session,
 } from './sessions.ts'
-import { within } from './within.ts'
+import { inTime } from './in-time.ts'
 
 const STORE_TIMEOUT_MS = 10_000
 const SLOW_MAX_MS = 30_000
@@ -97,7 +97,7 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
   const arrive = async (session: Session, message: Outgoing): Promise<SendOutcome> => {
     const at = now()
     try {
-      const taken = await within(STORE_TIMEOUT_MS, underway(session, take(session, message, at)))
+      const taken = await inTime(STORE_TIMEOUT_MS, underway(session, take(session, message, at)))
       return taken ? { kind: 'sent', at } : { kind: 'refused', reason: 'The instance is not in this group.' }
     } catch (error) {
       onError(error)

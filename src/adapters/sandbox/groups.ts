@@ -7,7 +7,7 @@ import type { GroupGateway, GroupMetadata, GroupParticipant } from '../../ports/
 import type { GroupStore, StoredGroup } from './group-store.ts'
 import { namedGroup } from './people.ts'
 import { underway, type InTurn, type Session, type Sessions } from './sessions.ts'
-import { within } from './within.ts'
+import { inTime } from './in-time.ts'
 
 const TIMEOUT_MS = 10_000
 const INVITE_CODE_BYTES = 11
@@ -22,7 +22,7 @@ export const sandboxGroups = ({ sessions, store, inTurn }: Parts): GroupGateway 
     const session = sessions.find(instanceId)
     if (session?.link.state !== 'connected')
       throw new Refusal('INSTANCE_NOT_CONNECTED', 'The simulated phone has no connection.')
-    return within(TIMEOUT_MS, underway(session, task(ownJid(session.link.profile))))
+    return inTime(TIMEOUT_MS, underway(session, task(ownJid(session.link.profile))))
   }
   /** Does something with one group that the phone is in, one call at a time. */
   const withGroup = <T>(
