@@ -78,6 +78,7 @@ test('the application on it: in, out, webhook, stream of events, rebuild', async
   const { body } = await app.admin.get('/conversations')
   expect(body.data).toHaveLength(1)
 
+  expect(await app.readModels.reached(await store.head(), 10_000, ...app.readModels.names)).toBe(true)
   const rows = await allRows(app.pool)
   await replay(app.pool, store, [], { write: () => {} })
   expect(await allRows(app.pool)).toEqual(rows)

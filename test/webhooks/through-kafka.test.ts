@@ -43,10 +43,12 @@ test('what comes in goes through Kafka to the endpoint, with the body that it ha
         bus: { lag: { webhooks: 0 } },
       }),
     )
-    const { body: metrics } = await app.admin.get('/metrics')
-    expect(metrics).toContain(`zapini_bus_published_total ${published.length}`)
-    expect(metrics).toContain('zapini_bus_dead_letters_total 0')
-    expect(metrics).toContain('zapini_bus_lag{group="webhooks"} 0')
+    await eventually(async () => {
+      const { body: metrics } = await app.admin.get('/metrics')
+      expect(metrics).toContain(`zapini_bus_published_total ${published.length}`)
+      expect(metrics).toContain('zapini_bus_dead_letters_total 0')
+      expect(metrics).toContain('zapini_bus_lag{group="webhooks"} 0')
+    })
   } finally {
     await receiver.close()
     await app.stop()
