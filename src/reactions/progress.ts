@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { START, type Position } from '../ports/event-store.ts'
 
 /** What was handled since the checkpoint was last saved comes again after a crash. */
-const SAVE_EVERY_MS = 200
+const SAVE_EVERY_MS = 1000
 
 /** How far a reaction has come in the log: saved now and then, beside the work. */
 export const createProgress = (pool: Pool, name: string, onError: (error: unknown) => void) => {

@@ -5,13 +5,15 @@ import { createProgress } from './progress.ts'
 
 const RETRY_MIN_MS = 200
 const RETRY_MAX_MS = 30_000
+/** So many events at once say that more are about to come. */
+const SEVERAL = 3
 
 /** Acts on the world: told every event at least once, in order, and never told again by a rebuild. */
 export type Reaction = {
   readonly name: string
   /** Resolves once what had to be done is done. A rejection brings the same batch again, after a pause. */
   readonly handle: (batch: readonly Recorded[], signal: AbortSignal) => Promise<void>
-  /** How long it rests after a batch: under load, the next one is then larger. */
+  /** How long it rests after a batch of several events: under load, the next one is then larger. */
   readonly restMs?: number
 }
 
@@ -42,7 +44,8 @@ export const createReactionRunner = ({ pool, store, reaction, onError }: Options
       await reaction.handle(batch, signal)
       failure = undefined
       progress.moveTo(batch.at(-1)?.position ?? progress.position())
-      if (reaction.restMs) await sleep(reaction.restMs, undefined, { signal }).catch(() => {})
+      if (reaction.restMs && batch.length >= SEVERAL)
+        await sleep(reaction.restMs, undefined, { signal }).catch(() => {})
     }
     await progress.flush()
   }
