@@ -5,7 +5,7 @@ import { createProgress } from './progress.ts'
 
 const RETRY_MIN_MS = 200
 const RETRY_MAX_MS = 30_000
-/** So many events at once say that more are about to come. */
+/** A batch of fewer events says that there is no load, and no reason to rest. */
 const SEVERAL = 3
 
 /** Acts on the world: told every event at least once, in order, and never told again by a rebuild. */
@@ -13,7 +13,7 @@ export type Reaction = {
   readonly name: string
   /** Resolves once what had to be done is done. A rejection brings the same batch again, after a pause. */
   readonly handle: (batch: readonly Recorded[], signal: AbortSignal) => Promise<void>
-  /** How long it rests after a batch of several events: under load, the next one is then larger. */
+  /** How long it rests after a batch: under load, the next one is then larger. */
   readonly restMs?: number
 }
 
