@@ -1,8 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { START, type EventStore, type Position, type Recorded } from './ports/event-store.ts'
-
-/** The checkpoint of reactions that have none of their own. */
-export const REACTIONS = 'reactions'
+import { REACTIONS } from './reactions/progress.ts'
 
 export type LogKind = 'postgres' | 'eventstoredb'
 

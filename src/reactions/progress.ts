@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { REACTIONS } from '../followed-log.ts'
 import { START, type Position } from '../ports/event-store.ts'
 
+/** The checkpoint of reactions that have none of their own. */
+export const REACTIONS = 'reactions'
+
 /** What was handled since the checkpoint was last saved comes again after a crash. */
-const SAVE_EVERY_MS = 200
+const SAVE_EVERY_MS = 1000
 
 /** How far a reaction has come in the log: saved now and then, beside the work. */
 export const createProgress = (pool: Pool, name: string, onError: (error: unknown) => void) => {
