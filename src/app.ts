@@ -53,7 +53,7 @@ export const createApp = (given: Parts) => {
 
   // Writing, and what follows from what was written
   const writing = composeWriting({ parts, db, waiting, hasAutomation, reporter })
-  const { queue, deliverer, deliveries } = composeWebhooks(parts, reporter)
+  const { queue, deliverer, deliveries } = composeWebhooks(parts, waiting, reporter)
   const askIntegration = createAskIntegration({ post: parts.integrationPost, refusedUrl })
   const reactions = composeReactions({ parts, db, writing, waiting, automations, askIntegration, reporter })
   const gateways = composeGateways({ parts, db, writing, waiting, reporter })

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { START, type EventStore, type Position, type Recorded } from './ports/event-store.ts'
+import { REACTIONS } from './reactions/progress.ts'
 
 export type LogKind = 'postgres' | 'eventstoredb'
 
@@ -68,8 +69,15 @@ export const firstEvent = async (store: EventStore): Promise<Recorded | undefine
   return undefined
 }
 
-/** Throws WrongLog unless the checkpoints are of this log. Answers whether that is on record already. */
-const judge = async ({ kind, store, pool }: Deployment): Promise<boolean> => {
+type Judgement = {
+  /** Which log it is stands in the database already. */
+  readonly isRecorded: boolean
+  /** The database knows nothing at all: not even what kind its log is of. */
+  readonly isNew: boolean
+}
+
+/** Throws WrongLog unless the checkpoints are of this log. */
+const judge = async ({ kind, store, pool }: Deployment): Promise<Judgement> => {
   // Before the head is asked for: what other nodes do meanwhile cannot put it behind.
   const followed = await readFollowed(pool)
   const known = BigInt(followed.known ?? START)
@@ -85,27 +93,68 @@ const judge = async ({ kind, store, pool }: Deployment): Promise<boolean> => {
     if (!isSame) throw new WrongLog(OTHER)
   }
   if (head < known) throw new WrongLog(behind(head, known))
-  return followed.kind !== null && (followed.event_id !== null || head === START)
+  return {
+    isRecorded: followed.kind !== null && (followed.event_id !== null || head === START),
+    isNew: followed.kind === null && known === START,
+  }
 }
 
-/** Puts on record that the checkpoints of a database are of a log; that replaces what is said of an empty one only. */
-export const recordLog = async (client: Pool | PoolClient, kind: LogKind, first: Recorded | undefined) => {
-  await client.query(
-    `insert into followed_log as present (kind, stream, event_id, position) values ($1, $2, $3, $4)
-     on conflict (one) do update set stream = $2, event_id = $3, position = $4
-     where present.kind = $1 and present.event_id is null`,
-    [kind, first?.stream, first?.id, first && String(first.position)],
+/**
+ * Puts on record that the checkpoints of a database are of a log; that replaces what is said of an empty one only. A
+ * database that had no record gets the place with it from which reactions go on, if there is one. Answers whether it did.
+ */
+export const recordLog = async (
+  client: Pool | PoolClient,
+  kind: LogKind,
+  first: Recorded | undefined,
+  reactionsFrom?: Position,
+): Promise<boolean> => {
+  const { rowCount } = await client.query(
+    `with recorded as (
+       insert into followed_log as present (kind, stream, event_id, position) values ($1, $2, $3, $4)
+       on conflict (one) do update set stream = $2, event_id = $3, position = $4
+       where present.kind = $1 and present.event_id is null
+       returning xmax = 0 as is_new
+     )
+     insert into checkpoint (name, version, position)
+     select $6, 1, $5::bigint from recorded where is_new and $5::bigint is not null`,
+    [
+      kind,
+      first?.stream,
+      first?.id,
+      first && String(first.position),
+      reactionsFrom && String(reactionsFrom),
+      REACTIONS,
+    ],
   )
+  return rowCount === 1
+}
+
+type Options = {
+  /** This program writes the first event of an empty log. Others leave it to that one to put an empty log on record. */
+  readonly mayBegin?: boolean
+  /** Hears from where reactions go on in a database that knew nothing of a log that has events. */
+  readonly onAdopted?: (reactionsFrom: Position) => void
 }
 
 /**
  * Makes sure that the checkpoints of a database are positions of its log, before anything goes by them. The first time,
  * and once a new log has its first event, it puts on record which log that is. Throws WrongLog.
+ *
+ * A new database before a log that has events is one whose predecessor is lost. What the log tells was told already, so
+ * that reactions go on from its end.
  */
-export const followLog = async (deployment: Deployment): Promise<void> => {
-  if (await judge(deployment)) return
+export const followLog = async (
+  deployment: Deployment,
+  { mayBegin = true, onAdopted = () => {} }: Options = {},
+): Promise<void> => {
+  const { isRecorded, isNew } = await judge(deployment)
+  if (isRecorded) return
   const { kind, store, pool } = deployment
-  await recordLog(pool, kind, await firstEvent(store))
+  const first = await firstEvent(store)
+  if (!first && !mayBegin) return
+  const end = first && isNew ? await store.head() : undefined
+  if ((await recordLog(pool, kind, first, end)) && end !== undefined) onAdopted(end)
   // Another node may have been there first, with another log.
   await judge(deployment)
 }

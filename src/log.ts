@@ -4,6 +4,10 @@ export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 's
 export type LogLevel = (typeof logLevels)[number]
 export type Log = Logger
 
+/** Lines leave together: so many bytes, or what there is after so long; all of them when the process ends by itself. */
+const WRITE_BYTES = 4096
+const WRITE_MS = 100
+
 /**
  * JSON lines on standard output, or on the stream given. Of an error only type, code, message and stack are logged:
  * other fields, such as a database error's `detail`, quote data.
@@ -21,7 +25,8 @@ export const createLog = (level: LogLevel, destination?: DestinationStream): Log
       },
       serializers: { err: describeError },
     },
-    destination ?? pino.destination({ dest: 1, sync: false }),
+    destination ??
+      pino.destination({ dest: 1, sync: false, minLength: WRITE_BYTES, periodicFlush: WRITE_MS }),
   )
 
 /** Fields that never reach the log. */

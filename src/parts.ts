@@ -94,7 +94,14 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   }
   const deployment: Deployment = { kind: logKindOf(config), store, pool }
   if (copying === undefined)
-    await followLog(deployment).catch(async (error: unknown) => {
+    await followLog(deployment, {
+      mayBegin: !visiting && settings.roles.includes('api'),
+      onAdopted: (position) =>
+        log.warn(
+          { part: 'start', position: String(position) },
+          'this database knew nothing of a log that has events: its predecessor seems to be lost. Read models are made anew; reactions go on from the end of the log, so that nobody is told its history again. What was not told before the loss: docs/operations.md, "Backup and restore"',
+        ),
+    }).catch(async (error: unknown) => {
       await close()
       throw error
     })

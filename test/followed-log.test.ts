@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { followLog, readFollowed, type Deployment } from '../src/followed-log.ts'
+import { createProgress } from '../src/reactions/progress.ts'
 import { NO_STREAM } from '../src/ports/event-store.ts'
 import { toAppend } from './support/facts.ts'
 import { testLog } from './support/log.ts'
@@ -103,4 +104,54 @@ test('nodes that start at once with the same log all start', async () => {
   const place = await elsewhere()
   await append(place, 'tenant-1')
   await Promise.all(Array.from({ length: 8 }, () => followLog(place)))
+})
+
+const placesOf = async ({ pool }: Pick<Deployment, 'pool'>) =>
+  (await pool.query<{ name: string; position: string }>('select name, position::text from checkpoint')).rows
+
+test('a new database before a log that has events: reactions go on from its end, which is said once', async () => {
+  const place = await elsewhere()
+  for (const name of ['tenant-1', 'tenant-2', 'tenant-3']) await append(place, name)
+  const adopted: bigint[] = []
+  const onAdopted = (position: bigint) => void adopted.push(position)
+  await Promise.all(Array.from({ length: 8 }, () => followLog(place, { onAdopted })))
+  expect(adopted).toEqual([3n])
+  expect(await placesOf(place)).toEqual([{ name: 'reactions', position: '3' }])
+  const { load, moveTo, flush } = createProgress(place.pool, 'relay', () => {})
+  expect(await load()).toBe(3n)
+  await append(place, 'tenant-4')
+  moveTo(4n)
+  await flush()
+  expect(await createProgress(place.pool, 'relay', () => {}).load()).toBe(4n)
+  expect(await createProgress(place.pool, 'automations', () => {}).load()).toBe(3n)
+})
+
+test('the log that a database has seen empty is told from its first event on', async () => {
+  const place = await elsewhere()
+  await followLog(place)
+  await append(place, 'tenant-1')
+  await followLog(place)
+  expect(await placesOf(place)).toEqual([])
+})
+
+test('so is one that another node has begun while this one looked at it', async () => {
+  const place = await elsewhere()
+  const { store } = place
+  const head = async () => {
+    // The other node starts, and writes, after this one has found a database that knows nothing.
+    await followLog(place)
+    if ((await store.head()) === 0n) await append(place, 'tenant-1')
+    return store.head()
+  }
+  await followLog({ ...place, store: { ...store, head } })
+  expect(await placesOf(place)).toEqual([])
+})
+
+test('a node that writes nothing of its own leaves an empty log unrecorded: a full one may be put in its place', async () => {
+  const place = await elsewhere()
+  await followLog(place, { mayBegin: false })
+  expect(await readFollowed(place.pool)).toMatchObject({ kind: null })
+  await append(place, 'tenant-1')
+  await followLog(place)
+  expect(await placesOf(place)).toEqual([{ name: 'reactions', position: '1' }])
 })

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
+import { Refusal } from '../domain/errors.ts'
 import { ensureFirstAccount, type Login } from '../first-account.ts'
 import type { Position } from '../ports/event-store.ts'
 import { hasAccounts } from '../projections/accounts.ts'
@@ -27,7 +28,7 @@ type Given = {
 
 /** What has to be before requests can be served. */
 export const createStart = ({ parts, db, readModels, waiting, accounts }: Given) => {
-  const { store, numbers, leases, node, settings, log } = parts
+  const { store, numbers, leases, turns: inTurn, node, settings, log } = parts
 
   /** What is not kept up to date yet. One that has stopped holds up nothing else, so the start does not wait for it. */
   const missing = (head: Position) =>
@@ -61,18 +62,24 @@ export const createStart = ({ parts, db, readModels, waiting, accounts }: Given)
     }
   }
 
-  /** Several nodes may start at once on an empty database: under a lease, the second finds what the first has made. */
+  const makeIfThereIsNone = async () => {
+    await waiting.mustKnowAll('tenants')
+    await waiting.mustKnowAll('accounts')
+    return ensureFirstAccount(db, accounts, parts.firstAccount)
+  }
+
+  /** Several nodes may start at once on an empty database: in turn, the second finds what the first has made. */
   const makeFirstAccount = async (signal: AbortSignal): Promise<Login | undefined> => {
-    if (!settings.roles.includes('api') || (await hasAccounts(db))) return undefined
-    let outcome: Promise<Login | undefined> = Promise.resolve(undefined)
-    const make = async (leaseSignal: AbortSignal) => {
-      await waiting.mustReach(await store.head(), leaseSignal, 'tenants', 'accounts')
-      const login = await ensureFirstAccount(db, accounts, parts.firstAccount)
-      if (login) await waiting.mustReach(login.position, leaseSignal, 'tenants', 'accounts')
-      return login
+    if (!settings.roles.includes('api')) return undefined
+    while (!(await hasAccounts(db))) {
+      try {
+        return await inTurn('first account', makeIfThereIsNone)
+      } catch (error) {
+        if (!(error instanceof Refusal) || error.code !== 'UNAVAILABLE') throw error
+        await sleep(LOOK_MS, undefined, { signal })
+      }
     }
-    await leases.hold('first-account', (lease) => (outcome = make(lease.signal)).catch(() => {}), signal)
-    return outcome
+    return undefined
   }
 
   /** Resolves once requests can be served, with the first account if it was made just now. */
@@ -80,8 +87,10 @@ export const createStart = ({ parts, db, readModels, waiting, accounts }: Given)
     const head = await store.head()
     await untilKept(head, signal)
     await numbers.align()
-    const knowsAccounts = await readModels.reached(head, LOOK_MS, 'tenants', 'accounts')
-    return knowsAccounts ? makeFirstAccount(signal) : undefined
+    if (!(await readModels.reached(head, LOOK_MS, 'tenants', 'accounts'))) return undefined
+    const login = await makeFirstAccount(signal)
+    if (login) await waiting.mustReach(login.position, signal, 'tenants', 'accounts')
+    return login
   }
   return becomeReady
 }

@@ -35,8 +35,8 @@ export const createWaiting = (store: EventStore, readModels: ReadModels) => {
   }
 
   /** For what works by itself and can try again: throws if a read model does not get there for long. */
-  const mustKnow = async (position: Position, name: ReadModel) => {
-    if (!(await readModels.reached(position, MUST_KNOW_MS, name))) throw new Error(`${name} is behind`)
+  const mustKnow = async (position: Position, name: ReadModel, timeoutMs: number = MUST_KNOW_MS) => {
+    if (!(await readModels.reached(position, timeoutMs, name))) throw new Error(`${name} is behind`)
   }
 
   return { caughtUp, freshen, mustReach, mustKnow, mustKnowAll }

@@ -7,7 +7,7 @@ import { Refusal, type ErrorCode } from '../domain/errors.ts'
 import { AtAnotherNode } from '../ports/leases.ts'
 import type { ReadModel } from '../projections/read-models.ts'
 import { noBody, parseBody, readBody, storableFields, type BodyLimits } from './body.ts'
-import type { Forward } from './forward.ts'
+import { refuseIfForwarded, type Forward } from './forward.ts'
 import { rateLimitHeaders, refuseIfExceeded, type RateLimits } from './rate-limit.ts'
 import { contentTypeOf, hasForms, type Caller, type Route, type RouteRequest } from './route.ts'
 import { bodyCheck, responseCheck, textCheck } from './validate.ts'
@@ -69,6 +69,7 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
       answer(ctx, await route.handle({ caller, params, query, body, request }))
     } catch (error) {
       if (!(error instanceof AtAnotherNode)) throw error
+      refuseIfForwarded(ctx)
       // It counts where it is done.
       if (route.limit === 'standard') parts.limits.takeBack(caller, ctx.ip)
       await parts.forward(ctx, request, error.node)

@@ -40,6 +40,12 @@ export type Forward = (
 
 export const isForwarded = (ctx: ParameterizedContext<State>) => ctx.get(MARK) !== ''
 
+/** Passed on twice, a request could go round in circles. */
+export const refuseIfForwarded = (ctx: ParameterizedContext<State>) => {
+  if (isForwarded(ctx))
+    throw unavailable('This instance is moving to another node. Try again in a few seconds.')
+}
+
 /** `from`: this node. */
 export const createForward = (from: Node, log: Log) => {
   const agent = new Agent({
@@ -74,9 +80,6 @@ export const createForward = (from: Node, log: Log) => {
   }
 
   const forward: Forward = async (ctx, request, to) => {
-    // Passed on twice, it could go round in circles.
-    if (isForwarded(ctx))
-      throw unavailable('This instance is moving to another node. Try again in a few seconds.')
     ctx.state.forwardedTo = to.name
     const answer = await ask(ctx, request, to).catch((error: unknown) => {
       log.warn({ err: error, node: to.name, request_id: ctx.state.requestId }, 'forwarding failed')

@@ -25,6 +25,7 @@ const LOGIN_FAILURES_PER_EMAIL = 10
 const AUTHENTICATION_FAILURES_PER_IP = 100
 const EXHAUSTED_MAX = 10_000
 
+/** `endsAt`: by the clock of this process, which never jumps. */
 type Beyond = { readonly count: number; readonly endsAt: number }
 
 type Options = {
@@ -92,25 +93,24 @@ const limiter = ({ add, takeBack }: Counter, onError: (error: unknown) => void) 
   /** Keys beyond their limit: until their window ends they are refused without being counted. */
   const exhausted = new LRUCache<string, Beyond>({ max: EXHAUSTED_MAX })
 
-  const standingOf = (limit: number, count: number, endsAt: number): Standing => ({
+  const standingOf = (limit: number, count: number, msToReset: number): Standing => ({
     limit,
     remaining: Math.max(0, limit - count),
-    resetsAt: Math.ceil(endsAt / 1000),
-    retryAfterSeconds: Math.max(1, Math.ceil((endsAt - Date.now()) / 1000)),
+    resetsAt: Math.ceil((Date.now() + msToReset) / 1000),
+    retryAfterSeconds: Math.max(1, Math.ceil(msToReset / 1000)),
     exceeded: count > limit,
   })
 
   return {
     async spend(key: string, limit: number): Promise<Standing | undefined> {
       const known = exhausted.get(key)
-      if (known && known.endsAt > Date.now() && known.count > limit)
-        return standingOf(limit, known.count, known.endsAt)
+      const msLeft = known ? known.endsAt - performance.now() : 0
+      if (known && msLeft > 0 && known.count > limit) return standingOf(limit, known.count, msLeft)
       const counted = await add(key).catch(onError)
       if (!counted) return undefined
       const { count, msToReset } = counted
-      const endsAt = Date.now() + msToReset
-      if (count > limit) exhausted.set(key, { count, endsAt })
-      return standingOf(limit, count, endsAt)
+      if (count > limit) exhausted.set(key, { count, endsAt: performance.now() + msToReset })
+      return standingOf(limit, count, msToReset)
     },
     giveBack(key: string): void {
       exhausted.delete(key)

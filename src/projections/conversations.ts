@@ -139,6 +139,8 @@ export const conversations = projection<ConversationRow>({
     pause_reason: 'text',
     created_at: 'timestamptz not null',
   },
+  // Many messages of one conversation are one write; whoever reads waits, and ends the rest.
+  restMs: 50,
   // Each message changes a row. An index alone answers as long as few changes wait for the vacuum.
   storage: 'autovacuum_vacuum_scale_factor = 0.01',
   indexes: [

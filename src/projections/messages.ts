@@ -174,6 +174,8 @@ export const messages = projection<MessageRow>({
     at: 'timestamptz not null',
     updated_at: 'timestamptz not null',
   },
+  // Whoever reads waits for what was written, and ends the rest.
+  restMs: 50,
   // With the time beside the number, a span of it is walked through without reading the messages before it.
   indexes: ['(conversation_id, number, at)', '(conversation_id, at)', '(number)', '(whatsapp_id)'],
   on: {

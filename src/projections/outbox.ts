@@ -51,6 +51,8 @@ export const outbox = projection<OutboxRow>({
     correlation: 'text not null',
     causation: 'uuid not null',
   },
+  // Most messages have gone out by then and never become a row; whoever asks waits, and ends the rest.
+  restMs: 50,
   indexes: ['(instance_id, number)', '(conversation_id)'],
   on: {
     MessageQueued: (event) => [put<OutboxRow>(idOfStream(event.stream), outboxRow(event))],

@@ -57,7 +57,7 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
       checkpoint: name,
       empty: saved === START,
     })
-    let savedAt = Date.now()
+    let savedAt = performance.now()
     mark.moveTo(saved, saved !== mark.state().position)
 
     const apply = async ({ events, sweep }: Segment) => {
@@ -65,10 +65,10 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
       const pending = pendingChanges(projection, events)
       const changed = applyChanges(projection, pending, await table.load(keysOf(pending)), sweep)
       const hasChanged = changed.size > 0 || sweep !== undefined
-      if (hasChanged || Date.now() - savedAt > IDLE_SAVE_MS) {
+      if (hasChanged || performance.now() - savedAt > IDLE_SAVE_MS) {
         await table.save(changed, [saved, last], sweep)
         saved = last
-        savedAt = Date.now()
+        savedAt = performance.now()
       }
       mark.moveTo(last, hasChanged)
       if (hasChanged && events.length < BEHIND) await rest(signal)

@@ -2,8 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { START, type Position } from '../ports/event-store.ts'
 
+/** The checkpoint of reactions that have none of their own. */
+export const REACTIONS = 'reactions'
+
 /** What was handled since the checkpoint was last saved comes again after a crash. */
-const SAVE_EVERY_MS = 200
+const SAVE_EVERY_MS = 1000
 
 /** How far a reaction has come in the log: saved now and then, beside the work. */
 export const createProgress = (pool: Pool, name: string, onError: (error: unknown) => void) => {
@@ -12,8 +15,10 @@ export const createProgress = (pool: Pool, name: string, onError: (error: unknow
   let saving: Promise<void> | undefined
 
   const load = async (): Promise<Position> => {
-    const text = 'select position::text from checkpoint where name = $1'
-    const { rows } = await pool.query<{ position: string }>(text, [name])
+    const { rows } = await pool.query<{ position: string }>(
+      'select position::text from checkpoint where name in ($1, $2) order by name = $1 desc limit 1',
+      [name, REACTIONS],
+    )
     handled = saved = BigInt(rows[0]?.position ?? START)
     return handled
   }

@@ -3,7 +3,7 @@ import type { EventStore, Position } from '../ports/event-store.ts'
 import { createTranslator } from '../public-events/translate.ts'
 import type { Reaction } from './runner.ts'
 
-const REST_MS = 2
+const REST_MS = 5
 
 type Options = {
   readonly store: EventStore

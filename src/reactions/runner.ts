@@ -5,6 +5,8 @@ import { createProgress } from './progress.ts'
 
 const RETRY_MIN_MS = 200
 const RETRY_MAX_MS = 30_000
+/** A batch of fewer events says that there is no load, and no reason to rest. */
+const SEVERAL = 3
 
 /** Acts on the world: told every event at least once, in order, and never told again by a rebuild. */
 export type Reaction = {
@@ -48,7 +50,8 @@ export const createReactionRunner = ({ pool, store, reaction, onError }: Options
       await reaction.handle(batch, signal)
       failure = undefined
       progress.moveTo(batch.at(-1)?.position ?? progress.position())
-      if (reaction.restMs) await sleep(reaction.restMs, undefined, { signal }).catch(() => {})
+      if (reaction.restMs && batch.length >= SEVERAL)
+        await sleep(reaction.restMs, undefined, { signal }).catch(() => {})
     }
   }
 

@@ -9,7 +9,7 @@ import { nextAttempt } from './schedule.ts'
 const POLL_MS = 1000
 const FAULT_PAUSE_MS = 500
 /** Lanes that finish within this time are given back together. */
-const GATHER_MS = 8
+const GATHER_MS = 12
 /** A retry sooner than this has a timer of its own; a later one can wait for the next look. */
 const TIMER_MAX_MS = 60_000
 /** Lanes at once of an endpoint that does not answer: each of them is held until the time-out. */
@@ -83,10 +83,10 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   }
 
   const deliverLane = async (lane: Lane, signal: AbortSignal): Promise<AttemptRecord[]> => {
-    const until = Date.now() + settings.laneSeconds * 1000
+    const until = performance.now() + settings.laneSeconds * 1000
     const attempts: AttemptRecord[] = []
     for (const delivery of lane.deliveries) {
-      const isOver = signal.aborted || Date.now() > until || !hold.has(lane)
+      const isOver = signal.aborted || performance.now() > until || !hold.has(lane)
       if (isOver || attempts.at(-1)?.state === 'open') break
       const record = await attempt(lane, delivery)
       attempts.push(record)

@@ -10,7 +10,7 @@ export const createHold = (queue: Pick<WebhookQueue, 'renew'>, onError: (error: 
   const held = new Map<Lane, number>()
 
   const renew = async () => {
-    const old = [...held.keys()].filter((lane) => lane.since < Date.now() - EVERY_MS)
+    const old = [...held.keys()].filter((lane) => lane.since < performance.now() - EVERY_MS)
     if (old.length === 0) return
     const { kept, until } = await queue.renew(old)
     for (const lane of old) if (held.has(lane)) held.set(lane, kept.has(lane) ? until : 0)
@@ -28,6 +28,6 @@ export const createHold = (queue: Pick<WebhookQueue, 'renew'>, onError: (error: 
     add: (lane: Lane) => void held.set(lane, lane.until),
     drop: (lane: Lane) => void held.delete(lane),
     /** Nobody else has the lane at this moment. */
-    has: (lane: Lane) => Date.now() < (held.get(lane) ?? 0),
+    has: (lane: Lane) => performance.now() < (held.get(lane) ?? 0),
   }
 }

@@ -20,7 +20,7 @@ export type Lane = {
   readonly key: string
   /** Names the claim that it was taken by. */
   readonly lease: string
-  /** When it was taken at the earliest, and until when it is held at least, in ms by the clock of this process. */
+  /** When it was taken at the earliest, and until when it is held at least, in ms by the clock of this process, which never jumps. */
   readonly since: number
   readonly until: number
   readonly url: string
@@ -178,7 +178,7 @@ export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number = L
   const newLease = (): Lease => ({
     name: `${owner} ${++leases}`,
     seconds: leaseSeconds,
-    since: Date.now(),
+    since: performance.now(),
   })
 
   const claim = async ({ lanes, perEndpoint, room = {} }: ClaimOptions): Promise<Lane[]> => {
@@ -214,7 +214,7 @@ export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number = L
 
   /** Holds lanes for longer. Answers which of them were still held, and until when they are now. */
   const renew = async (lanes: readonly Lane[]): Promise<{ kept: ReadonlySet<Lane>; until: number }> => {
-    const until = Date.now() + leaseSeconds * 1000
+    const until = performance.now() + leaseSeconds * 1000
     const held = lanes.map(({ endpointId, key, lease }, n) => ({ n, endpoint_id: endpointId, key, lease }))
     const { rows } = await pool.query<{ n: number }>({
       name: 'webhook-renew',

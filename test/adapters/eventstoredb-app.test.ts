@@ -1,10 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { replay } from '../../src/cli/replay.ts'
+import { createPool } from '../../src/adapters/postgres/pool.ts'
+import { followLog } from '../../src/followed-log.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
 import { START } from '../../src/ports/event-store.ts'
 import { startApp } from '../support/app.ts'
-import { createConnectedInstance, incomingPayload } from '../support/client.ts'
-import { testPool } from '../support/database.ts'
+import { createConnectedInstance, incomingPayload, type Client } from '../support/client.ts'
+import { createTestDatabase, testPool } from '../support/database.ts'
 import { sharedEventStoreDb, testEventStore } from '../support/eventstoredb.ts'
 import { listen } from '../support/event-stream.ts'
 import { testLog, type TestLog } from '../support/log.ts'
@@ -78,9 +80,39 @@ test('the application on it: in, out, webhook, stream of events, rebuild', async
   const { body } = await app.admin.get('/conversations')
   expect(body.data).toHaveLength(1)
 
+  expect(await app.readModels.reached(await store.head(), 10_000, ...app.readModels.names)).toBe(true)
   const rows = await allRows(app.pool)
   await replay(app.pool, store, [], { write: () => {} })
   expect(await allRows(app.pool)).toEqual(rows)
   expect(app.faults).toEqual([])
   expect(store.errors).toEqual([])
+})
+
+test('where the database is lost, nobody is told again what the log holds; what comes then is told', async () => {
+  const store = testEventStore(shared.url())
+  const receiver = await startReceiver()
+  onTestFinished(receiver.close)
+  const told = () => receiver.received.map(({ data }) => data['whatsapp_message_id'])
+  const receive = (client: Client, instance: string, id: string) =>
+    client.post(`/webhooks/instance/${instance}/incoming`, incomingPayload(id))
+
+  const lost = await startApp({}, { store })
+  const instance = await createConnectedInstance(lost.admin)
+  const webhook = { webhook_url: receiver.url, events: ['message.received'] }
+  await lost.admin.put(`/instances/${instance}/webhook`, webhook)
+  for (const id of ['A', 'B', 'C']) await receive(lost.admin, instance, id)
+  await eventually(() => expect(told()).toEqual(['A', 'B', 'C']))
+  await lost.stop()
+
+  const empty = await createTestDatabase()
+  const pool = createPool(empty.url, { max: 1, onError: () => {} })
+  await followLog({ kind: 'eventstoredb', store, pool })
+  await pool.end()
+  const app = await startApp({}, { store }, empty)
+  onTestFinished(app.stop)
+  expect((await receive(app.admin, instance, 'D')).status).toBe(200)
+  await eventually(() => expect(told()).toContain('D'))
+  expect(told()).toEqual(['A', 'B', 'C', 'D'])
+  const { body } = await app.admin.get('/conversations')
+  expect(body.data[0].unread_count).toBe(4)
 })

@@ -6,7 +6,7 @@ import { newPrefix, sharedEventStoreDb, testEventStore } from '../support/events
 import { testLog } from '../support/log.ts'
 import { startCommand } from '../support/program.ts'
 import { story, tellStory } from '../support/story.ts'
-import { eventually, startSubscriber } from '../support/subscriber.ts'
+import { startSubscriber } from '../support/subscriber.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 const server = sharedEventStoreDb()
@@ -31,8 +31,8 @@ test.each([
   async ({ open }) => {
     const source = await testLog()
     await tellStory(source.store)
-    await tellAgain(source.store, 60)
-    const total = story.length * 61
+    await tellAgain(source.store, 30)
+    const total = story.length * 31
     const { place, settings } = await open()
     const follower = startSubscriber(place.store)
     const copied = () => follower.events.length
@@ -42,10 +42,13 @@ test.each([
     while (copied() < total / 2) {
       const { child, output, ended } = start()
       const enough = copied() + randomInt(1, Math.floor(total / 5))
-      await eventually(() => {
-        expect(child.exitCode, output()).toBeNull()
-        expect(copied()).toBeGreaterThan(enough)
-      })
+      await vi.waitFor(
+        () => {
+          expect(child.exitCode, output()).toBeNull()
+          expect(copied()).toBeGreaterThan(enough)
+        },
+        { timeout: 60_000, interval: 5 },
+      )
       child.kill('SIGKILL')
       await ended
       kills++

@@ -284,6 +284,14 @@ it('a request counts once: where it is done', async () => {
   expect((await far.get('/phones/1')).status).toBe(429)
 })
 
+it('a request that nobody can do is counted, whoever says that it was passed on', async () => {
+  const near = await startNear('http://127.0.0.1:1', { rateLimitRequests: 2 })
+  const mark = { 'X-Zapini-Forwarded-By': 'somebody' }
+  const statuses: number[] = []
+  for (let n = 0; n < 3; n++) statuses.push((await near.get('/phones/1', 'admin', mark)).status)
+  expect(statuses).toEqual([503, 503, 429])
+})
+
 const notServed = /does not serve the API/
 
 it('a node without the role api answers about itself, and what another one passes on', async () => {

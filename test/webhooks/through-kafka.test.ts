@@ -1,10 +1,15 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { inProcessBus } from '../../src/adapters/in-process/bus.ts'
 import { bodyFields, type PublicEvent } from '../../src/domain/public-events.ts'
+import type { Bus, HandleEvents } from '../../src/ports/bus.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload } from '../support/client.ts'
 import { newPrefix, openKafkaBus, startKafka, type KafkaUnderTest } from '../support/kafka.ts'
+import { sharedDatabase } from '../support/nodes.ts'
+import { received } from '../support/public-events.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually, gate } from '../support/subscriber.ts'
 
 let kafka: KafkaUnderTest
 beforeAll(async () => {
@@ -43,13 +48,51 @@ test('what comes in goes through Kafka to the endpoint, with the body that it ha
         bus: { lag: { webhooks: 0 } },
       }),
     )
-    const { body: metrics } = await app.admin.get('/metrics')
-    expect(metrics).toContain(`zapini_bus_published_total ${published.length}`)
-    expect(metrics).toContain('zapini_bus_dead_letters_total 0')
-    expect(metrics).toContain('zapini_bus_lag{group="webhooks"} 0')
+    await eventually(async () => {
+      const { body: metrics } = await app.admin.get('/metrics')
+      expect(metrics).toContain(`zapini_bus_published_total ${published.length}`)
+      expect(metrics).toContain('zapini_bus_dead_letters_total 0')
+      expect(metrics).toContain('zapini_bus_lag{group="webhooks"} 0')
+    })
   } finally {
     await receiver.close()
     await app.stop()
     await bus.close()
   }
+})
+
+test('what waits in a topic while the table of endpoints is made anew is delivered all the same', async () => {
+  const { startNode } = await sharedDatabase()
+  const receiver = await startReceiver()
+  onTestFinished(receiver.close)
+  const before = await startNode('api,projector,gateway')
+  const instance = await createConnectedInstance(before.admin)
+  const endpoint = { webhook_url: receiver.url, events: ['message.received'] }
+  await before.admin.put(`/instances/${instance}/webhook`, endpoint)
+  const { tenant_id: tenantId } = (await before.pool.query('select tenant_id from instance')).rows[0]
+  await before.pool.query(
+    "drop table webhook_endpoint; delete from checkpoint where name = 'webhook_endpoint'",
+  )
+  await before.leave()
+
+  const waiting = { ...received(randomUUID(), 'hello'), tenantId, instanceId: instance }
+  const { opened, open: tried } = gate()
+  let handle: HandleEvents = () => Promise.resolve()
+  const bus: Bus = {
+    ...inProcessBus(),
+    subscribe: (_group, given) => void (handle = given),
+    // As on Kafka: what is in a topic comes at once, and again until it is safe.
+    run: async (signal) => {
+      for (let isSafe = false; !isSafe && !signal.aborted; tried())
+        isSafe = await handle([waiting]).then(
+          () => true,
+          () => false,
+        )
+    },
+  }
+  const deliverer = startNode('webhooks', {}, { bus })
+  await opened
+  await startNode('projector')
+  await deliverer
+  await eventually(() => expect(receiver.received.map(({ data }) => data['content'])).toEqual(['hello']))
 })

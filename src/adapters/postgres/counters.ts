@@ -23,11 +23,11 @@ returning key, count, extract(epoch from ends_at - now())::float * 1000 as ms`
 
 /** Counters that the nodes on one database share. What is asked for at once leaves in one round trip. */
 export const postgresCounters = (pool: Pool, onError: (error: unknown) => void): Counters => {
-  let purgedAt = Date.now()
+  let purgedAt = performance.now()
 
   const purgeNowAndThen = () => {
-    if (Date.now() - purgedAt < PURGE_EVERY_MS) return
-    purgedAt = Date.now()
+    if (performance.now() - purgedAt < PURGE_EVERY_MS) return
+    purgedAt = performance.now()
     pool.query('delete from counter where ends_at < now()').catch(onError)
   }
 

@@ -14,32 +14,39 @@ export const numberSequences = (...kinds: readonly string[]) =>
 /** Takes the numbers of one kind; under load some ahead, as many as are asked for in the time that they are good for. */
 const createTaker = (pool: Pool, kind: NumberedKind) => {
   let ahead: number[] = []
-  let fetchedAt = 0
+  let fetchedAt = -Infinity
   let takenSince = 0
+
+  const takeAhead = (count: number) =>
+    performance.now() - fetchedAt < AHEAD_MS ? ahead.splice(0, count) : []
 
   const fetch = coalesce<null, number>({
     max: BATCH_MAX,
     run: async (calls) => {
+      // Those who came while the last ones were fetched may be served from what came with them.
+      const ready = takeAhead(calls.length)
+      if (ready.length === calls.length) return ready.map(fulfilled)
+      const missing = calls.length - ready.length
       const expected = Math.min(
-        Math.floor((takenSince * AHEAD_MS) / (Date.now() - fetchedAt)) || 0,
+        Math.floor((takenSince * AHEAD_MS) / (performance.now() - fetchedAt)) || 0,
         AHEAD_MAX,
       )
       const { rows } = await pool.query<{ number: number }>({
         name: `number-${kind}`,
         text: `select nextval('${sequenceOf(kind)}') as number from generate_series(1, $1)`,
-        values: [calls.length + expected],
+        values: [missing + expected],
       })
       const numbers = rows.map(({ number }) => number)
-      ahead = numbers.splice(calls.length)
-      fetchedAt = Date.now()
+      ahead = numbers.splice(missing)
+      fetchedAt = performance.now()
       takenSince = 0
-      return numbers.map(fulfilled)
+      return [...ready, ...numbers].map(fulfilled)
     },
   })
 
   return async (): Promise<number> => {
     takenSince++
-    const ready = Date.now() - fetchedAt < AHEAD_MS ? ahead.shift() : undefined
+    const [ready] = takeAhead(1)
     return ready ?? fetch(null)
   }
 }
