@@ -105,6 +105,7 @@ export const createApp = (given: Parts) => {
     authenticate: authentication.authenticate,
     counters: parts.counters,
     forward: forwarding.forward,
+    isReady: () => isReady,
     freshen: (names) => waiting.freshen(...names),
     infrastructure: {
       ready: async () => {

@@ -75,6 +75,11 @@ export const createMetrics = () => {
     help: 'Records that this node could not read, and has put aside.',
     registers,
   })
+  const gaps = new Counter({
+    name: 'zapini_bus_gaps_total',
+    help: 'Times that records were deleted in Kafka before this node could read them.',
+    registers,
+  })
   const lag = new Gauge({
     name: 'zapini_bus_lag',
     help: 'Published events that a group of subscribers has still to handle, on all nodes together.',
@@ -118,6 +123,7 @@ export const createMetrics = () => {
       for (const [counter, count] of [
         [published, status.published],
         [deadLetters, status.deadLetters],
+        [gaps, status.gaps],
       ] as const) {
         counter.reset()
         counter.inc(count)

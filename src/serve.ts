@@ -101,6 +101,5 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref()
   await closed
   running.abort()
-  await stopped
-  await close()
+  await stopped.finally(close)
 }

@@ -41,10 +41,12 @@ export const Settings = Type.Object({
     }),
   ),
   eventstorePrefix: Type.String({
-    description: 'What the names of all streams begin with in EventStoreDB, where others use it too.',
+    description:
+      'What the names of all streams begin with in EventStoreDB, where others use it too; its one dash is at its end.',
     default: '',
     maxLength: 50,
-    pattern: '^[a-zA-Z0-9_.-]*$',
+    // So that none is the beginning of another one, whose streams would be taken for ours.
+    pattern: '^([a-zA-Z0-9_.]+-)?$',
   }),
   kafkaBrokers: Type.Array(Type.String({ pattern: '^[^:\\s]+:\\d+$' }), {
     description:

@@ -81,6 +81,11 @@ describe('the configuration', () => {
     expect(text).toContain('PUBLIC_PAGES must be one of: docs, metrics.')
     expect(text).toContain('DATABASE_URL must have the form')
   })
+  it('takes no prefix of streams that may be the beginning of another one', () => {
+    expect(loadConfig({ EVENTSTORE_PREFIX: 'a.b-' }).settings.eventstorePrefix).toBe('a.b-')
+    for (const EVENTSTORE_PREFIX of ['a', 'a-b-', '-'])
+      expect(problemsOf({ EVENTSTORE_PREFIX })).toContain('EVENTSTORE_PREFIX must have the form')
+  })
   it('names what a bucket needs beside its address', () => {
     expect(problemsOf({ S3_ENDPOINT: 'https://s3.example.com', S3_BUCKET: 'media' })).toContain(
       'S3_ACCESS_KEY_ID is required with S3_ENDPOINT.\n- S3_SECRET_ACCESS_KEY is required with S3_ENDPOINT.',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import { Refusal } from '../domain/errors.ts'
+import { Refusal, type ErrorCode } from '../domain/errors.ts'
 import { ensureFirstAccount, type Login } from '../first-account.ts'
 import type { Position } from '../ports/event-store.ts'
 import { hasAccounts } from '../projections/accounts.ts'
@@ -17,6 +17,9 @@ const KEEPER_LOOK_MS = 10
 /** A start that takes longer says what it waits for, and again from time to time. */
 const SAY_AFTER_MS = 1500
 const SAY_AGAIN_MS = 15_000
+
+/** Another node is about to make the first account, or just made it. */
+const comesLater: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNAVAILABLE', 'CONFLICT'])
 
 type Given = {
   readonly parts: Parts
@@ -75,7 +78,7 @@ export const createStart = ({ parts, db, readModels, waiting, accounts }: Given)
       try {
         return await inTurn('first account', makeIfThereIsNone)
       } catch (error) {
-        if (!(error instanceof Refusal) || error.code !== 'UNAVAILABLE') throw error
+        if (!(error instanceof Refusal) || !comesLater.has(error.code)) throw error
         await sleep(LOOK_MS, undefined, { signal })
       }
     }

@@ -19,6 +19,7 @@ import {
 import { createRateLimits } from './rate-limit.ts'
 import type { Route } from './route.ts'
 import { assertSound } from './soundness.ts'
+import { starting } from './starting.ts'
 
 export type ServerSettings = Pick<
   Settings,
@@ -48,6 +49,8 @@ export type ServerParts = {
   readonly forward: Forward
   /** Waits, within bounds, until read models know everything written so far. */
   readonly freshen?: (names: readonly ReadModel[]) => Promise<void>
+  /** Whether read models know what a request may ask for; tokens, for example. */
+  readonly isReady?: () => boolean
   readonly settings: ServerSettings
   /** Without it, calls for the operator do not exist. */
   readonly operatorToken?: string
@@ -90,7 +93,7 @@ export const createServer = (parts: ServerParts): Koa<State> => {
   app.use(observe(log, metrics))
   app.use(answerErrors(log))
   app.use(stripPrefix)
-  if (!settings.roles.includes('api')) app.use(serveOnlyOtherNodes(routes))
+  app.use(serveWhatItCan(routes, settings.roles.includes('api'), parts.isReady ?? (() => true)))
   app.use(serveRoutes(routers))
   app.use(refuseUnknown(routers))
   return app
@@ -197,11 +200,20 @@ const stripPrefix: Middleware<State> = (ctx, next) => {
   return next()
 }
 
-/** Beside what is about the node itself, a node without the role `api` answers what another node passed on. */
-const serveOnlyOtherNodes = (routes: readonly Route[]): Middleware<State> => {
+/**
+ * What is about the node itself it always answers; anything else once it is ready, and without the role `api` only what
+ * another node passed on.
+ */
+const serveWhatItCan = (
+  routes: readonly Route[],
+  isApi: boolean,
+  isReady: () => boolean,
+): Middleware<State> => {
   const ofNode = new Set(routes.filter(({ tag }) => tag === serviceTag).map(({ path }) => firstSegment(path)))
   return (ctx, next) => {
-    if (ofNode.has(firstSegment(ctx.path)) || isForwarded(ctx)) return next()
+    if (ofNode.has(firstSegment(ctx.path))) return next()
+    if (!isReady()) throw starting
+    if (isApi || isForwarded(ctx)) return next()
     throw new Refusal(
       'UNAVAILABLE',
       'This node does not serve the API: its ROLES do not have "api". Ask a node that has it.',

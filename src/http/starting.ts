@@ -4,7 +4,7 @@ import { Refusal } from '../domain/errors.ts'
 import { answerTo } from './errors.ts'
 import { now } from './times.ts'
 
-const starting = new Refusal('UNAVAILABLE', 'The server is starting. Try again in a few seconds.')
+export const starting = new Refusal('UNAVAILABLE', 'The server is starting. Try again in a few seconds.')
 
 /** Answers before the program has opened its parts: it lives, and can do nothing yet. */
 export const answerWhileStarting: RequestListener = ({ url = '' }, response) => {

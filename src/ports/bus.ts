@@ -8,6 +8,8 @@ export type BusStatus = {
   readonly published: number
   /** Records that could not be read, and were put aside, since the start. */
   readonly deadLetters: number
+  /** Times since the start that what a group had to read next was not there any more. */
+  readonly gaps: number
   /** Events that each group has still to handle, as last looked at; of this node's groups only. */
   readonly lag: Readonly<Record<string, number>>
   /** Why events do not reach the subscribers of this node at present. */

@@ -87,16 +87,23 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
         if (signal.aborted) return
         if (error instanceof CheckpointMoved) continue
         onError(error)
-        const stopped = error instanceof UnreadableEvent || isRefused(error)
-        if (stopped) mark.stop(error.message)
-        await sleep(stopped ? STOPPED_RETRY_MS : RETRY_MS, undefined, { signal }).catch(() => {})
+        const reason = error instanceof UnreadableEvent ? error.message : refusalOf(error)
+        if (reason !== undefined) mark.stop(reason)
+        await sleep(reason !== undefined ? STOPPED_RETRY_MS : RETRY_MS, undefined, { signal }).catch(() => {})
       }
     }
   }
 
+  /**
+   * The database finds fault with a row itself (SQLSTATE classes 22 and 23), so that the same row fails again. Its words
+   * quote the row, and everybody may ask whether a node is ready.
+   */
+  const refusalOf = (error: unknown): string | undefined => {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    return /^2[23]/.test(code)
+      ? `The database refuses a row of ${name} (${code}); the log says more.`
+      : undefined
+  }
+
   return { name, prepare: () => ensureTable(pool, projection, { remake: false }), run }
 }
-
-/** The database finds fault with a row itself (SQLSTATE classes 22 and 23), so that the same row fails again. */
-const isRefused = (error: unknown): error is Error =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' && /^2[23]/.test(error.code)

@@ -14,6 +14,8 @@ const GATHER_MS = 12
 const TIMER_MAX_MS = 60_000
 /** Lanes at once of an endpoint that does not answer: each of them is held until the time-out. */
 const UNREACHABLE_CONCURRENCY = 2
+/** One that was not tried again for so long is as any other: its deliveries are over, or it is gone. */
+const UNREACHABLE_MS = 600_000
 
 export type DeliverySettings = {
   readonly retrySeconds: readonly number[]
@@ -38,8 +40,8 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   const hold = createHold(queue, onError)
   /** Lanes that are being delivered, by endpoint. */
   const busy = new Map<string, number>()
-  /** Endpoints that gave no answer the last time. */
-  const unreachable = new Set<string>()
+  /** Endpoints that gave no answer the last time, and when that is forgotten. */
+  const unreachable = new Map<string, number>()
   let runs: AbortSignal | undefined
   let running = 0
   let wakeUp = () => {}
@@ -91,7 +93,7 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
       const record = await attempt(lane, delivery)
       attempts.push(record)
       onAttempt(delivery, record, record.state === 'open' ? 'failed' : record.state)
-      if (record.status === null) unreachable.add(lane.endpointId)
+      if (record.status === null) unreachable.set(lane.endpointId, performance.now() + UNREACHABLE_MS)
       else if (unreachable.delete(lane.endpointId)) wake()
     }
     return attempts
@@ -174,13 +176,14 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
 
   /** Takes what there is room for. Answers how long to wait, unless woken, before looking again. */
   const takeLanes = async (signal: AbortSignal): Promise<number> => {
+    for (const [id, until] of unreachable) if (until < performance.now()) unreachable.delete(id)
     const asked = settings.concurrency - running
     if (asked <= 0) return POLL_MS
     const deliveredBefore = delivered
     const lanes = await queue.claim({
       lanes: asked,
       perEndpoint: settings.endpointConcurrency,
-      room: Object.fromEntries([...busy.keys(), ...unreachable].map((id) => [id, roomAt(id)])),
+      room: Object.fromEntries([...busy.keys(), ...unreachable.keys()].map((id) => [id, roomAt(id)])),
     })
     for (const lane of lanes) void startLane(lane, signal)
     // What was delivered while the claim was under way made room that it did not know of.

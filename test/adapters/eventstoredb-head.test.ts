@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createHead } from '../../src/adapters/eventstoredb/head.ts'
 import { ours } from '../../src/adapters/eventstoredb/events.ts'
 import { newId } from '../../src/domain/ids.ts'
-import { START } from '../../src/ports/event-store.ts'
+import { START, StoreUnavailable } from '../../src/ports/event-store.ts'
 import { meta } from '../support/facts.ts'
 import { gate } from '../support/subscriber.ts'
 
@@ -33,7 +33,9 @@ const logOf = (...streams: string[]) => {
     return older.toReversed().slice(0, count)
   }
   const add = (stream: string) => events.push(eventAt(BigInt(events.length * 10), stream))
-  return { reads, add, ...createHead({ readBackwards, ours: (event) => ours(event, 'own-') }) }
+  /** As where a server comes back from a backup. */
+  const lose = (count: number) => void events.splice(-count)
+  return { reads, add, lose, ...createHead({ readBackwards, ours: (event) => ours(event, 'own-') }) }
 }
 const foreign = (count: number) => Array.from({ length: count }, (_, n) => `foreign-${n}`)
 
@@ -100,4 +102,15 @@ test('one who asks all the time holds up nobody', async () => {
   await Promise.all([head(), head()])
   expect(looks).toBeLessThan(5)
   await busy
+})
+
+test('a log that has become shorter has no end that can be relied on, until it is as long again', async () => {
+  const log = logOf('own-1', 'own-2', 'own-3')
+  expect(await log.head()).toBe(21n)
+  log.lose(1)
+  await expect(log.head()).rejects.toThrow(/ends at 11, before 21.*older backup/)
+  log.lose(2)
+  await expect(log.head()).rejects.toThrow(StoreUnavailable)
+  for (const stream of ['own-1', 'own-2', 'own-4']) log.add(stream)
+  expect(await log.head()).toBe(21n)
 })

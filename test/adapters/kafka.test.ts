@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import kafkajs, { type IHeaders, type KafkaMessage, type Message } from 'kafkajs'
+import kafkajs, { type IHeaders, type KafkaMessage, type Message, type TopicPartitionOffset } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { publicTypes, type PublicEvent } from '../../src/domain/public-events.ts'
 import { recordOf, topicOf, topics } from '../../src/domain/public-record.ts'
@@ -59,6 +59,19 @@ const reading = async (...names: string[]) => {
   await consumer.run({ eachMessage: async ({ topic, message }) => void records.push({ ...message, topic }) })
   onTestFinished(() => consumer.disconnect())
   return records
+}
+/** Gives a group its place in a partition. */
+const commit = async (groupId: string, place: TopicPartitionOffset) => {
+  const consumer = otherClient().consumer({ groupId, maxWaitTimeInMs: 200 })
+  const joined = new Promise((done) => consumer.on(consumer.events.GROUP_JOIN, done))
+  await consumer.connect()
+  await consumer.subscribe({ topics: [place.topic] })
+  await consumer.run({ autoCommit: false, eachBatch: () => Promise.resolve() })
+  // It would mend a place that is not there.
+  consumer.pause([place])
+  await joined
+  await consumer.commitOffsets([place])
+  await consumer.disconnect()
 }
 const textOf = (headers: IHeaders | undefined) =>
   Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, String(value)]))
@@ -276,6 +289,27 @@ describe('with TLS and a login', () => {
 })
 
 describe('consuming', () => {
+  it('goes on with the oldest record where its place is gone, which is said and counted', async () => {
+    const bus = open({ partitions: 1 })
+    const { events, has } = subscriber(bus, 'webhooks')
+    const sent = conversations(1, 3)
+    await bus.publish(sent)
+    // As after retention has passed, or where the topic was made anew.
+    const topic = `${bus.prefix}.messages`
+    await commit(`${bus.prefix}.webhooks`, { topic, partition: 0, offset: '1000' })
+    running(bus)
+    await has(sent)
+    expect(ids(events)).toEqual(ids(sent))
+    expect(bus.status()).toMatchObject({ gaps: 1 })
+    expect(bus.lines.filter(({ level }) => level === 'error')).toEqual([
+      {
+        level: 'error',
+        text: expect.stringContaining('deleted before they were read'),
+        fields: expect.objectContaining({ topic, partition: 0 }),
+      },
+    ])
+  })
+
   it('keeps its place in the group however long the subscriber takes', async () => {
     const bus = open({ brokers: proxied(), times: { sessionMs: 1500, heartbeatMs: 200 } })
     const { opened, open: finish } = gate()

@@ -49,6 +49,20 @@ describe('two programs on one database', () => {
     expect(log.errors).toEqual([])
   })
 
+  test('a notification of somebody else, which may say anything, stops nobody', async () => {
+    const log = await testLog()
+    const follower = startSubscriber(log.store)
+    await log.openProcess().store.append('thing-1', NO_STREAM, [happening(1)])
+    await follower.has(1)
+    const client = new pg.Client({ connectionString: log.url })
+    await client.connect()
+    onTestFinished(() => client.end())
+    await client.query(`notify zapini_appended, 'what is this?'`)
+    await log.openProcess().store.append('thing-2', NO_STREAM, [happening(2)])
+    await follower.has(2)
+    await follower.stop()
+  })
+
   test('a subscriber that comes late sees what the others saw', async () => {
     const log = await testLog()
     const other = log.openProcess().store

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
+import { sourceConfig } from '../../src/cli/copy-log/source.ts'
 import { followLog, WrongLog } from '../../src/followed-log.ts'
 import { NO_STREAM, START, type EventStore } from '../../src/ports/event-store.ts'
 import { copy, placeOf, tellAgain, told } from '../support/copying.ts'
@@ -173,4 +174,10 @@ test('a copy that fails at the very end leaves nothing but the log, and can be f
   await target.pool.query('delete from sandbox_phone')
   await copy(placeOf(source), placeOf(target))
   await followLog(placeOf(target))
+})
+
+test('a place that is none is refused without the password in it', async () => {
+  const refused = await sourceConfig('Postgres://zapini:a-secret@db/zapini', {}).catch(String)
+  expect(refused).toContain('begins with postgres:// or esdb://')
+  expect(refused).not.toContain('a-secret')
 })

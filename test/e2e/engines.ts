@@ -13,7 +13,10 @@ export const startEngines = async (engines: readonly Engine[]) => {
   return {
     environment: {
       DATABASE_URL: database.url,
-      ...(eventStore && { EVENTSTORE_URL: eventStore.url, EVENTSTORE_PREFIX: `${prefix}-` }),
+      ...(eventStore && {
+        EVENTSTORE_URL: eventStore.url,
+        EVENTSTORE_PREFIX: `${prefix.replaceAll('-', '')}-`,
+      }),
       ...(kafka && { KAFKA_BROKERS: kafka.plain, KAFKA_PREFIX: prefix }),
     },
     kafka,

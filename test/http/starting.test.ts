@@ -1,8 +1,9 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { answerWhileStarting } from '../../src/http/starting.ts'
 import { createClient, type Client } from '../support/client.ts'
+import { startToys } from './support.ts'
 
 const server = createServer(answerWhileStarting)
 let client: Client
@@ -30,4 +31,19 @@ it('anything else is to be tried again in a few seconds', async () => {
   expect(status).toBe(503)
   expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
   expect(body).toMatchObject({ success: false, error: { code: 'UNAVAILABLE' } })
+})
+
+it('a program whose read models may not know a token yet does not say that it is wrong', async () => {
+  let isReady = false
+  const toys = await startToys({ isReady: () => isReady })
+  onTestFinished(() => toys.stop())
+  for (const answer of [await toys.get('/toys/1', 'unknown'), await toys.post('/login', {}, '')]) {
+    expect(answer.status).toBe(503)
+    expect(await answer.text()).toContain('starting')
+  }
+  for (const path of ['/health', '/ready', '/metrics', '/docs', '/api/v1/health'])
+    expect((await toys.get(path)).status, path).toBe(200)
+  isReady = true
+  expect((await toys.get('/toys/1')).status).toBe(200)
+  expect((await toys.get('/toys/1', 'unknown')).status).toBe(401)
 })

@@ -220,3 +220,18 @@ describe('a table is made anew from the log', () => {
     expect(rows).toEqual([{ body: 'kept' }])
   })
 })
+
+test('why a table stopped is told without what was to be written, since everybody may read it', async () => {
+  const log = await testLog()
+  const runner = runnerOf(log, messages)
+  await runner.prepare()
+  await log.pool.query('alter table message alter column body type integer using null')
+  await log.store.append(messageStream('m1'), NO_STREAM, [
+    toAppend({ type: 'MessageReceived', data: incoming('the words of a tenant') }),
+  ])
+  runner.start()
+  await eventually(() => expect(runner.status()).toMatchObject({ state: 'stopped' }))
+  expect(runner.status().error).toBe('The database refuses a row of message (22P02); the log says more.')
+  expect(runner.errors[0]?.message).toContain('invalid input syntax')
+  await runner.stop()
+})

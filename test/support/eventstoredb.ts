@@ -88,7 +88,7 @@ export const sharedEventStoreDb = () => {
 }
 
 /** Part of a log for one test: nobody else uses names that begin so. */
-export const newPrefix = () => `test-${randomBytes(6).toString('hex')}-`
+export const newPrefix = () => `test${randomBytes(6).toString('hex')}-`
 
 /** An event store for one test, closed when it is over. */
 export const testEventStore = (

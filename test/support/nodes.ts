@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { postgresLeases } from '../../src/adapters/postgres/leases.ts'
-import { createLeasePool } from '../../src/adapters/postgres/pool.ts'
+import { createLeasePool, createTurnPool } from '../../src/adapters/postgres/pool.ts'
+import { postgresTurns } from '../../src/adapters/postgres/turns.ts'
 import type { Parts } from '../../src/app/parts.ts'
 import { startApp } from './app.ts'
 import { createTestDatabase } from './database.ts'
@@ -25,9 +26,16 @@ export const sharedDatabase = async () => {
     const name = `node-${++nodes}`
     const node = { name, url: `http://${name}` }
     const pool = createLeasePool(way.url, () => {})
+    const turnPool = createTurnPool(way.url, { max: 4, onError: () => {} })
     const app = await startApp(
       { ROLES: roles, ...environment },
-      { alone: false, node, leases: postgresLeases(pool, node, () => {}, TIMES), ...replace },
+      {
+        alone: false,
+        node,
+        leases: postgresLeases(pool, node, () => {}, TIMES),
+        turns: postgresTurns(turnPool, () => {}),
+        ...replace,
+      },
       { url: way.url, drop: () => Promise.resolve() },
     )
     let isGone = false
@@ -35,7 +43,7 @@ export const sharedDatabase = async () => {
       if (isGone) return
       isGone = true
       await app.leave()
-      await pool.end()
+      await Promise.all([pool.end(), turnPool.end()])
     }
     onTestFinished(async () => {
       way.mend()

@@ -1,5 +1,5 @@
 import type { ResolvedEvent } from '@eventstore/db-client'
-import { START, type Position, type Recorded } from '../../ports/event-store.ts'
+import { START, StoreUnavailable, type Position, type Recorded } from '../../ports/event-store.ts'
 import { commitIn, positionAt } from './events.ts'
 
 /** Mostly the newest event of the log is ours; where it is not, ours is seldom far. */
@@ -21,7 +21,17 @@ export const createHead = ({ readBackwards, ours }: Options) => {
     return own
   }
 
+  /** A log only grows. One that does not would be followed from a place that it has not reached, past what comes next. */
+  const checkGrown = (newest: Position, seen: Position) => {
+    if (newest >= seen) return
+    throw new StoreUnavailable(
+      `EventStoreDB ends at ${newest}, before ${seen}, which it has told already: it seems to have come back from an \
+older backup. Stop every node, and see "Backup and restore" in docs/operations.md`,
+    )
+  }
+
   const look = async (): Promise<Position> => {
+    const seen = known.upTo
     let newest: Position | undefined
     let before: bigint | undefined
     for (let page = 0; ; page++) {
@@ -31,11 +41,14 @@ export const createHead = ({ readBackwards, ours }: Options) => {
         before = commitIn(event) ?? before
         if (before === undefined) continue
         const position = positionAt(before)
-        newest ??= position
+        if (newest === undefined) checkGrown((newest = position), seen)
         if (position <= known.upTo) return learn(newest, known.own)
         if (ours(event)) return learn(newest, position)
       }
-      if (events.length < count) return learn(newest ?? START, known.own)
+      if (events.length < count) {
+        checkGrown(newest ?? START, seen)
+        return learn(newest ?? START, known.own)
+      }
     }
   }
 

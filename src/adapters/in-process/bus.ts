@@ -14,6 +14,6 @@ export const inProcessBus = (): Bus => {
     },
     // Nothing comes from elsewhere.
     run: () => Promise.resolve(),
-    status: () => ({ published, deadLetters: 0, lag: {} }),
+    status: () => ({ published, deadLetters: 0, gaps: 0, lag: {} }),
   }
 }

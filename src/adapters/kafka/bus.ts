@@ -15,7 +15,7 @@ const LAG_EVERY_MS = 15_000
 /** Until it is known for the first time. */
 const LAG_AT_FIRST_MS = 1000
 
-export type KafkaBusOptions = Omit<ClientOptions, 'clientId'> &
+export type KafkaBusOptions = Omit<ClientOptions, 'clientId' | 'onGap'> &
   TopicOptions & {
     readonly onError: (error: unknown) => void
     /** Others than the usual ones, for tests. */
@@ -26,7 +26,8 @@ export type KafkaBusOptions = Omit<ClientOptions, 'clientId'> &
 export const kafkaBus = (options: KafkaBusOptions): Bus & { close(): Promise<void> } => {
   const { prefix, log, onError } = options
   const times = { ...consumerTimes, lagEveryMs: LAG_EVERY_MS, ...options.times }
-  const kafka = createClient({ ...options, clientId: prefix })
+  let gaps = 0
+  const kafka = createClient({ ...options, clientId: prefix, onGap: () => void gaps++ })
   const publisher = createSender(kafka)
   const setter = createSender(kafka)
   const subscriptions: { readonly group: string; readonly handle: HandleEvents }[] = []
@@ -119,7 +120,7 @@ export const kafkaBus = (options: KafkaBusOptions): Bus & { close(): Promise<voi
     },
     status: () => {
       const [error] = troubles.values()
-      return { published, deadLetters, lag, ...(error !== undefined && { error }) }
+      return { published, deadLetters, gaps, lag, ...(error !== undefined && { error }) }
     },
     close: async () => {
       await Promise.all([publisher.close(), setter.close()])

@@ -17,6 +17,8 @@ export type ClientOptions = {
   readonly tls?: { readonly ca?: string }
   readonly sasl?: Login
   readonly log: KafkaLog
+  /** Hears that the place of a group in a partition is not there, and that it goes on with the oldest record. */
+  readonly onGap?: () => void
 }
 
 const CONNECT_TIMEOUT_MS = 3000
@@ -31,7 +33,14 @@ export const clientRetry: RetryOptions = {
   retries: 5,
 }
 
-export const createClient = ({ brokers, clientId, tls, sasl, log }: ClientOptions): Kafka => {
+export const createClient = ({
+  brokers,
+  clientId,
+  tls,
+  sasl,
+  log,
+  onGap = () => {},
+}: ClientOptions): Kafka => {
   if (sasl?.mechanism === 'plain' && !tls)
     log('warn', 'the password for Kafka is sent without TLS: anybody on the way can read it', {})
   return new kafkajs.Kafka({
@@ -44,7 +53,7 @@ export const createClient = ({ brokers, clientId, tls, sasl, log }: ClientOption
     retry: clientRetry,
     // Below that it would log what is in requests.
     logLevel: kafkajs.logLevel.INFO,
-    logCreator: () => writeTo(log),
+    logCreator: () => writeTo(log, onGap),
   })
 }
 
@@ -78,13 +87,22 @@ const levels: Readonly<Record<string, KafkaLevel>> = { ERROR: 'warn', WARN: 'war
 /** Said of every producer that does not try for ever; docs/decisions/0022-kafkajs.md has what is done instead. */
 const EXPECTED = 'Limiting retries for the idempotent producer may invalidate EoS guarantees'
 
+/** Said by a consumer whose next record is not there, before it goes on with the oldest one, and in no other way. */
+const OUT_OF_RANGE = 'Offset out of range, resetting to default offset'
+const GAP =
+  'records were deleted before they were read, or the topic was made anew: the group goes on with the oldest record'
+
 const writeTo =
-  (log: KafkaLog) =>
+  (log: KafkaLog, onGap: () => void) =>
   ({ namespace, label, log: entry }: LogEntry) => {
     const fields: Record<string, unknown> = { from: `kafkajs ${namespace}` }
     for (const name of SHOWN) {
       const value: unknown = entry[name]
       if (value !== undefined) fields[name] = value instanceof Error ? value.message : value
+    }
+    if (entry.message === OUT_OF_RANGE) {
+      onGap()
+      return log('error', GAP, fields)
     }
     log(entry.message === EXPECTED ? 'debug' : (levels[label] ?? 'debug'), entry.message, fields)
   }

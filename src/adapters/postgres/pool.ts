@@ -24,6 +24,9 @@ const poolOf = (
     types,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 0,
+    // One that only listens would else never find out that the other end has vanished.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     application_name: name,
     ...limits,
     ...(settings.length > 0 && { options: settings.map((setting) => `-c ${setting}`).join(' ') }),

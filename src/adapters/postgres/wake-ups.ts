@@ -7,6 +7,7 @@ import { APPENDED } from './event-log.sql.ts'
 /** Looked for without a wake-up, in case a notification got lost. */
 const POLL_MS = 1000
 const RECONNECT_MS = 500
+const POSITION = /^\d{1,19}$/
 
 type Options = {
   readonly pool: Pool
@@ -21,6 +22,9 @@ type Options = {
 
 /** Tells of appends until the signal: by notifications of other processes, and by a slow poll. */
 export const watchAppends = ({ pool, alone, wake, look, onError }: Options, signal: AbortSignal) => {
+  /** Whoever may connect to the database may notify, whatever it is. */
+  const hear = (payload: string) => (POSITION.test(payload) ? wake(BigInt(payload)) : look())
+
   const poll = async () => {
     while (!signal.aborted) {
       await sleep(POLL_MS, undefined, { signal, ref: false }).catch(() => {})
@@ -34,7 +38,7 @@ export const watchAppends = ({ pool, alone, wake, look, onError }: Options, sign
       try {
         client = await pool.connect()
         client.on('error', onError)
-        client.on('notification', ({ payload }) => wake(BigInt(payload ?? 0)))
+        client.on('notification', ({ payload = '' }) => hear(payload))
         await client.query(`listen ${APPENDED}`)
         await once(client, 'end', { signal })
       } catch (error) {

@@ -12,6 +12,8 @@ import { loadConfig, type Config } from '../../config.ts'
 export const sourceConfig = async (from: string, env: NodeJS.ProcessEnv): Promise<Config> => {
   if (/^postgres(ql)?:/.test(from)) return loadConfig({ DATABASE_URL: from })
   if (/^esdb(\+discover)?:/.test(from)) return loadConfig({ ...env, EVENTSTORE_URL: from })
+  // Without quoting it: it may hold a password.
+  if (from.includes('://')) throw new Error('A URL behind --from begins with postgres:// or esdb://.')
   const found = statSync(from, { throwIfNoEntry: false })
   if (!found) throw new Error(`There is no data folder and no file of settings ${from}.`)
   const config = loadConfig(

@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises'
+import { expect, it, onTestFinished } from 'vitest'
+import { createPool } from '../../src/adapters/postgres/pool.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { proxyTo } from '../support/proxy.ts'
+import { eventually } from '../support/subscriber.ts'
+
+/** What the timer of a connection to a port is for: 02 sees whether the other end still lives (proc(5)). */
+const timersTo = async (port: number) => {
+  const wanted = port.toString(16).toUpperCase().padStart(4, '0')
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((line) => line.trim().split(/\s+/))
+  return lines.flatMap(([, , remote = '', state, , timer = '']) =>
+    remote.endsWith(`:${wanted}`) && state === '01' ? [timer.slice(0, 2)] : [],
+  )
+}
+
+it.runIf(process.platform === 'linux')(
+  'a connection that only listens finds out that the other end has vanished',
+  async () => {
+    const database = await createTestDatabase()
+    const way = await proxyTo(database.url)
+    const pool = createPool(way.url, { max: 1, onError: () => {} })
+    onTestFinished(async () => {
+      await pool.end()
+      await database.drop()
+    })
+    const client = await pool.connect()
+    onTestFinished(() => client.release())
+    await client.query('listen something')
+    await eventually(async () => expect(await timersTo(Number(new URL(way.url).port))).toEqual(['02']))
+  },
+)
