@@ -2,13 +2,13 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { createLog } from '../src/log.ts'
 import { createClient, createConnectedInstance, incomingPayload, type Client } from './support/client.ts'
 import { sharedDatabase, type TestNode } from './support/nodes.ts'
+import { range } from './support/range.ts'
 import { startReceiver } from './support/receiver.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 const WORK = 'projector,relay,webhooks'
 const PATIENCE = { timeout: 40_000, interval: 20 }
 const patiently = <T>(expectation: () => T | Promise<T>) => vi.waitFor(expectation, PATIENCE)
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 const standingOf = async ({ admin }: TestNode) => (await admin.get('/ready')).body
 const leasesOf = async (node: TestNode): Promise<string[]> => (await standingOf(node)).node.leases

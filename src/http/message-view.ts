@@ -6,6 +6,7 @@ import { literals, numberOf, toJid, Uuid } from '../domain/values.ts'
 import type { Database } from '../projections/database.ts'
 import type { MessageReaction, MessageRow } from '../projections/messages.ts'
 import { isoSeconds, Nullable, secondsOrNull } from './format.ts'
+import { escapeHtml } from './html.ts'
 import { namesOf } from './names.ts'
 
 const Reaction = Type.Object({
@@ -86,15 +87,6 @@ export const ChatMessageView = Type.Object({
 })
 
 type NameOf = (jid: string) => string | undefined
-
-const HTML: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (sign) => HTML[sign] ?? sign)
 
 /** The text as HTML, each mention of somebody who is mentioned as a span with the name. */
 export const formattedBody = (text: string, mentions: readonly string[], nameOf: NameOf): string => {

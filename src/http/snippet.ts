@@ -1,17 +1,9 @@
 import { isSought, wordsIn, type SearchTerm, type Word } from '../domain/words.ts'
+import { escapeHtml } from './html.ts'
 
 /** Characters shown before the first word that was sought, and in all; whole words, so a few more or less. */
 const BEFORE = 60
 const LENGTH = 200
-
-const escapes: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (sign) => escapes[sign] ?? sign)
 
 /** The part of a text around the first word that was sought, as HTML: escaped, and what was sought in `<mark>`. */
 export const snippet = (text: string, terms: readonly SearchTerm[]): string => {

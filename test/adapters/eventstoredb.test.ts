@@ -21,6 +21,7 @@ import {
   testEventStoreDb,
   testEventStore,
 } from '../support/eventstoredb.ts'
+import { range } from '../support/range.ts'
 import { eventually, expectInOrder, startSubscriber } from '../support/subscriber.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
@@ -29,8 +30,6 @@ const CLIENT = join(import.meta.dirname, '../support/eventstoredb-client.ts')
 const PROGRAM = join(import.meta.dirname, '../support/eventstoredb-program.ts')
 /** So that what is not answered does not take long. */
 const HASTY = { attemptMs: 300, callMs: 1000 }
-
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 /** What others do on the server. */
 const others = async (...operations: readonly Operation[]) => {

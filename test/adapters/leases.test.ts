@@ -9,7 +9,7 @@ import { createLeasePool } from '../../src/adapters/postgres/pool.ts'
 import type { Lease } from '../../src/ports/leases.ts'
 import { leasesContract, untilEnded } from '../contracts/leases.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { proxyTo } from '../support/proxy.ts'
+import { proxyTo } from '../support/postgres-proxy.ts'
 import { eventually, gate } from '../support/subscriber.ts'
 
 const QUICK: LeaseTimes = { leaseMs: 900, renewMs: 150, lookMs: 60 }

@@ -10,8 +10,7 @@ import { createReadModels } from '../../src/projections/read-models.ts'
 import { testPool } from '../support/database.ts'
 import { AT, INSTANCE, JOHN, messageStream, outgoing, TENANT, toAppend } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
-
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
+import { range } from '../support/range.ts'
 
 test.each(numberedKinds)('the first %s is number 1', async (kind) => {
   const pool = await testPool()

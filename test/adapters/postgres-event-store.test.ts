@@ -4,6 +4,7 @@ import { createTail } from '../../src/adapters/tail.ts'
 import { NO_STREAM, START, StoreUnavailable, WrongRevision } from '../../src/ports/event-store.ts'
 import { appendAtEnd, appendSurely, eventStoreContract, happening } from '../contracts/event-store.ts'
 import { testLog, type TestLog } from '../support/log.ts'
+import { range } from '../support/range.ts'
 import { eventually, expectInOrder, gate, startSubscriber } from '../support/subscriber.ts'
 
 eventStoreContract('PostgreSQL', async () => (await testLog()).store)
@@ -23,8 +24,6 @@ const cutter = async ({ url }: TestLog) => {
     return rowCount ?? 0
   }
 }
-
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 describe('two programs on one database', () => {
   test('16 writers of both: subscribers of both are told everything once, in order', async () => {

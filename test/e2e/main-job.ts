@@ -1,5 +1,6 @@
 import { expect, onTestFinished, vi } from 'vitest'
 import { createClient, createConnectedInstance, incomingPayload, type Client } from '../support/client.ts'
+import { range } from '../support/range.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
 
 /** Something that runs the API and is hit by misfortune; each call may meet another node, or one that is just gone. */
@@ -12,7 +13,6 @@ export type World = {
 }
 
 export const PATIENCE = { timeout: 90_000, interval: 50 }
-export const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 const numberOf = (n: number) => String(5_511_900_000_000 + n)
 const idOf = ({ data }: Received) => String(data['whatsapp_message_id'])
 

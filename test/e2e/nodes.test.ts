@@ -2,9 +2,10 @@ import { randomInt } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createClient } from '../support/client.ts'
 import { startProgram, type Program } from '../support/program.ts'
+import { range } from '../support/range.ts'
 import { startEngines, type Engines } from './engines.ts'
 import { ADMIN } from './home.ts'
-import { losesNoIncomingMessage, PATIENCE, range, sendsEachMessageOnce, type World } from './main-job.ts'
+import { losesNoIncomingMessage, PATIENCE, sendsEachMessageOnce, type World } from './main-job.ts'
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 })
 

@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createConnectedInstance, incomingPayload, login } from '../support/client.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { startProgram } from '../support/program.ts'
+import { freePort, startProgram } from '../support/program.ts'
 import { ADMIN } from './home.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -34,14 +33,6 @@ const environmentFor = async (more: Record<string, string> = {}) => {
   return { environment, client }
 }
 
-const freePort = async () => {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return String(port)
-}
-
 test('a start after a crash waits for the leases of the process before, and says so', async () => {
   const { environment, client } = await environmentFor()
   const first = await startProgram(environment)
@@ -66,7 +57,7 @@ test('a start after a crash waits for the leases of the process before, and says
 })
 
 test('a start that waits for another node is not ready, and ends with Ctrl-C', async () => {
-  const PORT = await freePort()
+  const PORT = String(await freePort())
   const { environment } = await environmentFor({ ROLES: 'api', PORT })
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },

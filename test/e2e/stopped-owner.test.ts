@@ -1,4 +1,3 @@
-import { createServer, type AddressInfo } from 'node:net'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,20 +6,12 @@ import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
 import { createClient, createConnectedInstance, login, type Json } from '../support/client.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { startProgram, type Program } from '../support/program.ts'
+import { freePort, startProgram, type Program } from '../support/program.ts'
 import { ADMIN } from './home.ts'
 
 const PATIENCE = { timeout: 60_000, interval: 100 }
 vi.setConfig({ testTimeout: 180_000 })
 const MARIA = '5511988887777'
-
-const freePort = async () => {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return port
-}
 
 const startNodes = async () => {
   const database = await createTestDatabase()

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { range } from '../support/range.ts'
 import { eventually } from '../support/subscriber.ts'
 import { instanceClient, storingNothing, type App } from './world.ts'
 
@@ -16,7 +17,6 @@ beforeEach(async () => {
   bot = await instanceClient(app.admin, instance)
 })
 
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 const numberOf = (n: number) => String(5_511_900_000_000 + n)
 const importing = (contacts: unknown, client = app.admin) =>
   client.post('/contacts/import', { instance_id: instance, contacts })

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client } from '../support/client.ts'
 import { listen } from '../support/event-stream.ts'
+import { range } from '../support/range.ts'
 import { eventually } from '../support/subscriber.ts'
 import { addTenant, instanceClient, operatorOf, userClient, type App } from './world.ts'
 
 const HEARTBEAT_MS = 200
 const SLOW_MS = 1000
 const PLENTY = { timeout: 30_000, interval: 20 }
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 let app: App
 let instance: string

@@ -8,10 +8,10 @@ import { isOf } from '../../src/projections/projection.ts'
 import { createSender } from '../../src/reactions/send-messages.ts'
 import { AT, context, INSTANCE, JOHN, MARY, messageStream, outgoing, placeIn } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
+import { range } from '../support/range.ts'
 import { startSending } from '../support/sending.ts'
 import { eventually, gate } from '../support/subscriber.ts'
 
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 const toMary = { ...placeIn(MARY), chat: MARY }
 
 const start = async (

@@ -3,10 +3,10 @@ import kafkajs from 'kafkajs'
 import { expect, it, onTestFinished } from 'vitest'
 import { createClient, createConnectedInstance, incomingPayload } from '../support/client.ts'
 import { startProgram, type Program } from '../support/program.ts'
+import { range } from '../support/range.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { startEngines } from '../e2e/engines.ts'
 import { ADMIN } from '../e2e/home.ts'
-import { range } from '../e2e/main-job.ts'
 
 const EVENTS = Number(process.env['SOAK_EVENTS'] ?? 100_000)
 const CONVERSATIONS = 200

@@ -5,7 +5,7 @@ import { postgresTurns } from '../../src/adapters/postgres/turns.ts'
 import type { Parts } from '../../src/app/parts.ts'
 import { startApp } from './app.ts'
 import { createTestDatabase } from './database.ts'
-import { proxyTo } from './proxy.ts'
+import { proxyTo } from './postgres-proxy.ts'
 
 /** Short, so that tests need not wait long for a node that is gone. */
 const TIMES = { leaseMs: 1500, renewMs: 250, lookMs: 100 }

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -59,4 +60,13 @@ const urlIn = async (output: () => string, child: ChildProcess): Promise<string>
   }
   child.kill('SIGKILL')
   throw new Error(`The program did not get ready:\n${output()}`)
+}
+
+/** A port that was free just now. */
+export const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+  await new Promise((done) => server.close(done))
+  return port
 }

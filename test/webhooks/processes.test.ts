@@ -6,10 +6,10 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { createWakeOthers } from '../../src/webhooks/wake-others.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
 import { incoming, startQueue } from './support.ts'
+import { range } from '../support/range.ts'
 
 const DELIVERER = join(import.meta.dirname, '../support/deliverer-process.ts')
 const PATIENCE = { timeout: 40_000, interval: 20 }
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 type Deliverer = { readonly timeoutSeconds?: number; readonly concurrency?: number }
 

@@ -14,10 +14,10 @@ import { START } from '../../src/ports/event-store.ts'
 import { createTransact } from '../../src/write/transact.ts'
 import { AT, context, INSTANCE, messageStream, outgoing, placeIn, JOHN } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
+import { range } from '../support/range.ts'
 
 const id = messageId(INSTANCE, 'hello')
 const stream = messageStream('hello')
-const range = (count: number) => Array.from({ length: count }, (_, n) => n)
 
 /** Two programs on one database, the first of which remembers a queued message that the other then takes further. */
 const twoPrograms = async () => {
