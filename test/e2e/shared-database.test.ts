@@ -40,11 +40,15 @@ test('a start after a crash waits for the leases of the process before, and says
   const instance = await createConnectedInstance(admin)
   await admin.post(`/webhooks/instance/${instance}/incoming`, incomingPayload('FIRST'))
   await first.kill()
-  // As if it had been renewed just now, however long the next start takes.
-  await client.query(`update lease set until = now() + interval '12 seconds' where node <> ''`)
-  const second = await startProgram(environment)
+  // As if it had been renewed just now, however long the next start takes to say what it waits for.
+  const renewed = `update lease set until = now() + interval '1 second' where node <> ''`
+  const second = await startProgram(environment, (output) =>
+    vi.waitFor(async () => {
+      await client.query(renewed)
+      expect(output()).toContain('its lease runs out in some seconds')
+    }, 60_000),
+  )
   onTestFinished(() => second.kill())
-  expect(second.output()).toContain('its lease runs out in some seconds')
   const again = await login(second.url, ADMIN.email, ADMIN.password)
   expect((await again.get('/conversations')).body.data).toHaveLength(1)
   expect((await again.get('/ready')).body).toMatchObject({ status: 'ok' })

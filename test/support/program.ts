@@ -28,10 +28,16 @@ export const startCommand = (args: readonly string[], environment: Record<string
   return { child, output: () => output, ended }
 }
 
-/** The built program as a process of its own. `environment` replaces the caller's, but for PATH and HOME. */
-export const startProgram = async (environment: Record<string, string>) => {
+/**
+ * The built program as a process of its own, once it is ready. `environment` replaces the caller's, but for PATH and HOME;
+ * `meanwhile` is done while it starts.
+ */
+export const startProgram = async (
+  environment: Record<string, string>,
+  meanwhile?: (output: () => string) => Promise<unknown>,
+) => {
   const { child, output, ended } = startCommand([], environment)
-  const url = await urlIn(output, child)
+  const [url] = await Promise.all([urlIn(output, child), meanwhile?.(output)])
   return {
     url,
     pid: child.pid ?? 0,
