@@ -56,14 +56,13 @@ type Finding = Parts & {
 
 /** Where the session of an instance is, for what can be done nowhere else. */
 export const createOwners = ({ gatewayOf, leases, node, load }: Finding) => {
-  const ownerOf = (instanceId: string) => leases.holderOf(leaseOf(instanceId))
-  const isOther = (owner: Node | undefined): owner is Node => owner !== undefined && owner.name !== node.name
+  const ownerOf = async (instanceId: string) =>
+    gatewayOf(instanceId) ? node : leases.holderOf(leaseOf(instanceId))
 
   /** Throws AtAnotherNode if another node has the session now. */
-  const mustNotBeElsewhere = async (instanceId: string) => {
-    const owner = gatewayOf(instanceId) ? node : await ownerOf(instanceId)
-    if (isOther(owner)) throw new AtAnotherNode(owner)
-    return owner
+  const mustNotBeElsewhere = async (instanceId: string): Promise<void> => {
+    const owner = await ownerOf(instanceId)
+    if (owner && owner.name !== node.name) throw new AtAnotherNode(owner)
   }
 
   /**
@@ -72,8 +71,11 @@ export const createOwners = ({ gatewayOf, leases, node, load }: Finding) => {
    */
   const mustBeHere = async (instanceId: string): Promise<void> => {
     for (const from = performance.now(); ; await sleep(LOOK_MS)) {
-      if (await mustNotBeElsewhere(instanceId)) return
+      const owner = await ownerOf(instanceId)
+      if (owner?.name === node.name) return
+      // Of one that was closed just now, others may have the lease for a moment: to find out.
       if (!(await load(Instance, instanceId)).state.wanted) return
+      if (owner) throw new AtAnotherNode(owner)
       if (performance.now() - from > OWNER_WAIT_MS)
         throw new Refusal(
           'UNAVAILABLE',
