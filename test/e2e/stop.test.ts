@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createConnectedInstance, incomingPayload, login } from '../support/client.ts'
 import { listen } from '../support/event-stream.ts'
+import { range } from '../support/range.ts'
 import { eventually } from '../support/subscriber.ts'
 import { ADMIN, createHome, type Home } from './home.ts'
 
@@ -15,7 +16,7 @@ it('Ctrl-C ends open event streams at once, and they go on at the next start', a
   const admin = await login(program.url, ADMIN.email, ADMIN.password)
   const instance = await createConnectedInstance(admin)
   const hook = `/webhooks/instance/${instance}/incoming`
-  const streams = await Promise.all([listen(admin), listen(admin), listen(admin)])
+  const streams = await Promise.all(range(3).map(() => listen(admin, { query: '?events=message.received' })))
   await admin.post(hook, incomingPayload('FIRST'))
   for (const stream of streams) await eventually(() => expect(stream.events).toHaveLength(1))
 
