@@ -101,12 +101,13 @@ it('shares lanes between processes as each has room', async () => {
   let most = 0
   const world = await start(() => {
     most = Math.max(most, ++underWay)
-    setTimeout(() => underWay--, 100)
-    return { status: 200, delayMs: 100 }
+    // So long that there is work left when the last process takes its first look, a second after the others.
+    setTimeout(() => underWay--, 300)
+    return { status: 200, delayMs: 300 }
   })
   const { run, fanOut, message } = world
   await Promise.all(range(3).map(() => run({ concurrency: 2 })))
-  await fanOut(range(30).map(() => message(randomUUID())))
+  await fanOut(range(48).map(() => message(randomUUID())))
   await allDone(world)
   // More than two of them can have.
   expect(most).toBeGreaterThan(4)
