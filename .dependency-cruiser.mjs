@@ -63,6 +63,12 @@ export default {
       { path: '^src/adapters/' },
     ),
     forbid(
+      'whatsapp-stays-behind-its-port',
+      'The client of WhatsApp, and the GPL-licensed library in it, are loaded by its adapter alone.',
+      { path: '^src/', pathNot: '^src/adapters/baileys/' },
+      { path: '^node_modules/(@whiskeysockets|libsignal)/' },
+    ),
+    forbid(
       'adapters-know-ports',
       'An adapter fulfils a port in words of the domain.',
       { path: '^src/adapters/' },

@@ -49,6 +49,7 @@ export const startProgram = async (databaseUrl: string, folder: string) => {
     {
       PORT: '0',
       DATABASE_URL: databaseUrl,
+      SANDBOX: 'true',
       ADMIN_EMAIL: ADMIN.email,
       ADMIN_PASSWORD: ADMIN.password,
       OUTBOUND_ALLOW: '127.0.0.0/8',

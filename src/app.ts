@@ -10,6 +10,7 @@ import { createStart } from './app/start.ts'
 import { createWaiting } from './app/waiting.ts'
 import { composeWebhooks } from './app/webhooks.ts'
 import { composeWriting } from './app/writing.ts'
+import { providers } from './domain/instance.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createEventStreams } from './http/event-streams.ts'
 import { createForward } from './http/forward.ts'
@@ -91,6 +92,7 @@ export const createApp = (given: Parts) => {
     askIntegration,
     readStream: store.readStream,
     sandbox: parts.sandbox,
+    providers: providers.filter((provider) => parts.gateways[provider]),
     gatewayOf: gateways.gatewayOf,
     owners: createOwners({ gatewayOf: gateways.gatewayOf, leases, node, load: writing.load }),
     hasAutomation,

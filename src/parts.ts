@@ -142,6 +142,9 @@ const openBus = async (
   return { bus, close: bus.close }
 }
 
+/** The simulated phone is for trying things out, so not where a deployment names its database, unless it asks for it. */
+const offersSandbox = ({ settings, secrets }: Config) => settings.sandbox ?? secrets.databaseUrl === undefined
+
 const EVERY_ADDRESS = ['0.0.0.0', '::']
 
 /** This process, as the other nodes know it: new with every start. `url` is where it listens. */
@@ -185,8 +188,8 @@ export const openParts = async (config: Config, log: Log, url: string) => {
       turns: alone ? inProcessTurns() : postgresTurns(turnPool, onError),
       counters: alone ? inProcessCounters() : postgresCounters(workPool, onError),
       numbers: postgresNumbers(logPool),
-      gateways: { sandbox },
-      ...(settings.sandbox && { sandbox }),
+      gateways: { ...(offersSandbox(config) && { sandbox }) },
+      ...(offersSandbox(config) && { sandbox }),
       post: outbound.post,
       fetchFile: files.fetchFile,
       mediaStore: media.store,

@@ -99,10 +99,24 @@ export const Settings = Type.Object({
       format: 'email',
     }),
   ),
-  sandbox: Type.Boolean({
-    description: 'Whether instances with a simulated phone can be created.',
-    default: true,
+  sandbox: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether instances with a simulated phone can be created; without it, only on the embedded PostgreSQL.',
+    }),
+  ),
+  whatsappUrl: Type.String({
+    description: 'WebSocket of WhatsApp. Another one is for a simulator: whoever answers there is trusted.',
+    default: 'wss://web.whatsapp.com/ws/chat',
+    pattern: '^wss?://',
   }),
+  whatsappVersion: Type.Optional(
+    Type.String({
+      description:
+        'Version of WhatsApp Web to appear as, as 2.3000.1234567890; without it, WhatsApp is asked.',
+      pattern: '^\\d+\\.\\d+\\.\\d+$',
+    }),
+  ),
   sendTimeoutSeconds: positive('How long a send waits for its outcome before it answers 202.', 15),
   userTokenDays: days('How long a token from /auth/login is valid.', 30),
   rateLimitRequests: Type.Integer({
@@ -172,6 +186,13 @@ export const Secrets = Type.Object({
       description:
         'EventStoreDB to keep the log in, as esdb://user:password@host:2113?tls=true; without it, the log is in PostgreSQL.',
       pattern: '^esdb(\\+discover)?://',
+    }),
+  ),
+  encryptionKey: Type.Optional(
+    Type.String({
+      description:
+        'Encrypts what could speak for paired phones: 32 bytes in base64, as from openssl rand -base64 32. Without it, one is made in the data folder if the PostgreSQL is embedded; with DATABASE_URL there is no WhatsApp without it.',
+      pattern: '^[A-Za-z0-9+/]{43}=$',
     }),
   ),
   kafkaPassword: Type.Optional(Type.String({ description: 'Password at the Kafka brokers.' })),

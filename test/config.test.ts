@@ -29,7 +29,7 @@ describe('the configuration', () => {
       dataDir: './data',
       s3Region: 'us-east-1',
       mediaRetentionDays: 7,
-      sandbox: true,
+      whatsappUrl: 'wss://web.whatsapp.com/ws/chat',
       sendTimeoutSeconds: 15,
       userTokenDays: 30,
       rateLimitRequests: 100,
@@ -73,6 +73,7 @@ describe('the configuration', () => {
       OUTBOUND_ALLOW: '10.0.0.0/99',
       PUBLIC_PAGES: 'docs,admin',
       DATABASE_URL: 'mysql://x',
+      ENCRYPTION_KEY: 'short',
     })
     expect(text).toContain('PORT must be at most 65535.')
     expect(text).toContain('SANDBOX must be true or false.')
@@ -80,6 +81,8 @@ describe('the configuration', () => {
     expect(text).toContain('OUTBOUND_ALLOW must be an address range such as 10.0.0.0/8.')
     expect(text).toContain('PUBLIC_PAGES must be one of: docs, metrics.')
     expect(text).toContain('DATABASE_URL must have the form')
+    expect(text).toContain('ENCRYPTION_KEY must have the form')
+    expect(text).not.toContain('short')
   })
   it('takes no prefix of streams that may be the beginning of another one', () => {
     expect(loadConfig({ EVENTSTORE_PREFIX: 'a.b-' }).settings.eventstorePrefix).toBe('a.b-')
@@ -129,7 +132,7 @@ describe('.env.example', () => {
     const env = Object.fromEntries(
       [...envExample().matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     )
-    expect(Object.keys(env)).toHaveLength(43)
+    expect(Object.keys(env)).toHaveLength(46)
     expect(loadConfig(env)).toEqual(loadConfig({}))
   })
 })

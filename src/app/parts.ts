@@ -1,5 +1,4 @@
 import type { Pool } from 'pg'
-import type { Provider } from '../domain/instance.ts'
 import type { MediaRules } from '../domain/media-rules.ts'
 import type { StreamTimes } from '../http/event-streams.ts'
 import type { Log } from '../log.ts'
@@ -8,7 +7,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { Counters } from '../ports/counters.ts'
 import type { EventStore } from '../ports/event-store.ts'
 import type { FetchFile } from '../ports/fetch-file.ts'
-import type { Gateway } from '../ports/gateway.ts'
+import type { Gateways } from '../ports/gateway.ts'
 import type { Leases, Node } from '../ports/leases.ts'
 import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
@@ -36,7 +35,8 @@ export type Parts = {
   /** For the rate limits. */
   readonly counters: Counters
   readonly numbers: Numbers & { align(): Promise<void> }
-  readonly gateways: { readonly [P in Provider]: Gateway }
+  /** Those that this deployment offers. */
+  readonly gateways: Gateways
   readonly sandbox?: SandboxPhone
   /** For webhooks. */
   readonly post: Post

@@ -60,6 +60,15 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
       return (await countWaiting(db, [instanceId]))(instanceId)
     },
   })
+  const contacts = createContacts({ transact, load, numbers })
+  const media = createMedia({
+    transact,
+    load,
+    store: mediaStore,
+    fetchFile,
+    spoolFolder,
+    rules: parts.mediaRules ?? mediaRules,
+  })
   return {
     transact,
     load,
@@ -81,16 +90,9 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
         return tagNamed(db, tenantId, name)
       },
     }),
-    contacts: createContacts({ transact, load, numbers }),
-    media: createMedia({
-      transact,
-      load,
-      store: mediaStore,
-      fetchFile,
-      spoolFolder,
-      rules: parts.mediaRules ?? mediaRules,
-    }),
-    receive: createReceive({ transact, numbers, startConversation }),
+    contacts,
+    media,
+    receive: createReceive({ transact, numbers, startConversation, contacts, media }),
     send: createSend({
       transact,
       load,

@@ -28,6 +28,8 @@ export const contactId = (instanceId: string, jid: string) => derived('contact',
 export const groupId = (instanceId: string, chat: string) => derived('group', instanceId, chat)
 /** The file of a message, so that it is fetched and kept once. */
 export const messageMediaId = (message: string, url: string) => derived('media', message, url)
+/** The file of a message that came in, so that it is kept once. */
+export const incomingMediaId = (message: string) => derived('media', message)
 /** One account per address, whatever its letter case. */
 export const userId = (email: string) => derived('user', email.trim().toLowerCase())
 /** The tenant that a new deployment starts with. */

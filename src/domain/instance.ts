@@ -3,7 +3,8 @@ import { eventSchema, type Decide, type Decider, type EventOf } from './decider.
 import { notFound, Refusal } from './errors.ts'
 import { literals, PersonalText, SerialNumber, Time } from './values.ts'
 
-export const providers = ['sandbox'] as const
+/** `baileys`: WhatsApp itself; `sandbox`: a simulated phone. */
+export const providers = ['baileys', 'sandbox'] as const
 export type Provider = (typeof providers)[number]
 export const instanceStatuses = ['pending', 'qr_ready', 'connected', 'disconnected', 'offline'] as const
 export type InstanceStatus = (typeof instanceStatuses)[number]
@@ -18,6 +19,8 @@ export const instanceEvents = {
       provider: literals(providers),
       /** Signs what is posted to the incoming hooks of this instance. */
       hookSecret: Type.String(),
+      /** What was said before the pairing is wanted, too. */
+      importsPast: Type.Optional(Type.Boolean()),
       at: Time,
     }),
   ),
@@ -59,6 +62,7 @@ export type Instance = {
   /** Whether a session shall be open; the gateway follows this. */
   readonly wanted: boolean
   readonly provider?: Provider
+  readonly importsPast?: boolean
   readonly name?: string
   readonly dailyLimit?: number | null
   readonly hookSecret?: string
@@ -77,8 +81,9 @@ export const Instance: Decider<Instance, InstanceEvent> = {
   evolve: (state, event) => {
     switch (event.type) {
       case 'InstanceCreated': {
-        const { provider, name, hookSecret } = event.data
-        return { ...state, exists: true, wanted: true, status: 'pending', provider, name, hookSecret }
+        const { provider, name, hookSecret, importsPast = false } = event.data
+        const created = { provider, name, hookSecret, importsPast }
+        return { ...state, exists: true, wanted: true, status: 'pending', ...created }
       }
       case 'InstanceOpened':
         return { ...state, wanted: true, status: 'pending' }

@@ -233,6 +233,12 @@ export const takeBack =
   ({ body, deleted }) =>
     !body || deleted ? [] : [{ type: 'MessageDeleted', data: { ...changeOf(body), fromMe, at } }]
 
+/** JID of the author of a message, as far as the log knows it: `own` is that of the instance's phone. */
+export const authorOf = ({ body, direction }: Message, own: string): string | undefined => {
+  if (!body) return undefined
+  return direction === 'outgoing' || !('sender' in body) ? own : body.sender
+}
+
 /** Refuses unless the message went out through this instance and can still be changed. */
 export const mustBeChangeable = ({
   body,

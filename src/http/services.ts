@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { AskIntegration } from '../domain/integration.ts'
+import { type Provider } from '../domain/instance.ts'
 import type { EventStore, Position } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'
 import type { MediaStore } from '../ports/media-store.ts'
@@ -44,6 +45,8 @@ export type Services = {
   /** The log itself, for what is told of the past. */
   readonly readStream: EventStore['readStream']
   readonly sandbox: SandboxPhone | undefined
+  /** Those of which instances can be made here. */
+  readonly providers: readonly Provider[]
   readonly owners: Owners
   /** The gateway of an instance whose session is at this node. */
   readonly gatewayOf: (instanceId: string) => Gateway | undefined

@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import { idOfStream } from '../domain/decider.ts'
-import { Instance, type Provider } from '../domain/instance.ts'
+import { Instance } from '../domain/instance.ts'
 import type { Recorded } from '../ports/event-store.ts'
-import type { Gateway, GatewayListener } from '../ports/gateway.ts'
+import type { Gateway, GatewayListener, Gateways } from '../ports/gateway.ts'
 import type { Lease, Leases } from '../ports/leases.ts'
 import { leaseOf, type Claim } from '../write/owners.ts'
 import type { Load } from '../write/transact.ts'
@@ -10,7 +10,7 @@ import type { Load } from '../write/transact.ts'
 type InstanceRef = { readonly id: string; readonly tenantId: string }
 
 type Parts = {
-  readonly gateways: { readonly [P in Provider]: Gateway }
+  readonly gateways: Gateways
   readonly leases: Leases
   readonly load: Load
   readonly claim: Claim
@@ -48,7 +48,10 @@ export const createInstanceRunner = (parts: Parts) => {
         if (!state.wanted || !gateway) return
         term ??= await claim(instance, lease)
         sessions.set(id, { gateway, lease, term })
-        if (!lease.signal.aborted) await gateway.open(id, listenerOf({ ...instance, term }))
+        if (!lease.signal.aborted) {
+          const { importsPast = false } = state
+          await gateway.open({ instanceId: id, term, importsPast }, listenerOf({ ...instance, term }))
+        }
       }
     } finally {
       sessions.delete(id)

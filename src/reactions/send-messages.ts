@@ -1,12 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSignal } from '../domain/content.ts'
+import { isSignal, type Content } from '../domain/content.ts'
 import { messageId } from '../domain/ids.ts'
 import { Instance } from '../domain/instance.ts'
 import type { Decide } from '../domain/decider.ts'
-import { accept, edit, fail, Message, react, takeBack, type MessageEvent } from '../domain/message.ts'
+import {
+  accept,
+  authorOf,
+  edit,
+  fail,
+  Message,
+  react,
+  takeBack,
+  type MessageEvent,
+} from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import { START, type Position } from '../ports/event-store.ts'
-import type { Gateway } from '../ports/gateway.ts'
+import type { Gateway, Outgoing } from '../ports/gateway.ts'
 import type { OutboxRow } from '../projections/outbox.ts'
 import type { Load, Transact } from '../write/transact.ts'
 
@@ -75,12 +84,33 @@ export const createSender = (parts: Parts) => {
     causation,
   })
 
+  const ownJidOf = async (instanceId: string) => {
+    const { phoneNumber } = (await load(Instance, instanceId)).state
+    return phoneNumber === undefined ? '' : `${phoneNumber}@s.whatsapp.net`
+  }
+
+  /** The message that another one is about: WhatsApp wants to be told whose it is. */
+  const aboutOf = async ({ instance_id: instanceId, content }: OutboxRow): Promise<Outgoing['about']> => {
+    const whatsappId = targetOf(content)
+    if (whatsappId === undefined) return undefined
+    const [{ state }, own] = await Promise.all([
+      load(Message, messageId(instanceId, whatsappId)),
+      ownJidOf(instanceId),
+    ])
+    const { body, direction } = state
+    const sender = authorOf(state, own)
+    if (!body || sender === undefined) return undefined
+    return { whatsappId, chat: body.chat, fromMe: direction === 'outgoing', sender, content: body.content }
+  }
+
   const tellGateway = async (job: OutboxRow) => {
     const { instance_id: instanceId, whatsapp_id: whatsappId, chat, content } = job
+    const about = await aboutOf(job)
+    const message = { instanceId, whatsappId, chat, content, ...(about && { about }) }
     for (let attempt = 1; ; attempt++) {
       const gateway = gatewayOf(instanceId)
       if (!gateway?.connected(instanceId)) return undefined
-      const outcome = await gateway.send({ instanceId, whatsappId, chat, content })
+      const outcome = await gateway.send(message)
       if (outcome.kind === 'sent') return outcome
       if (outcome.kind === 'refused' || attempt === ATTEMPT_MAX) {
         // Who was overtaken does not give up what the next owner can send.
@@ -103,13 +133,13 @@ export const createSender = (parts: Parts) => {
       case 'delete':
         return record(takeBack(true, at))
       case 'reaction': {
-        const [instance, own] = await Promise.all([load(Instance, job.instance_id), load(Message, job.id)])
+        const [by, own] = await Promise.all([ownJidOf(job.instance_id), load(Message, job.id)])
         const reaction = {
           instanceId: job.instance_id,
           conversationId: job.conversation_id,
           conversationNumber: own.state.body?.conversationNumber ?? 0,
           targetWhatsappId: content.targetWhatsappId,
-          by: `${instance.state.phoneNumber ?? ''}@s.whatsapp.net`,
+          by,
           fromMe: true,
           emoji: content.emoji,
           at,
@@ -209,4 +239,10 @@ export const createSender = (parts: Parts) => {
   const forget = (instanceId: string) => void backlogs.delete(instanceId)
 
   return { begin, queued, drain, forget }
+}
+
+/** WhatsApp id of the message that a content is about. */
+const targetOf = (content: Content): string | undefined => {
+  if (isSignal(content)) return content.targetWhatsappId
+  return 'replyTo' in content ? content.replyTo : undefined
 }

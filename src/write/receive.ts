@@ -1,16 +1,22 @@
-import { messageId } from '../domain/ids.ts'
+import type { MediaMessage } from '../domain/content.ts'
+import { incomingMediaId, messageId } from '../domain/ids.ts'
 import { Instance, report } from '../domain/instance.ts'
 import { acknowledge, edit, Message, react, receive, takeBack } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import type {
+  AddressLink,
+  ContactNews,
   GatewayListener,
   Incoming,
   IncomingChange,
+  IncomingFile,
   IncomingReaction,
   Receipt,
 } from '../ports/gateway.ts'
 import type { Numbers } from '../ports/numbers.ts'
+import type { Contacts } from './contacts.ts'
 import type { StartConversation } from './conversations.ts'
+import type { MediaKeeper } from './media.ts'
 import type { Transact } from './transact.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 
@@ -18,10 +24,12 @@ type Parts = {
   readonly transact: Transact
   readonly numbers: Numbers
   readonly startConversation: StartConversation
+  readonly contacts: Pick<Contacts, 'hear'>
+  readonly media: Pick<MediaKeeper, 'spool' | 'keep'>
 }
 
 /** What comes from WhatsApp, in our own words, becomes facts. Told again, it changes nothing. */
-export const createReceive = ({ transact, numbers, startConversation }: Parts) => {
+export const createReceive = ({ transact, numbers, startConversation, contacts, media }: Parts) => {
   const message = async (instanceId: string, incoming: Incoming, context: Context) => {
     const id = messageId(instanceId, incoming.whatsappId)
     const start = (surely: boolean) =>
@@ -69,11 +77,39 @@ export const createReceive = ({ transact, numbers, startConversation }: Parts) =
     return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
   }
 
+  /** What is said of a person becomes part of the contact. */
+  const contact = async (instanceId: string, { jid, pushName, at }: ContactNews, context: Context) =>
+    contacts.hear({ instanceId, jid, ...(pushName !== undefined && { pushName }), at }, context)
+
+  const addressLink = async (_instanceId: string, _link: AddressLink, _context: Context) => {}
+
+  /** Keeps the file of a message before the message itself is told. */
+  const file = async (
+    instanceId: string,
+    { whatsappId, chat, fromMe, content, body }: IncomingFile,
+    context: Context,
+  ): Promise<MediaMessage> => {
+    const id = messageId(instanceId, whatsappId)
+    const conversation = await startConversation(instanceId, chat, context, { incoming: !fromMe })
+    const { kind, filename, mimeType } = content
+    const type = kind === 'sticker' ? 'image' : kind
+    const wanted = { type, filename, foreign: { mimeType: mimeType ?? null } }
+    const place = {
+      id: incomingMediaId(id),
+      instanceId,
+      conversationId: conversation.id,
+      messageId: id,
+    }
+    const kept = await media.keep(await media.spool(body, wanted, content.size), wanted, place, context)
+    const { mimeType: found, size } = kept.file
+    return { ...content, mediaId: kept.id, mimeType: found, size }
+  }
+
   /** `term`: of the session that it is reported of, if that is one of ours. */
   const connection = (instanceId: string, told: ConnectionReport, context: Context, term?: number) =>
     transact(Instance, instanceId, report(told, term), context)
 
-  return { message, receipt, reaction, change, connection }
+  return { message, receipt, reaction, change, contact, addressLink, file, connection }
 }
 export type Receive = ReturnType<typeof createReceive>
 
@@ -96,6 +132,9 @@ export const listenerOf = (
     receipt: async (receipt) => void (await receive.receipt(instance.id, receipt, context())),
     reaction: async (reaction) => void (await receive.reaction(instance.id, reaction, context())),
     change: async (change) => void (await receive.change(instance.id, change, context())),
+    contact: async (news) => void (await receive.contact(instance.id, news, context())),
+    addressLink: async (link) => void (await receive.addressLink(instance.id, link, context())),
+    file: (file) => receive.file(instance.id, file, context()),
     connection: async (report) =>
       void (await receive.connection(instance.id, report, context(), instance.term)),
   }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
 import type { ConnectionReport } from '../../src/domain/instance.ts'
 import type { Outgoing } from '../../src/ports/gateway.ts'
-import { gatewayContract, recordingListener, textMessage } from '../contracts/gateway.ts'
+import { gatewayContract, recordingListener, sessionOf, textMessage } from '../contracts/gateway.ts'
 import { startSandboxDatabase } from '../support/sandbox.ts'
 
 const quiet = () => undefined
@@ -48,7 +48,7 @@ afterAll(() => database.stop())
 
 const opened = async (gateway = sandbox, instanceId: string = randomUUID()) => {
   const told = recordingListener()
-  await gateway.open(instanceId, told.listener)
+  await gateway.open(sessionOf(instanceId), told.listener)
   return { instanceId, ...told }
 }
 const connected = async (gateway = sandbox) => {
@@ -116,8 +116,8 @@ describe('the simulated phone', () => {
     const { listener, refuse, connections } = recordingListener()
     const instanceId = randomUUID()
     refuse(1)
-    await expect(sandbox.open(instanceId, listener)).rejects.toThrow('Nothing can be stored')
-    await sandbox.open(instanceId, listener)
+    await expect(sandbox.open(sessionOf(instanceId), listener)).rejects.toThrow('Nothing can be stored')
+    await sandbox.open(sessionOf(instanceId), listener)
     expect(connections).toMatchObject([{ status: 'qr_ready' }])
   })
   it('waits for a session that is about to open, and refuses where none opens', async () => {
@@ -145,7 +145,7 @@ describe('the simulated phone', () => {
     await sandbox.disconnect(instanceId, 'airplane mode')
     expect(sandbox.connected(instanceId)).toBe(false)
     expect(connections.at(-1)).toMatchObject({ status: 'offline', reason: 'airplane mode' })
-    await sandbox.open(instanceId, listener)
+    await sandbox.open(sessionOf(instanceId), listener)
     expect(connections.at(-1)).toMatchObject({ status: 'offline' })
     await expect(sandbox.incoming(instanceId, hello)).rejects.toMatchObject({
       code: 'INSTANCE_NOT_CONNECTED',
@@ -353,7 +353,7 @@ describe('scripted failures', () => {
     expect(await sendTexts(instanceId, 'a', 'b')).toMatchObject([{ kind: 'retry' }, { kind: 'retry' }])
     expect(sandbox.connected(instanceId)).toBe(false)
     await vi.waitFor(() => expect(connections.at(-1)?.status).toBe('disconnected'))
-    await sandbox.open(instanceId, listener)
+    await sandbox.open(sessionOf(instanceId), listener)
     expect(connections.map(({ status }) => status)).toEqual([
       'qr_ready',
       'connected',
@@ -368,7 +368,7 @@ describe('scripted failures', () => {
     await sandbox.fail(instanceId, { on: 'send', outcome: 'unavailable', times: 5 })
     expect(await sendTexts(instanceId, 'a', 'b')).toMatchObject([{ kind: 'refused' }, { kind: 'retry' }])
     await sandbox.close(instanceId, { forget: false })
-    await sandbox.open(instanceId, listener)
+    await sandbox.open(sessionOf(instanceId), listener)
     expect(await sendTexts(instanceId, 'c')).toMatchObject([{ kind: 'sent' }])
   })
 })
@@ -468,7 +468,7 @@ describe('the groups of the simulated phone', () => {
     const [instance, other] = [await connected(), await connected()]
     for (const { instanceId } of [instance, other]) await write(instanceId, {})
     await sandbox.close(instance.instanceId, { forget: true })
-    await sandbox.open(instance.instanceId, instance.listener)
+    await sandbox.open(sessionOf(instance.instanceId), instance.listener)
     await sandbox.scan(instance.instanceId, {})
     expect(await sandbox.groups.list(instance.instanceId)).toEqual([])
     expect(await sandbox.groups.list(other.instanceId)).toHaveLength(1)

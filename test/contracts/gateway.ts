@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ConnectionReport } from '../../src/domain/instance.ts'
 import type { ReceiptStatus } from '../../src/domain/message.ts'
 import type {
+  AddressLink,
+  ContactNews,
   Gateway,
   GatewayListener,
   Incoming,
@@ -10,6 +12,7 @@ import type {
   IncomingReaction,
   Outgoing,
   Receipt,
+  SessionRef,
 } from '../../src/ports/gateway.ts'
 import { groupsContract, type GroupsSide } from './groups.ts'
 
@@ -43,6 +46,8 @@ export const recordingListener = () => {
     receipts: [] as Receipt[],
     reactions: [] as IncomingReaction[],
     changes: [] as IncomingChange[],
+    contacts: [] as ContactNews[],
+    links: [] as AddressLink[],
     connections: [] as ConnectionReport[],
   }
   let refusals = 0
@@ -60,6 +65,9 @@ export const recordingListener = () => {
     receipt: hear(heard.receipts),
     reaction: hear(heard.reactions),
     change: hear(heard.changes),
+    contact: hear(heard.contacts),
+    addressLink: hear(heard.links),
+    file: async ({ content }) => content,
     connection: hear(heard.connections),
   }
   const refuse = (times: number) => {
@@ -67,6 +75,13 @@ export const recordingListener = () => {
   }
   return { ...heard, listener, refuse }
 }
+
+/** The session of an instance under its first owner. */
+export const sessionOf = (instanceId: string, term = 1): SessionRef => ({
+  instanceId,
+  term,
+  importsPast: false,
+})
 
 export const textMessage = (instanceId: string, text: string, whatsappId: string = newId()): Outgoing => ({
   instanceId,
@@ -89,7 +104,7 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
 
     const opened = async (instanceId: string = randomUUID()) => {
       const told = recordingListener()
-      await subject.gateway.open(instanceId, told.listener)
+      await subject.gateway.open(sessionOf(instanceId), told.listener)
       return { instanceId, ...told }
     }
     const qrOf = (connections: readonly ConnectionReport[]) =>
@@ -189,7 +204,7 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
         const closed = await connected()
         await subject.gateway.close(closed.instanceId, { forget: false })
         expect((await send(textMessage(closed.instanceId, 'Too late'))).kind).toBe('retry')
-        await subject.gateway.open(closed.instanceId, closed.listener)
+        await subject.gateway.open(sessionOf(closed.instanceId), closed.listener)
         expect(await delivered(closed.instanceId)).toEqual([])
       })
     })

@@ -4,7 +4,7 @@ import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
 import { notFound } from '../../src/domain/errors.ts'
 import { openapi } from '../../src/http/openapi.ts'
 import { sandboxRoutes } from '../../src/http/routes/sandbox.ts'
-import { recordingListener, textMessage } from '../contracts/gateway.ts'
+import { recordingListener, sessionOf, textMessage } from '../contracts/gateway.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance } from '../support/client.ts'
 import { startSandboxDatabase } from '../support/sandbox.ts'
@@ -41,7 +41,7 @@ type Body = {
 const opened = async () => {
   const [id, told] = [randomUUID(), recordingListener()]
   own.add(id)
-  await sandbox.open(id, told.listener)
+  await sandbox.open(sessionOf(id), told.listener)
   const at = (action: string) => `/sandbox/instances/${id}/${action}`
   const answer = async (response: Response) => {
     const body: Body = JSON.parse(await response.text())

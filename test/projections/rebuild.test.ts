@@ -5,7 +5,7 @@ import type { AnyProjection } from '../../src/projections/projection.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
 import { rebuild } from '../../src/projections/rebuild.ts'
 import { createStartConversation } from '../../src/write/conversations.ts'
-import { createReceive } from '../../src/write/receive.ts'
+import { receiveWithoutFiles } from '../support/receiving.ts'
 import { context, INSTANCE, later } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { allRows, rowsOf } from '../support/rows.ts'
@@ -40,7 +40,7 @@ const startTraffic = ({ pool, store, transact, load, recall }: TestLog) => {
     numbers,
     hasAutomation: () => Promise.resolve(false),
   })
-  const receive = createReceive({ transact, numbers, startConversation })
+  const receive = receiveWithoutFiles({ transact, load, numbers, startConversation })
   let isOpen = true
   const write = async (writer: number) => {
     const sender = `551190000000${writer}@s.whatsapp.net`

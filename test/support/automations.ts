@@ -16,7 +16,7 @@ import { createStartConversation } from '../../src/write/conversations.ts'
 import { createOutcomes } from '../../src/write/outcomes.ts'
 import { createLocalTurns } from '../../src/local-turns.ts'
 import { createQuota } from '../../src/write/quota.ts'
-import { createReceive } from '../../src/write/receive.ts'
+import { receiveWithoutFiles } from './receiving.ts'
 import { createSend } from '../../src/write/send.ts'
 import type { Transact } from '../../src/write/transact.ts'
 import { AT, context, INSTANCE, JOHN, TENANT } from './facts.ts'
@@ -58,7 +58,7 @@ export const startAutomated = async (log: TestLog, definitions: Definition[]) =>
   const numbers = postgresNumbers(pool)
   const hasAutomation = () => Promise.resolve(true)
   const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
-  const receive = createReceive({ transact, numbers, startConversation })
+  const receive = receiveWithoutFiles({ transact, load, numbers, startConversation })
   const outcomes = createOutcomes(store, () => {})
   const send = createSend({
     transact,

@@ -12,6 +12,7 @@ const environmentOf = (environment: Record<string, string>) => ({
   HOME: process.env['HOME'],
   PORT: '0',
   LOG_LEVEL: 'warn',
+  SANDBOX: 'true',
   ...environment,
 })
 

@@ -14,7 +14,8 @@ import { createProjectionRunner } from '../../src/projections/runner.ts'
 import { follow } from '../../src/reactions/follow.ts'
 import { createSender } from '../../src/reactions/send-messages.ts'
 import { createStartConversation } from '../../src/write/conversations.ts'
-import { createReceive, listenerOf } from '../../src/write/receive.ts'
+import { listenerOf } from '../../src/write/receive.ts'
+import { receiveWithoutFiles } from './receiving.ts'
 import type { Load } from '../../src/write/transact.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { AT, context, INSTANCE, outgoing, TENANT } from './facts.ts'
@@ -46,7 +47,7 @@ export const startSending = async (
     numbers,
     hasAutomation: () => Promise.resolve(false),
   })
-  const receive = createReceive({ transact, numbers, startConversation })
+  const receive = receiveWithoutFiles({ transact, load, numbers, startConversation })
   const sandbox = sandboxGateway(pool, onError)
   const gateway = between(sandbox)
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
@@ -76,13 +77,16 @@ export const startSending = async (
   })
   const listener = listenerOf(receive, { id: INSTANCE, tenantId: TENANT, term: 1 }, randomUUID)
   const open = () =>
-    sandbox.open(INSTANCE, {
-      ...listener,
-      connection: async (report) => {
-        await listener.connection(report)
-        if (report.status === 'connected') void sender.drain(INSTANCE)
+    sandbox.open(
+      { instanceId: INSTANCE, term: 1, importsPast: false },
+      {
+        ...listener,
+        connection: async (report) => {
+          await listener.connection(report)
+          if (report.status === 'connected') void sender.drain(INSTANCE)
+        },
       },
-    })
+    )
 
   const made = create({ number: 1, name: 'Shop', provider: 'sandbox', hookSecret: 's', at: AT })
   await transact(Instance, INSTANCE, made, context)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { Conversation, remove } from '../../src/domain/conversation.ts'
 import { createStartConversation } from '../../src/write/conversations.ts'
-import { createReceive } from '../../src/write/receive.ts'
+import { receiveWithoutFiles } from '../support/receiving.ts'
 import type { Transact } from '../../src/write/transact.ts'
 import { AT, context, INSTANCE, JOHN } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
@@ -17,7 +17,7 @@ test('a conversation that is deleted while a message comes in is there with it, 
     if (decider.category === 'message') await transact(Conversation, id, remove(AT), context)
     return transact(decider, ...rest)
   }
-  const receive = createReceive({ transact: deletingFirst, numbers, startConversation })
+  const receive = receiveWithoutFiles({ transact: deletingFirst, load, numbers, startConversation })
   const content = { kind: 'text', text: 'hi' } as const
   const words = { whatsappId: 'A', chat: JOHN, fromMe: false, sender: JOHN, content, at: AT }
   await receive.message(INSTANCE, words, context)
@@ -33,7 +33,7 @@ test('a conversation that another node deleted is there again with the next mess
   const { id, number } = await startConversation(INSTANCE, JOHN, context)
   const other = openProcess()
   await other.transact(Conversation, id, remove(AT), context)
-  const receive = createReceive({ transact, numbers, startConversation })
+  const receive = receiveWithoutFiles({ transact, load, numbers, startConversation })
   const content = { kind: 'text', text: 'hi' } as const
   const words = { whatsappId: 'A', chat: JOHN, fromMe: false, sender: JOHN, content, at: AT }
   await receive.message(INSTANCE, words, context)

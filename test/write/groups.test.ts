@@ -33,6 +33,10 @@ const groupsWith = ({ answer = 200, store = true, refuses = false } = {}) => {
     close: agree,
     connected: () => true,
     send: async () => ({ kind: 'retry', reason: 'none' }),
+    pairingCode: async () => 'ABCDEFGH',
+    markRead: agree,
+    showPresence: agree,
+    profilePicture: async () => undefined,
     groups,
   }
   const transact: Transact = async (decider, id, decide) => {

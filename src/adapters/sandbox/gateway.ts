@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool } from 'pg'
+import { Refusal } from '../../domain/errors.ts'
 import { isGroup } from '../../domain/values.ts'
 import type { Gateway, Outgoing, SendOutcome } from '../../ports/gateway.ts'
 import type { SandboxPhone } from '../../ports/sandbox.ts'
@@ -18,6 +19,7 @@ import {
   takeFailure,
   underway,
   type Session,
+  type Sessions,
 } from './sessions.ts'
 import { inTime } from './in-time.ts'
 
@@ -37,7 +39,7 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
   const groups = createGroupStore(pool)
   const inTurn = inTurns()
 
-  const begin: Gateway['open'] = async (instanceId, listener) => {
+  const begin: Gateway['open'] = async ({ instanceId }, listener) => {
     const { qr, profile } = await store.findOrMake(instanceId)
     const opened = newSession(instanceId, listener)
     sessions.add(opened)
@@ -134,17 +136,41 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
   }
 
   return {
-    open: (instanceId, listener) =>
-      inTurn(instanceId, () => {
-        const known = sessions.find(instanceId)
-        return known ? reopen(known) : begin(instanceId, listener)
+    open: (session, listener) =>
+      inTurn(session.instanceId, () => {
+        const known = sessions.find(session.instanceId)
+        return known ? reopen(known) : begin(session, listener)
       }),
     close: (instanceId, options) => inTurn(instanceId, () => end(instanceId, options)),
     connected: (instanceId) => sessions.find(instanceId)?.link.state === 'connected',
     send,
+    pairingCode: async (instanceId) => {
+      if (connectedSession(sessions, instanceId, false).link.state !== 'unpaired')
+        throw new Refusal('CONFLICT', 'The instance is already paired with a phone.')
+      return pairingCodeOf(instanceId)
+    },
+    // Nobody holds this phone, and nobody has a picture: what is shown to people ends here.
+    markRead: async (instanceId) => void connectedSession(sessions, instanceId),
+    showPresence: async (instanceId) => void connectedSession(sessions, instanceId),
+    profilePicture: async (instanceId) => {
+      connectedSession(sessions, instanceId)
+      return undefined
+    },
     groups: sandboxGroups({ sessions, store: groups, inTurn }),
     ...sandboxPhone({ sessions, store, inTurn, seeGroup: createGroupSightings(groups, inTurn) }),
   }
+}
+
+const CODE_LETTERS = 8
+/** Always the same one for an instance; any phone takes it. */
+const pairingCodeOf = (instanceId: string) =>
+  instanceId.replaceAll('-', '').slice(-CODE_LETTERS).toUpperCase()
+
+const connectedSession = (sessions: Sessions, instanceId: string, connected = true): Session => {
+  const session = sessions.find(instanceId)
+  if (!session || (connected && session.link.state !== 'connected'))
+    throw new Refusal('INSTANCE_NOT_CONNECTED', 'The instance is not connected to WhatsApp.')
+  return session
 }
 
 const retry = (reason: string): SendOutcome => ({ kind: 'retry', reason })

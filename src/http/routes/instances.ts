@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Type } from 'typebox'
 import type { Decide } from '../../domain/decider.ts'
-import { notFound } from '../../domain/errors.ts'
+import { invalid, notFound } from '../../domain/errors.ts'
 import { newId } from '../../domain/ids.ts'
 import {
   change as changeSettings,
@@ -11,6 +11,7 @@ import {
   providers,
   remove,
   type InstanceEvent,
+  type Provider,
 } from '../../domain/instance.ts'
 import { literals } from '../../domain/values.ts'
 import { countOfInstance } from '../../projections/count-of-instance.ts'
@@ -32,6 +33,11 @@ const DAILY_LIMIT_MAX = 10_000_000
 const Name = Type.String({ minLength: 1, maxLength: 100 })
 const params = Type.Object({ id: GivenInstance })
 
+const notOffered = {
+  baileys: 'is not available here: the operator has to set ENCRYPTION_KEY',
+  sandbox: 'is not available here: the operator has to set SANDBOX=true',
+} as const
+
 /** Changes the instance that a path names. */
 export const createInstanceChange =
   ({ transact, caughtUp }: Services, instances: Instances) =>
@@ -46,6 +52,14 @@ export const instanceRoutes = (services: Services, instances: Instances, { insta
   const { db, transact, numbers, caughtUp } = services
   const { usageOf, viewsOf } = createUsage(services)
   const change = createInstanceChange(services, instances)
+
+  /** Refuses what this deployment does not have; which comes first is the choice of whoever names none. */
+  const offered = (wanted: Provider | undefined): Provider => {
+    const provider = wanted ?? services.providers[0]
+    if (provider === undefined || !services.providers.includes(provider))
+      throw invalid('provider', notOffered[provider ?? 'baileys'])
+    return provider
+  }
 
   const shown = async (caller: Caller, ref: string) => {
     const [view] = await viewsOf(caller, [await instanceOf(caller, ref)])
@@ -83,7 +97,12 @@ export const instanceRoutes = (services: Services, instances: Instances, { insta
       limit: 'standard',
       body: Type.Object({
         name: Name,
-        provider: Type.Optional(literals(providers, { description: 'sandbox: a simulated phone' })),
+        provider: Type.Optional(
+          literals(providers, {
+            description:
+              'baileys: WhatsApp; sandbox: a simulated phone. Without it, the first that is offered.',
+          }),
+        ),
       }),
       successDescription:
         'The instance. `hook_secret` signs what is posted to its incoming hooks; shown once.',
@@ -95,7 +114,8 @@ export const instanceRoutes = (services: Services, instances: Instances, { insta
         const id = newId()
         const hookSecret = randomBytes(HOOK_SECRET_BYTES).toString('base64url')
         const number = await numbers('instance')
-        const { name, provider = 'sandbox' } = body
+        const { name } = body
+        const provider = offered(body.provider)
         const command = { number, name, provider, hookSecret, at: now() }
         const context = contextOf(caller, request)
         const { position } = await transact(Instance, id, create(command), context, { expectNew: true })
