@@ -13,6 +13,13 @@ const SECRET_FIELD = 3
 
 export const isPaired = ({ account }: AuthenticationCreds) => Boolean(account)
 
+/** Somebody waits for a code to type on the phone of that number. */
+export type CodeRequest = {
+  readonly phoneNumber: string
+  readonly resolve: (code: string) => void
+  readonly reject: (error: unknown) => void
+}
+
 export type ShownQr = { readonly qr: string; readonly expiresAt: string }
 
 type Showing = {
