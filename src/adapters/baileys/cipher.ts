@@ -58,7 +58,11 @@ export const createCipher = (key: Uint8Array): Cipher => {
         const decipher = createDecipheriv('aes-256-gcm', sealingKey, nonce, { authTagLength: TAG_BYTES })
         decipher.setAAD(place)
         decipher.setAuthTag(sealed.subarray(1 + NONCE_BYTES, OVERHEAD_BYTES))
-        return Buffer.concat([decipher.update(sealed.subarray(OVERHEAD_BYTES)), decipher.final()])
+        try {
+          return Buffer.concat([decipher.update(sealed.subarray(OVERHEAD_BYTES)), decipher.final()])
+        } catch {
+          throw new Error('A row cannot be decrypted: it was damaged, or is of another key or another place')
+        }
       },
       lookup: (kind, id) =>
         createHmac('sha256', lookupKey).update(placeOf(kind, id)).digest().subarray(0, LOOKUP_BYTES),
