@@ -3,7 +3,11 @@ import type { AnyMessageContent, MiscMessageGenerationOptions, WAMessage } from 
 import type { Outgoing } from '../../ports/gateway.ts'
 
 /** The file of a message on its way out. */
-export type OutgoingFile = { readonly stream: Readable; readonly mimeType: string; readonly filename?: string }
+export type OutgoingFile = {
+  readonly stream: Readable
+  readonly mimeType: string
+  readonly filename?: string
+}
 
 export type Given = {
   /** Of a medium; without it, that medium cannot be composed. */
