@@ -1,23 +1,24 @@
 import type { UserFacingSocketConfig } from '@whiskeysockets/baileys'
+import type { Pool } from 'pg'
 import type { Gateway, GatewayListener, Outgoing, SendOutcome, SessionRef } from '../../ports/gateway.ts'
 import { createLocalTurns } from '../../local-turns.ts'
 import { within } from '../within.ts'
 import { alreadyPaired, createAttempt, type Hearing } from './attempt.ts'
+import type { Cipher } from './cipher.ts'
 import { markRead, profilePicture, showPresence } from './calls.ts'
 import type { OutgoingFile } from './compose.ts'
 import { notConnected } from './failures.ts'
 import { baileysGroups } from './groups.ts'
 import { isPaired, noAnswer } from './pairing.ts'
 import type { Write } from './quiet-logs.ts'
-import type { SessionStore } from './session-store.ts'
+import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
 import { createSession, runSession, type Open, type Session } from './sessions.ts'
 import { createTurnstile } from './turnstile.ts'
 import { createVersions } from './version.ts'
 
 /** A login costs a quarter of a second of work, and a thundering herd is not well received. */
 const LOGINS_AT_ONCE = 4
-/** Above every owner: what is forgotten has none any more. */
-const LAST_TERM = 2_147_483_647
+const PURGE_EVERY_MS = 6 * 3_600_000
 
 export const usualTiming = {
   callMs: 20_000,
@@ -39,7 +40,9 @@ export type BaileysOptions = {
   readonly url: string
   readonly version?: string
   readonly network?: Pick<UserFacingSocketConfig, 'agent' | 'fetchAgent' | 'options'>
-  readonly openStore: (ref: Pick<SessionRef, 'instanceId' | 'term'>) => Promise<SessionStore>
+  /** Of the kind that waits for the disk. */
+  readonly pool: Pool
+  readonly cipher: Cipher
   readonly hearing: Hearing
   readonly fileOf: (message: Outgoing) => Promise<OutgoingFile | undefined>
   readonly log: Write
@@ -51,13 +54,18 @@ const REAL_URL = 'wss://web.whatsapp.com/ws/chat'
 
 /** WhatsApp itself, as a linked device of the phone of each instance. */
 export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Promise<void> } => {
-  const { url, log: write, openStore } = options
+  const { url, log: write, pool, cipher } = options
   const timing = { ...usualTiming, ...options.timing }
   const versions = createVersions({
     isReal: url === REAL_URL,
     ...(options.version !== undefined && { fixed: options.version }),
   })
-  const attempt = createAttempt({ ...options, timing, versions, turnstile: createTurnstile(LOGINS_AT_ONCE), write })
+  const onStoreError = (error: unknown) => write('error', 'the state of WhatsApp sessions', { err: error })
+  const attempt = createAttempt({
+    ...options,
+    ...{ timing, versions, write, turnstile: createTurnstile(LOGINS_AT_ONCE) },
+    openStore: (ref) => openSessionStore({ pool, cipher, onError: onStoreError }, ref),
+  })
   const loop = { attempt, timing, versions, write, random: options.random ?? Math.random }
   const sessions = new Map<string, { readonly session: Session; readonly ended: Promise<void> }>()
   const inTurn = createLocalTurns()
@@ -98,9 +106,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
       )
     known?.session.closing.abort()
     await known?.ended
-    if (!forget) return
-    const store = await openStore({ instanceId, term: LAST_TERM })
-    await store.forget()
+    if (forget) await forgetSession(pool, instanceId)
   }
 
   const pairingCode: Gateway['pairingCode'] = (instanceId, phoneNumber) => {
@@ -124,6 +130,10 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
       : { kind: 'retry', reason: 'The instance is not connected to WhatsApp.' }
   }
 
+  const purging = setInterval(() => {
+    purgeSessionStores(pool, onStoreError).catch(onStoreError)
+  }, PURGE_EVERY_MS).unref()
+
   return {
     open: (ref, listener) => inTurn(ref.instanceId, () => open(ref, listener)),
     close: (instanceId, how) => inTurn(instanceId, () => end(instanceId, how)),
@@ -138,6 +148,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
     profilePicture: async (instanceId, jid) => profilePicture(mustBeOpen(instanceId), jid),
     groups: baileysGroups(mustBeOpen),
     stop: async () => {
+      clearInterval(purging)
       await Promise.all([...sessions.keys()].map((id) => inTurn(id, () => end(id, { forget: false }))))
     },
   }

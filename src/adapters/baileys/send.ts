@@ -49,7 +49,8 @@ export const createSend = (parts: Parts) => {
   }
 
   const make = async (message: Outgoing, chat: string): Promise<WAMessage> => {
-    const about = message.about && (await messages.find(message.about.whatsappId))
+    const target = message.about
+    const about = target && (await messages.find({ id: target.whatsappId, fromMe: target.fromMe }))
     const file = await parts.fileOf(message)
     const { content, options } = composed({ ...message, chat }, { raw: about, ...(file && { file }) })
     const making = generateWAMessage(chat, content, {
@@ -64,7 +65,7 @@ export const createSend = (parts: Parts) => {
 
   /** As it went out before under this id, or made now; kept first, since the other side may ask for it at once. */
   const rawOf = async (message: Outgoing, chat: string): Promise<WAMessage> => {
-    const before = await messages.find(message.whatsappId)
+    const before = await messages.find({ id: message.whatsappId, fromMe: true })
     if (before?.message) return before
     const made = await make(message, chat)
     await messages.remember([made])

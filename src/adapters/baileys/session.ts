@@ -160,7 +160,7 @@ const configOf = ({ store, groupOf, ...options }: SocketOptions): UserFacingSock
   transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
   shouldIgnoreJid: (jid) => isJidBroadcast(jid) || isJidNewsletter(jid),
   // Undefined where it is not known: an empty one would be sent again as such, and never be readable.
-  getMessage: async ({ id }) => (id ? ((await store.messages.find(id))?.message ?? undefined) : undefined),
+  getMessage: async (key) => (await store.messages.find(key))?.message ?? undefined,
   ...(groupOf && { cachedGroupMetadata: groupOf }),
   ...(options.qrMs !== undefined && { qrTimeout: options.qrMs }),
   ...options.caches,
