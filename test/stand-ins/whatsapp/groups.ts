@@ -90,6 +90,24 @@ export const addGroups = (whatsApp: WhatsApp) => {
     return group
   }
 
+  /** `previous` is the id of the description that it takes the place of. */
+  const setDescription = (
+    by: Person,
+    id: string,
+    text: string,
+    newId: string,
+    previous: string | undefined,
+  ) => {
+    const group = asEditor(id, by)
+    if (previous !== group.description?.id) throw new Refused('409', 'conflict')
+    group.description = text === '' ? null : { id: newId, text, by, at: now() }
+    notify(group, by, {
+      tag: 'description',
+      attrs: text === '' ? { delete: 'true' } : { id: newId },
+      ...(text !== '' && { content: [{ tag: 'body', attrs: {}, content: Buffer.from(text) }] }),
+    })
+  }
+
   const errorOf = (action: ParticipantAction, group: GroupState, person: Person | undefined) => {
     if (!person) return '404'
     const isIn = group.roles.has(person)
@@ -166,17 +184,10 @@ export const addGroups = (whatsApp: WhatsApp) => {
       notify(group, by, { tag: 'subject', attrs })
     },
 
-    /** `previous` is the id of the description that it takes the place of. */
-    setDescription: (by: Person, id: string, text: string, newId: string, previous: string | undefined) => {
-      const group = asEditor(id, by)
-      if (previous !== group.description?.id) throw new Refused('409', 'conflict')
-      group.description = text === '' ? null : { id: newId, text, by, at: now() }
-      notify(group, by, {
-        tag: 'description',
-        attrs: text === '' ? { delete: 'true' } : { id: newId },
-        ...(text !== '' && { content: [{ tag: 'body', attrs: {}, content: Buffer.from(text) }] }),
-      })
-    },
+    setDescription,
+    /** As the phone of the person does: in the place of what is there. */
+    describe: (by: Person, id: string, text: string) =>
+      setDescription(by, id, text, randomBytes(8).toString('hex'), groupOf(id).description?.id),
 
     participants,
 

@@ -1,7 +1,7 @@
 /** What was said before a client was linked: the phone tells it of the newest, and of older messages when it is asked. */
 import { randomBytes } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
-import { encodeWAMessage, proto } from '@whiskeysockets/baileys'
+import { proto } from '@whiskeysockets/baileys'
 import type { Device, Person, WhatsApp } from './types.ts'
 
 export type PastMessage = {
@@ -67,7 +67,7 @@ export const addHistory = (whatsApp: WhatsApp) => {
         type: 'text',
         category: 'peer',
       },
-      content: [await person.phone.encrypt(device, encodeWAMessage({ protocolMessage }))],
+      content: [await person.phone.encrypt(device, proto.Message.encode({ protocolMessage }).finish())],
     })
   }
   const tellHistory = (
