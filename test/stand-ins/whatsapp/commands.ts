@@ -24,7 +24,7 @@ export type Shown = {
 }
 
 export const createCommands = (world: World) => {
-  const { whatsApp, host, groups, pictures, presence, history } = world
+  const { whatsApp, host, groups, pictures, presence, history, phonesOff, lostFiles } = world
   const person = (phoneNumber: string): Person => {
     const found = whatsApp.people.find((one) => one.phoneNumber === phoneNumber)
     if (!found) throw new Error(`Nobody has the number ${phoneNumber}`)
@@ -195,6 +195,13 @@ export const createCommands = (world: World) => {
       whatsApp.faults.iq =
         xmlns === null ? undefined : (iq) => (iq.attrs['xmlns'] === xmlns ? 'silence' : undefined)
     },
+    /** A phone that is off answers nothing that a linked client asks it. */
+    switchPhone: ({ person: who, on }: Who & { on: boolean }) => {
+      if (on) phonesOff.delete(person(who))
+      else phonesOff.add(person(who))
+    },
+    /** No phone has the file of this message any more. */
+    loseFile: ({ id }: { id: string }) => void lostFiles.add(id),
     failUploads: ({ times }: { times: number }) => host.failUploads(times),
     uploads: () => host.uploads,
     expireFile: ({ directPath, status }: { directPath: string; status?: 404 | 410 }) =>

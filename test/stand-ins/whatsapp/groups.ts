@@ -158,6 +158,7 @@ export const addGroups = (whatsApp: WhatsApp) => {
         get members() {
           return [...roles.keys()]
         },
+        mayWrite: (person) => (group.announcement ? roles.get(person) !== undefined : roles.has(person)),
         subject,
         subjectBy: by,
         subjectAt: at,

@@ -25,10 +25,9 @@ type Past = { readonly chats: readonly PastChat[]; readonly toldOfEach: number }
 const NOTHING: Past = { chats: [], toldOfEach: 0 }
 const TOLD_OF_EACH = 100
 
-const { HistorySyncType } = proto.HistorySync
 const { Type } = proto.Message.ProtocolMessage
 
-export const addHistory = (whatsApp: WhatsApp) => {
+export const addHistory = (whatsApp: WhatsApp, phonesOff: ReadonlySet<Person>) => {
   const past = new Map<Person, Past>()
 
   const addressOf = (chat: Person | string) =>
@@ -72,29 +71,31 @@ export const addHistory = (whatsApp: WhatsApp) => {
   }
   const tellHistory = (
     device: Device,
-    history: proto.IHistorySync & { syncType: proto.HistorySync.HistorySyncType },
+    kind: 'INITIAL_BOOTSTRAP' | 'PUSH_NAME' | 'ON_DEMAND',
+    history: Omit<proto.IHistorySync, 'syncType'>,
     notification: proto.Message.IHistorySyncNotification = {},
   ) => {
-    // The same kinds under the same numbers, in another type.
-    const syncType: number = history.syncType
+    const syncType = proto.HistorySync.HistorySyncType[kind]
+    const encoded = proto.HistorySync.encode({ ...history, syncType }).finish()
     return tell(device, {
       type: Type.HISTORY_SYNC_NOTIFICATION,
       historySyncNotification: {
-        syncType,
-        initialHistBootstrapInlinePayload: deflateSync(proto.HistorySync.encode(history).finish()),
+        syncType: proto.Message.HistorySyncType[kind],
+        initialHistBootstrapInlinePayload: deflateSync(encoded),
         ...notification,
       },
     })
   }
 
   whatsApp.onLinked.add(async (device) => {
+    answerRequests(device.person)
     await tell(device, { type: Type.APP_STATE_SYNC_KEY_SHARE, appStateSyncKeyShare: { keys: [newKey()] } })
     const { chats, toldOfEach } = past.get(device.person) ?? NOTHING
     const people = [...new Set(chats.flatMap(peopleIn))].filter((one) => one !== device.person)
     await tellHistory(
       device,
+      'INITIAL_BOOTSTRAP',
       {
-        syncType: HistorySyncType.INITIAL_BOOTSTRAP,
         conversations: chats.map((chat) =>
           conversationOf(device.person, chat, chat.messages.slice(-toldOfEach)),
         ),
@@ -103,8 +104,7 @@ export const addHistory = (whatsApp: WhatsApp) => {
       { chunkOrder: 1, progress: 100 },
     )
     if (people.length > 0)
-      await tellHistory(device, {
-        syncType: HistorySyncType.PUSH_NAME,
+      await tellHistory(device, 'PUSH_NAME', {
         pushnames: people.map((one) => ({ id: addressOf(one), pushname: one.name })),
       })
   })
@@ -127,12 +127,25 @@ export const addHistory = (whatsApp: WhatsApp) => {
       chat?.messages.slice(Math.max(0, oldest - (onDemandMsgCount ?? 0)), Math.max(0, oldest)) ?? []
     return tellHistory(
       device,
+      'ON_DEMAND',
       {
-        syncType: HistorySyncType.ON_DEMAND,
         conversations: chat && messages.length > 0 ? [conversationOf(person, chat, messages)] : [],
       },
       { peerDataRequestSessionId: requestId },
     )
+  }
+
+  const answering = new Set<Person>()
+  /** The phone of an account answers its linked clients, unless it is off. */
+  const answerRequests = (person: Person) => {
+    if (answering.has(person)) return
+    answering.add(person)
+    person.onReceived.add(({ id, message }) => {
+      const asked = message.protocolMessage?.peerDataOperationRequestMessage?.historySyncOnDemandRequest
+      if (!asked || phonesOff.has(person)) return
+      for (const device of person.devices.values())
+        tellOlder(device, id, asked).catch((error: unknown) => whatsApp.errors.push(error as Error))
+    })
   }
 
   return {
@@ -140,7 +153,6 @@ export const addHistory = (whatsApp: WhatsApp) => {
     keep: (account: Person, chats: readonly PastChat[], toldOfEach = TOLD_OF_EACH) => {
       past.set(account, { chats, toldOfEach })
     },
-    tellOlder,
   }
 }
 export type History = ReturnType<typeof addHistory>

@@ -7,7 +7,7 @@ import { startMediaHost } from './media-host.ts'
 import { messageWith, openFile, type Attachment } from './media.ts'
 import { addPictures } from './pictures.ts'
 import { addPresence } from './presence.ts'
-import { startWhatsApp } from './server.ts'
+import { startWhatsApp } from './whatsapp.ts'
 import type { Person, WhatsAppOptions, WriteOptions } from './types.ts'
 
 /** WhatsApp with all that is around direct messages: groups, files, pictures, presence, and a past. */
@@ -17,7 +17,8 @@ export const startWorld = async (options: WhatsAppOptions = {}) => {
   const groups = addGroups(whatsApp)
   answerGroupIqs(whatsApp, groups)
   answerMediaIqs(whatsApp, host)
-  const history = addHistory(whatsApp)
+  /** They answer no requests of the clients linked to their accounts. */
+  const phonesOff = new Set<Person>()
 
   return {
     whatsApp,
@@ -25,8 +26,9 @@ export const startWorld = async (options: WhatsAppOptions = {}) => {
     groups,
     pictures: addPictures(whatsApp, host),
     presence: addPresence(whatsApp),
-    history,
-    mediaRetries: addMediaRetries(whatsApp, host),
+    history: addHistory(whatsApp, phonesOff),
+    lostFiles: addMediaRetries(whatsApp, host, phonesOff),
+    phonesOff,
     /** A person sends a file to another one or to a group; resolves with the id of the message. */
     sendFile: async (from: Person, to: Person | string, file: Attachment, how?: WriteOptions) =>
       from.writeTo(to, await messageWith(host, file), how),

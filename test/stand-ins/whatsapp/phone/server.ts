@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
+import { reactionTo, revocationOf } from '../content.ts'
 import { fileIn, messageWith, type Attachment } from '../media.ts'
 import type { Person } from '../types.ts'
 import type { World } from '../world.ts'
@@ -28,7 +29,9 @@ type Action = {
 const SHOWN = /^(image\/(png|jpeg|webp|gif)|audio\/(ogg|mpeg|mp4)|video\/mp4)/
 
 export const servePhone = async ({ world, business, people, instance }: Parts, port: number) => {
-  const chats = new Map(people.map((person) => [person.phoneNumber, { person, chat: openChat(person, business) }]))
+  const chats = new Map(
+    people.map((person) => [person.phoneNumber, { person, chat: openChat(person, business) }]),
+  )
   const chatOf = (phoneNumber: string) => {
     const found = chats.get(phoneNumber)
     if (!found) throw new Error(`Nobody has the number ${phoneNumber}`)
@@ -69,12 +72,12 @@ export const servePhone = async ({ world, business, people, instance }: Parts, p
     react: async ({ person: number, id, text }) => {
       const { person, chat } = chatOf(number)
       await person.react(business, id, text)
-      chat.wrote('', { reactionMessage: { key: { id }, text } })
+      chat.wrote('', reactionTo({ id }, text))
     },
     revoke: async ({ person: number, id }) => {
       const { person, chat } = chatOf(number)
       await person.revoke(business, id)
-      chat.wrote('', { protocolMessage: { type: 0, key: { id } } })
+      chat.wrote('', revocationOf({ id }))
     },
     read: async ({ person: number }) => {
       const { person, chat } = chatOf(number)
@@ -144,5 +147,11 @@ const attachmentOf = ({ name, mimetype, base64 }: Action['file'], caption: strin
   if (mimetype.startsWith('image/')) return { kind: 'image', bytes, mimetype, ...said }
   if (mimetype.startsWith('video/')) return { kind: 'video', bytes, mimetype, ...said }
   if (mimetype.startsWith('audio/')) return { kind: 'voice', bytes, mimetype }
-  return { kind: 'document', bytes, mimetype: mimetype || 'application/octet-stream', fileName: name, ...said }
+  return {
+    kind: 'document',
+    bytes,
+    mimetype: mimetype || 'application/octet-stream',
+    fileName: name,
+    ...said,
+  }
 }
