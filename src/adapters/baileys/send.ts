@@ -2,7 +2,6 @@ import {
   generateWAMessage,
   isJidGroup,
   proto,
-  type MiscMessageGenerationOptions,
   type WAMessage,
 } from '@whiskeysockets/baileys'
 import { Refusal } from '../../domain/errors.ts'
@@ -52,11 +51,10 @@ export const createSend = (parts: Parts) => {
     const target = message.about
     const about = target && (await messages.find({ id: target.whatsappId, fromMe: target.fromMe }))
     const file = await parts.fileOf(message)
-    const { content, options } = composed({ ...message, chat }, { raw: about, ...(file && { file }) })
+    const { content, options } = composed(message, { raw: about, file, to: chat })
     const making = generateWAMessage(chat, content, {
       ...options,
-      ...uploadLimit(parts.uploadMs),
-      messageId: message.whatsappId,
+      mediaUploadTimeoutMs: parts.uploadMs,
       userJid: sock.user?.id ?? '',
       upload: sock.waUploadToServer,
     })
@@ -138,8 +136,6 @@ const composed = (...given: Parameters<typeof compose>) => {
     throw new NotComposed(error instanceof Error ? error.message : String(error))
   }
 }
-
-const uploadLimit = (mediaUploadTimeoutMs: number): MiscMessageGenerationOptions => ({ mediaUploadTimeoutMs })
 
 const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type
 
