@@ -46,12 +46,37 @@ const EditContent = Type.Object({
   text: PersonalText,
 })
 const DeleteContent = Type.Object({ kind: Type.Literal('delete'), targetWhatsappId: Type.String() })
+const LocationContent = Type.Object({
+  kind: Type.Literal('location'),
+  /** Degrees. */
+  latitude: Type.Number({ minimum: -90, maximum: 90, personal: true }),
+  longitude: Type.Number({ minimum: -180, maximum: 180, personal: true }),
+  name: Type.Optional(PersonalText),
+  address: Type.Optional(PersonalText),
+  replyTo: Quoting.replyTo,
+})
+const ContactContent = Type.Object({
+  kind: Type.Literal('contact'),
+  contacts: Type.Array(Type.Object({ displayName: PersonalText, vcard: PersonalText }), { minItems: 1 }),
+  replyTo: Quoting.replyTo,
+})
+const PollContent = Type.Object({
+  kind: Type.Literal('poll'),
+  question: PersonalText,
+  options: Type.Array(PersonalText),
+  /** How many options each may choose; 0: any number. */
+  selectable: Type.Integer({ minimum: 0 }),
+  replyTo: Quoting.replyTo,
+})
 /** Something that WhatsApp sent and we have no words for yet; kept, so that it is not lost. */
 const OtherContent = Type.Object({ kind: Type.Literal('other'), description: Type.String() })
 
 export const Content = Type.Union([
   TextContent,
   MediaContent,
+  LocationContent,
+  ContactContent,
+  PollContent,
   ReactionContent,
   EditContent,
   DeleteContent,
@@ -69,7 +94,7 @@ export const isSignal = (content: Content): content is Signal => isSignalKind(co
 export const isMedia = (content: Content): content is MediaMessage =>
   mediaKinds.some((kind) => kind === content.kind)
 
-/** The text that people read: a message's own, a caption, or nothing. */
+/** The text that people read: a message's own, a caption, what a place or a person is called, or nothing. */
 export const textOf = (content: Content): string | null => {
   switch (content.kind) {
     case 'text':
@@ -78,10 +103,20 @@ export const textOf = (content: Content): string | null => {
       return content.text
     case 'reaction':
       return content.emoji
+    case 'location':
+      return [content.name, content.address].filter(Boolean).join('\n') || null
+    case 'contact':
+      return content.contacts.map(({ displayName }) => displayName).join(', ')
+    case 'poll':
+      return content.question
     case 'delete':
     case 'other':
       return null
-    default:
+    case 'image':
+    case 'video':
+    case 'audio':
+    case 'document':
+    case 'sticker':
       return content.caption ?? null
   }
 }
