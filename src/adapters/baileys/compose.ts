@@ -23,8 +23,6 @@ export type Given = {
   readonly file?: OutgoingFile | undefined
   /** The message that it is about, as WhatsApp gave it; without it, it is made anew of what the log knows. */
   readonly raw?: WAMessage | undefined
-  /** The address that it goes to, if not that of the chat in the log: the hidden id of the person. */
-  readonly to?: string | undefined
 }
 
 export type Composed = {
@@ -120,12 +118,12 @@ const mediaOf = (content: MediaMessage, file: OutgoingFile | undefined): AnyMedi
 
 /**
  * The whole key of the message that another is about: WhatsApp goes by whose it is. It is in the chat that the other
- * goes to, or it would be shown as one from elsewhere.
+ * goes to, however that is addressed, or it would be shown as one from elsewhere.
  */
-const keyOf = ({ chat, about }: Outgoing, { raw, to = chat }: Given): WAMessageKey => {
+const keyOf = ({ chat, about }: Outgoing, { raw }: Given): WAMessageKey => {
   if (!about) throw new Error('The message that it is about is not known')
   const { whatsappId: id, fromMe, sender } = about
-  const key = { remoteJid: to, id, fromMe }
+  const key = { remoteJid: chat, id, fromMe }
   // In a group the author is named, by the address that WhatsApp had for it if that is known.
   return isGroup(chat) && !fromMe
     ? { ...key, participant: raw?.key.participant || raw?.participant || sender }
