@@ -7,11 +7,20 @@ type Target = { readonly person: Person; readonly deviceId: number; readonly enc
 
 /** A message of a client: acknowledged, then handed to every device it is meant for. */
 export const takeMessage = async (whatsApp: WhatsApp, node: BinaryNode, from: Device): Promise<void> => {
-  const fault = whatsApp.faults.ack?.(node)
+  const fault = whatsApp.faults.ack?.(node) ?? refusalOf(whatsApp, node, from)
   const ack = { class: 'message', id: required(node, 'id'), from: required(node, 'to'), t: now() }
   if (fault !== 'lost') from.connection?.send(stanza('ack', { ...ack, ...fault }))
   if (typeof fault === 'object') return
   for (const target of targetsOf(whatsApp, node, from)) await hand(whatsApp, node, from, target)
+}
+
+/** Only members write to a group, and of some only admins. */
+const refusalOf = ({ groups }: WhatsApp, node: BinaryNode, { person }: Device) => {
+  const to = required(node, 'to')
+  if (!isGroup(to)) return undefined
+  const group = groups.get(to)
+  const mayWrite = group?.mayWrite?.(person) ?? group?.members.includes(person) ?? false
+  return mayWrite ? undefined : { error: group ? '403' : '404' }
 }
 
 /** Baileys encrypts a sender key to its own device as well; the server sends nobody what they sent. */

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { WebSocketServer } from 'ws'
+import { testCertificate } from '../../support/certificate.ts'
 import { createAuthority } from './certificate.ts'
 import { serve, type Client } from './connection.ts'
 import { answerIq, basicHandlers } from './iqs.ts'
@@ -43,7 +44,7 @@ export const startWhatsApp = async (options: WhatsAppOptions = {}): Promise<What
   const whatsApp: WhatsApp = {
     url: `ws://${host}:${port}${PATH}`,
     rootKey: authority.rootKey,
-    mediaCa: '',
+    mediaCa: testCertificate,
     addressing: options.addressing ?? 'lid',
     faults: noFaults(),
     people,

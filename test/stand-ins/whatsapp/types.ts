@@ -68,6 +68,8 @@ export type Group = {
   readonly id: string
   readonly addressing: Addressing
   readonly members: readonly Person[]
+  /** Without it, every member may. */
+  readonly mayWrite?: (person: Person) => boolean
 }
 
 /** What goes wrong. Plain settings: a test changes them while it runs. */
