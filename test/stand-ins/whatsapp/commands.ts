@@ -211,7 +211,7 @@ export const createCommands = (world: World) => {
     fileOf: ({ person: who, id }: Who & { id: string }) => fileOf(receivedBy(who, id).message),
 
     /** What the stand-in could not make sense of. A test ends with none. */
-    errors: () => [...whatsApp.errors, ...host.errors].map(({ message }) => message),
+    errors: () => world.errors().map(({ message }) => message),
     counts: () => ({
       people: whatsApp.people.length,
       connections: whatsApp.connections.size,

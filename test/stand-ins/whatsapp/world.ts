@@ -34,6 +34,8 @@ export const startWorld = async (options: WhatsAppOptions = {}) => {
       from.writeTo(to, await messageWith(host, file), how),
     /** The file of a message that somebody got, if everything about it is right. */
     openFile: (message: proto.IMessage) => openFile(host, message),
+    /** What the server, a phone or the media host could not make sense of. */
+    errors: () => [...whatsApp.errors, ...host.errors],
     stop: async () => {
       await whatsApp.stop()
       await host.stop()

@@ -52,7 +52,7 @@ export const servePhone = async ({ world, business, people, instance }: Parts, p
       typing: isTyping(person),
       entries: chat.entries(),
     })),
-    errors: [...world.whatsApp.errors, ...world.host.errors].map(({ message }) => message),
+    errors: world.errors().map(({ message }) => message),
   })
 
   const actions: Record<string, (action: Action) => Promise<unknown>> = {
