@@ -1,4 +1,4 @@
-import { Contact, type ContactEvent } from './contact.ts'
+import { Contact, nameOf, type ContactEvent } from './contact.ts'
 import { isMedia, isSignal, textOf } from './content.ts'
 import { idOfStream } from './decider.ts'
 import { publicEventId } from './ids.ts'
@@ -156,7 +156,7 @@ export const tellOfContact = (before: Contact, source: Source<ContactEvent>): Pu
     phone_number: numberOf(jid),
     name: details.name ?? null,
     push_name: pushName ?? null,
-    display_name: details.name ?? pushName ?? numberOf(jid),
+    display_name: nameOf(person) ?? numberOf(jid),
     email: details.email ?? null,
     company: details.company ?? null,
     deleted: source.type === 'ContactDeleted',

@@ -1,9 +1,11 @@
+import { heardName } from '../domain/contact.ts'
 import { isMedia, type Content, type MediaMessage } from '../domain/content.ts'
 import { incomingMediaId, messageId } from '../domain/ids.ts'
 import { Instance, report } from '../domain/instance.ts'
 import { fileUrl } from '../domain/media.ts'
 import { acknowledge, edit, Message, react, receive, takeBack } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
+import { isGroup } from '../domain/values.ts'
 import type {
   AddressLink,
   ContactNews,
@@ -93,9 +95,18 @@ export const createReceive = (parts: Parts) => {
     return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
   }
 
-  /** What is said of a person becomes part of the contact. */
-  const contact = async (instanceId: string, { jid, pushName, at }: ContactNews, context: Context) =>
-    contacts.hear({ instanceId, jid, ...(pushName !== undefined && { pushName }), at }, context)
+  /** What is said of a person becomes part of the contact. A picture is not said, but asked for. */
+  const contact = async (instanceId: string, news: ContactNews, context: Context) => {
+    const { jid, isBusiness, at } = news
+    const [pushName, bookName] = [heardName(news.pushName), heardName(news.savedName)]
+    const heard = {
+      ...(pushName !== undefined && { pushName }),
+      ...(bookName !== undefined && { bookName }),
+      ...(isBusiness && { business: true }),
+    }
+    if (Object.keys(heard).length > 0 && !isGroup(jid))
+      await contacts.hear({ instanceId, jid, ...heard, at }, context)
+  }
 
   const addressLink = async (_instanceId: string, _link: AddressLink, _context: Context) => {}
 

@@ -228,7 +228,7 @@ export const story: readonly Told[] = [
   step('answer', 'MessageDelivered', 17),
   [
     `conversation-${conversationId(INSTANCE, JOHN)}`,
-    { type: 'ConversationRead', data: { upTo: 2, at: later(18) } },
+    { type: 'ConversationRead', data: { upTo: 2, instanceId: INSTANCE, at: later(18) } },
   ],
   step('answer', 'MessageRead', 19),
   [
@@ -246,6 +246,7 @@ export const story: readonly Told[] = [
   step('voice', 'MessagePlayed', 22),
   person(2, MARY, 'ContactLearned', 23),
   person(2, MARY, 'ContactLearned', 24, { pushName: 'Mary' }),
+  person(2, MARY, 'ContactLearned', 25, { bookName: 'Mary of Acme', business: true }),
   person(3, ANN, 'ContactCreated', 25, { name: 'Ann' }),
   [`contact-${contactId(INSTANCE, ANN)}`, { type: 'ContactDeleted', data: { at: later(26) } }],
   [

@@ -41,9 +41,10 @@ export const createMessageMemory = ({ instanceId, pool, cipher }: Opening): Mess
       await pool.query({
         name: 'whatsapp-remember',
         text: `insert into whatsapp_message (instance_id, id, value)
-               select s.instance_id, m.id, m.value
-               from whatsapp_session s, unnest($2::bytea[], $3::bytea[]) m(id, value)
-               where s.instance_id = $1 order by m.id
+               select $1, m.id, m.value
+               from (select from whatsapp_session where instance_id = $1 for share) present,
+                 unnest($2::bytea[], $3::bytea[]) m(id, value)
+               order by m.id
                on conflict (instance_id, id) do nothing`,
         values: [instanceId, rows.map(({ lookup }) => lookup), rows.map(({ value }) => value)],
       })

@@ -5,24 +5,29 @@ import { jidOf } from './jids.ts'
 import { nameOf, type Reader } from './reading.ts'
 import type { Told } from './told.ts'
 
-/** What is said of people, as far as it has a name for them. Groups stand among them in the history. */
+/** What is said of people, as far as anything is; of a group, that it has another picture. */
 export const newsOf = ({ people, present }: Reader, contacts: unknown): Told[] =>
   listOf(contacts).flatMap((given): Told[] => {
-    const { id, lid, phoneNumber, name, notify, verifiedName } = { ...fieldsOf(given) }
+    const { id, lid, phoneNumber, name, notify, verifiedName, imgUrl } = { ...fieldsOf(given) }
     people.pair(id, lid)
     people.pair(id, phoneNumber)
     people.pair(lid, phoneNumber)
+    const pictureChanged = imgUrl === 'changed' || imgUrl === 'removed'
+    const known = jidOf(id)
+    const group = known !== undefined && isGroup(known) ? known : undefined
+    if (group !== undefined)
+      return pictureChanged ? [{ kind: 'contact', news: { jid: group, pictureChanged, at: present } }] : []
     const jid = people.person(id, phoneNumber)
-    const [savedName, pushName] = [nameOf(name), nameOf(notify) ?? nameOf(verifiedName)]
-    if (jid === undefined || people.isOwn(jid) || (savedName === undefined && pushName === undefined))
-      return []
-    const news = {
-      jid,
+    const business = nameOf(verifiedName)
+    const [savedName, pushName] = [nameOf(name), nameOf(notify) ?? business]
+    const said = {
       ...(savedName !== undefined && { savedName }),
       ...(pushName !== undefined && { pushName }),
-      at: present,
+      ...(business !== undefined && { isBusiness: true as const }),
+      ...(pictureChanged && { pictureChanged }),
     }
-    return [{ kind: 'contact', news }]
+    if (jid === undefined || people.isOwn(jid) || Object.keys(said).length === 0) return []
+    return [{ kind: 'contact', news: { jid, ...said, at: present } }]
   })
 
 /** Pairs of addresses that WhatsApp tells by themselves. */

@@ -5,7 +5,8 @@ import { idOf, type Reader } from './reading.ts'
 import type { Told } from './told.ts'
 
 /** Baileys counts 0 error, 1 pending, 2 sent, 3 delivered, 4 read, 5 played. */
-const FIRST_RECEIPT = 2
+const FIRST = 2
+const SENT: unknown = FIRST
 
 const told = (id: unknown, status: ReceiptStatus | undefined, at: string): Told[] => {
   const whatsappId = idOf(id)
@@ -16,17 +17,15 @@ const told = (id: unknown, status: ReceiptStatus | undefined, at: string): Told[
 
 /** How far a message of ours came, by the status that stands in it or comes after it. */
 export const receiptOfStatus = (
-  { people, placeOf, timeOf }: Reader,
+  { placeOf, timeOf }: Reader,
   key: unknown,
   said: { readonly status?: unknown; readonly messageTimestamp?: unknown },
 ): Told[] => {
   const { status, messageTimestamp } = said
-  const { id, fromMe, remoteJid } = { ...fieldsOf(key) }
+  const { id, fromMe } = { ...fieldsOf(key) }
   // What is not from us was read on another device of the account.
   if (fromMe !== true || typeof status !== 'number') return []
-  // A receipt may name the chat otherwise than the message did: the id is enough, but of a status it is none of ours.
-  const isChat = placeOf(key) !== undefined || people.isOwn(remoteJid)
-  return isChat ? told(id, receiptStatuses[status - FIRST_RECEIPT], timeOf(messageTimestamp)) : []
+  return placeOf(key) ? told(id, receiptStatuses[status - FIRST], timeOf(messageTimestamp)) : []
 }
 
 /**
@@ -43,12 +42,13 @@ const receiptsOfMember = ({ people, timeOf }: Reader, id: unknown, receipt: unkn
   })
 }
 
-/** Receipts that came so soon that they stand in the message itself. */
+/** Receipts that came so soon that they stand in the message itself. That it was sent says the message. */
 export const foldedReceipts = (reader: Reader, message: WAMessage): Told[] => {
   const { id, fromMe } = { ...fieldsOf(message.key) }
   if (fromMe !== true) return []
+  const isSent = message.status === SENT
   return [
-    ...receiptOfStatus(reader, message.key, message),
+    ...(isSent ? [] : receiptOfStatus(reader, message.key, message)),
     ...listOf(message.userReceipt).flatMap((receipt) => receiptsOfMember(reader, id, receipt)),
   ]
 }

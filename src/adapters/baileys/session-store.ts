@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { initAuthCreds, proto, type AuthenticationCreds, type SignalKeyStore } from '@whiskeysockets/baileys'
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { coalesce, fulfilled } from '../postgres/coalesce.ts'
 import { placeOf, type Cipher, type SessionCipher } from './cipher.ts'
 import { harden } from './harden.ts'
@@ -39,24 +39,23 @@ where present.term <= excluded.term
 returning creds`
 
 /** Under an opening that nobody has, so that what is still on its way comes too late. */
-const WIPE = `
-with fence as (
-  update whatsapp_session set creds = null, opening = $3
-  where instance_id = $1 and opening in ($2, $3) returning true
-), keys as (
-  delete from whatsapp_key using fence where instance_id = $1
-)
-select from fence`
+const CLOSE = `
+update whatsapp_session set creds = null, opening = $3 where instance_id = $1 and opening in ($2, $3)`
 
-const FORGET = `
-with keys as (
-  delete from whatsapp_key where instance_id = $1
-), inbound as (
-  delete from whatsapp_inbound where instance_id = $1
-), messages as (
-  delete from whatsapp_message where instance_id = $1
-)
-delete from whatsapp_session where instance_id = $1`
+/** What is under way when the row of the session is waited for is seen by the next statement only. */
+const inTransaction = async (pool: Pool, work: (client: PoolClient) => Promise<void>): Promise<void> => {
+  const client = await pool.connect()
+  try {
+    await client.query('begin')
+    await work(client)
+    await client.query('commit')
+    client.release()
+  } catch (error) {
+    // Whatever it was in, the connection is not used again.
+    client.release(true)
+    throw error
+  }
+}
 
 /**
  * Opens the state of one WhatsApp session. Overtakes every store that was opened for it before, with this or a lower
@@ -92,10 +91,14 @@ export const openSessionStore = async (
   })
 
   const closed = randomUUID()
-  const wipe = async () => {
-    const { rowCount } = await opening.end(() => pool.query(WIPE, [instanceId, opening.id, closed]))
-    if (rowCount === 0) throw overtaken()
-  }
+  const wipe = () =>
+    opening.end(() =>
+      inTransaction(pool, async (client) => {
+        const { rowCount } = await client.query(CLOSE, [instanceId, opening.id, closed])
+        if (rowCount === 0) throw overtaken()
+        await client.query('delete from whatsapp_key where instance_id = $1', [instanceId])
+      }),
+    )
 
   return {
     auth: { creds, keys: createKeyStore(opening) },
@@ -118,9 +121,11 @@ const credsOf = (cipher: SessionCipher, sealed: Buffer | null): AuthenticationCr
 }
 
 /** The instance is deleted: everything goes, and a store that is still open is overtaken. */
-export const forgetSession = async (pool: Pool, instanceId: string): Promise<void> => {
-  await pool.query(FORGET, [instanceId])
-}
+export const forgetSession = (pool: Pool, instanceId: string): Promise<void> =>
+  inTransaction(pool, async (client) => {
+    for (const table of ['whatsapp_session', 'whatsapp_key', 'whatsapp_inbound', 'whatsapp_message'])
+      await client.query(`delete from ${table} where instance_id = $1`, [instanceId])
+  })
 
 /** Deletes what is older than it is kept; to be called now and then, by any node. */
 export const purgeSessionStores = async (pool: Pool, onError: (error: unknown) => void): Promise<void> => {

@@ -1,46 +1,16 @@
 import type { BaileysEventMap, WAMessage } from '@whiskeysockets/baileys'
-import { isGroup } from '../../domain/values.ts'
-import { beginningOf } from '../../domain/storable.ts'
-import {
-  changeIn,
-  countOf,
-  fieldsOf,
-  kindOf,
-  listOf,
-  unwrapped,
-  type Fields,
-} from '../../domain/whatsapp-content.ts'
+import { changeIn, countOf, fieldsOf, listOf, unwrapped, type Fields } from '../../domain/whatsapp-content.ts'
 import { hearPairs, newsOf, subjectsIn } from './people.ts'
-import { createReader, idOf, nameOf, textOf, type Known, type Place, type Reader } from './reading.ts'
+import { createReader, type Known } from './reading.ts'
 import { foldedReceipts, groupReceipts, receiptOfStatus } from './receipts.ts'
+import { changeOf, messageOf, reactionOf, whatItSays, type Context } from './saying.ts'
 import type { Told } from './told.ts'
 
 export type { Known } from './reading.ts'
 
 type Batch = Partial<BaileysEventMap>
-type Context = {
-  readonly reader: Reader
-  readonly known: Known
-  readonly subjects: ReadonlyMap<string, string>
-}
-
-const EMOJI_MAX = 32
 /** `WebMessageInfo.StubType.REVOKE` */
 const REVOKED: unknown = 1
-
-/** Kinds that say nothing to people. Reactions, edits and deletions are told as what they are. */
-const plumbing = new Set([
-  'protocolMessage',
-  'reactionMessage',
-  'fastRatchetKeySenderKeyDistributionMessage',
-  'stickerSyncRmrMessage',
-  'keepInChatMessage',
-  'pinInChatMessage',
-  'messageHistoryNotice',
-  'placeholderMessage',
-  // Says how many pictures follow.
-  'albumMessage',
-])
 
 /** The hidden ids whose phone numbers `translate` will ask for. */
 export const lidsIn = (batch: Batch): readonly string[] => {
@@ -105,28 +75,6 @@ const recordsOf = <T>(given: readonly T[] | null | undefined): readonly T[] =>
 const messagesOf = (upsert: { readonly messages: readonly WAMessage[] } | undefined) =>
   recordsOf(fieldsOf(upsert) ? upsert?.messages : undefined)
 
-const chatNameOf = ({ known, subjects }: Context, chat: string) =>
-  isGroup(chat) ? (subjects.get(chat) ?? nameOf(known.subjectOf?.(chat))) : undefined
-
-const messageOf = (context: Context, message: WAMessage, place: Place, said: Fields): Told[] => {
-  const { reader } = context
-  const whatsappId = idOf(fieldsOf(message.key)?.['id'])
-  const kind = kindOf(said)
-  const content = kind === undefined || plumbing.has(kind) ? undefined : reader.contentOf(said)
-  if (whatsappId === undefined || !content) return []
-  const chatName = chatNameOf(context, place.chat)
-  const senderName = place.fromMe ? undefined : (nameOf(message.pushName) ?? nameOf(message.verifiedBizName))
-  const incoming = {
-    whatsappId,
-    ...place,
-    ...(chatName !== undefined && { chatName }),
-    ...(senderName !== undefined && { senderName }),
-    content,
-    at: reader.timeOf(message.messageTimestamp),
-  }
-  return [{ kind: 'message', incoming, raw: message }]
-}
-
 /** What was said before the pairing. What was thought of it since, and how far it came, is past as well, and not told. */
 const pastOf = (context: Context, given: BaileysEventMap['messaging-history.set'] | undefined): Told[] => {
   const { reader } = context
@@ -142,65 +90,15 @@ const pastOf = (context: Context, given: BaileysEventMap['messaging-history.set'
     told.kind === 'message' ? { ...told, incoming: { ...told.incoming, past: true } } : told,
   )
   // WhatsApp gives the newest first.
-  return [...contacts, ...past.toSorted((a, b) => (atOf(a) < atOf(b) ? -1 : 1))]
+  return [...contacts, ...past.toReversed().toSorted((a, b) => Date.parse(atOf(a)) - Date.parse(atOf(b)))]
 }
 const atOf = (told: Told) => (told.kind === 'message' ? told.incoming.at : '')
 
-/** What a message says: itself, or what it does to another one. */
-const whatItSays = (context: Context, message: WAMessage): { told: Told; isOurs: boolean }[] => {
-  const { reader, known } = context
-  const place = reader.placeOf(message.key, message.participant)
-  if (!place) return []
-  const said = unwrapped(message.message)
-  const { id } = { ...fieldsOf(message.key) }
-  const isOurs = place.fromMe && typeof id === 'string' && (known.isOurs?.(id) ?? false)
-  const at = reader.timeOf(message.messageTimestamp)
-  const change = changeIn(said)
-  const reaction = fieldsOf(said['reactionMessage'])
-  const told = change
-    ? changeOf(context, place, change.targetWhatsappId, change.kind === 'edit' ? change.message : null, at)
-    : reaction
-      ? reactionOf(place, reaction, reaction['key'], at, message.pushName)
-      : messageOf(context, message, place, said)
-  return told.map((one) => ({ told: one, isOurs }))
-}
-
-/** `edited` is what the message says from now on; null if it was taken back. */
-const changeOf = (
-  { reader, known }: Context,
-  { chat, sender, fromMe }: Place,
-  target: unknown,
-  edited: Fields | null,
-  at: string,
-): Told[] => {
-  const targetWhatsappId = idOf(target)
-  const text = edited ? reader.editedText(edited) : undefined
-  if (targetWhatsappId === undefined || (edited && text === undefined)) return []
-  const asAdmin = !edited && isGroup(chat) && (known.isAdmin?.(chat, sender) ?? false)
-  const change = {
-    targetWhatsappId,
-    fromMe,
-    by: sender,
-    ...(asAdmin && { asAdmin }),
-    ...(text !== undefined && { text }),
-    at,
-  }
-  return [{ kind: 'change', change }]
-}
-
-const reactionOf = (place: Place, reaction: Fields, key: unknown, at: string, pushName?: unknown): Told[] => {
-  const targetWhatsappId = idOf(fieldsOf(key)?.['id'])
-  if (targetWhatsappId === undefined) return []
-  const { text } = reaction
-  const senderName = place.fromMe ? undefined : nameOf(pushName)
-  const told = {
-    targetWhatsappId,
-    ...place,
-    ...(senderName !== undefined && { senderName }),
-    emoji: typeof text === 'string' ? textOf(beginningOf(text, EMOJI_MAX)) : '',
-    at,
-  }
-  return [{ kind: 'reaction', reaction: told }]
+/** What Baileys puts in the place of a message that was edited; itself an edit of another one, it is none of this. */
+const editedIn = (message: unknown): Fields | undefined => {
+  const edited = fieldsOf(fieldsOf(fieldsOf(message)?.['editedMessage'])?.['message'])
+  const said = edited && unwrapped(edited)
+  return said && !changeIn(said) ? said : undefined
 }
 
 /** What came so soon after a message that it stands in it. */
@@ -210,14 +108,11 @@ const foldedIn = (context: Context, message: WAMessage): Told[] => {
   const place = reader.placeOf(key, message.participant)
   if (!place) return []
   const id = fieldsOf(key)?.['id']
-  const edited = fieldsOf(fieldsOf(fieldsOf(message.message)?.['editedMessage'])?.['message'])
-  const said = edited && unwrapped(edited)
+  const edited = editedIn(message.message)
   const at = reader.timeOf(message.messageTimestamp)
   return [
-    ...(said && !changeIn(said) ? changeOf(context, place, id, said, at) : []),
-    ...foldedReceipts(reader, message).filter(
-      (told) => told.kind !== 'receipt' || told.receipt.status !== 'sent',
-    ),
+    ...(edited ? changeOf(context, place, id, edited, at) : []),
+    ...foldedReceipts(reader, message),
     ...reactionsOf(
       context,
       listOf(message.reactions).map((reaction) => ({ key, reaction })),
@@ -235,10 +130,10 @@ const updatesOf = (context: Context, updates: unknown): Told[] =>
     const place = reader.placeOf(key)
     const id = fieldsOf(key)?.['id']
     const at = reader.timeOf(news['messageTimestamp'])
-    const edited = fieldsOf(fieldsOf(fieldsOf(news['message'])?.['editedMessage'])?.['message'])
+    const edited = editedIn(news['message'])
     const isTakenBack = news['message'] === null && news['messageStubType'] === REVOKED
     if (!place || (!edited && !isTakenBack)) return receipt
-    return [...receipt, ...changeOf(context, place, id, edited ? unwrapped(edited) : null, at)]
+    return [...receipt, ...changeOf(context, place, id, edited ?? null, at)]
   })
 
 const reactionsOf = ({ reader, known }: Context, reactions: unknown): Told[] =>
@@ -281,7 +176,7 @@ const withoutRepeats = (all: readonly Told[]): readonly Told[] => {
       return !receipts.has(receipt) && receipts.add(receipt)
     }
     if (told.kind !== 'contact') return true
-    const { jid, savedName, pushName } = told.news
-    return savedName !== undefined || names.get(jid) !== pushName
+    const { jid, pushName, at: _at, ...more } = told.news
+    return Object.keys(more).length > 0 || names.get(jid) !== pushName
   })
 }

@@ -1,14 +1,10 @@
 /** What clients ask about groups (`w:g2`), and what they are answered. */
-import {
-  getBinaryNodeChildren,
-  getBinaryNodeChildString,
-  type BinaryNode,
-} from '@whiskeysockets/baileys'
+import { getBinaryNodeChildren, getBinaryNodeChildString, type BinaryNode } from '@whiskeysockets/baileys'
 import { groupNode, Refused, type Groups, type ParticipantResult } from './groups.ts'
 import type { Person, WhatsApp } from './types.ts'
 
-export const answerGroupIqs = (whatsapp: WhatsApp, groups: Groups) => {
-  whatsapp.handlers.set('w:g2', (iq, { device }) => {
+export const answerGroupIqs = (whatsApp: WhatsApp, groups: Groups) => {
+  whatsApp.handlers.set('w:g2', (iq, { device }) => {
     const [asked] = Array.isArray(iq.content) ? iq.content : []
     if (!device || !asked) return [errorNode(new Refused('400', 'bad-request'))]
     try {

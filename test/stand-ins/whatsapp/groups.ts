@@ -38,7 +38,7 @@ const now = () => String(Math.floor(Date.now() / 1000))
 const newCode = () => randomBytes(16).toString('base64url')
 const newId = () => `120363${String(randomInt(1e12)).padStart(12, '0')}@g.us`
 
-export const addGroups = (whatsapp: WhatsApp) => {
+export const addGroups = (whatsApp: WhatsApp) => {
   const states = new Map<string, GroupState>()
   /** They let nobody take them into groups. */
   const unwilling = new Set<Person>()
@@ -57,8 +57,12 @@ export const addGroups = (whatsapp: WhatsApp) => {
     for (const person of new Set([...group.members, ...alsoTo]))
       for (const deviceId of person.devices.keys()) {
         notifications += 1
-        const node = { tag: 'notification', attrs: { ...attrs, id: `${notifications}-gp2` }, content: [change] }
-        whatsapp.deliver(person, deviceId, node)
+        const node = {
+          tag: 'notification',
+          attrs: { ...attrs, id: `${notifications}-gp2` },
+          content: [change],
+        }
+        whatsApp.deliver(person, deviceId, node)
       }
   }
 
@@ -78,13 +82,30 @@ export const addGroups = (whatsapp: WhatsApp) => {
     return group
   }
   /** What all see is for admins if the group is locked, and otherwise for every member. */
-  const asEditor = (id: string, who: Person) =>
-    groupOf(id).locked ? asAdmin(id, who) : asMember(id, who)
+  const asEditor = (id: string, who: Person) => (groupOf(id).locked ? asAdmin(id, who) : asMember(id, who))
 
   const invitedTo = (code: string): GroupState => {
     const group = [...states.values()].find(({ inviteCode }) => inviteCode === code)
     if (!group) throw new Refused('406', 'not-acceptable')
     return group
+  }
+
+  /** `previous` is the id of the description that it takes the place of. */
+  const setDescription = (
+    by: Person,
+    id: string,
+    text: string,
+    newId: string,
+    previous: string | undefined,
+  ) => {
+    const group = asEditor(id, by)
+    if (previous !== group.description?.id) throw new Refused('409', 'conflict')
+    group.description = text === '' ? null : { id: newId, text, by, at: now() }
+    notify(group, by, {
+      tag: 'description',
+      attrs: text === '' ? { delete: 'true' } : { id: newId },
+      ...(text !== '' && { content: [{ tag: 'body', attrs: {}, content: Buffer.from(text) }] }),
+    })
   }
 
   const errorOf = (action: ParticipantAction, group: GroupState, person: Person | undefined) => {
@@ -96,7 +117,7 @@ export const addGroups = (whatsapp: WhatsApp) => {
   }
   /** Does it to one person; says what is wrong if it cannot be done. */
   const changeOne = (group: GroupState, action: ParticipantAction, jid: string): ParticipantResult => {
-    const person = whatsapp.find(jid)
+    const person = whatsApp.find(jid)
     const error = errorOf(action, group, person)
     if (error !== undefined || !person) return { jid, error: error ?? '404' }
     if (action === 'remove') group.roles.delete(person)
@@ -109,7 +130,7 @@ export const addGroups = (whatsapp: WhatsApp) => {
     const results = jids.map((jid) => changeOne(group, action, jid))
     const changed = results
       .filter(({ error }) => error === undefined)
-      .flatMap(({ jid }) => whatsapp.find(jid) ?? [])
+      .flatMap(({ jid }) => whatsApp.find(jid) ?? [])
     const content = changed.map((person) => participantNode(group, person))
     if (changed.length > 0) notify(group, by, { tag: action, attrs: {}, content }, changed)
     return results
@@ -133,10 +154,11 @@ export const addGroups = (whatsapp: WhatsApp) => {
       const roles = new Map<Person, Role>([[by, 'superadmin']])
       const group: GroupState = {
         id: newId(),
-        addressing: options.addressing ?? whatsapp.addressing,
+        addressing: options.addressing ?? whatsApp.addressing,
         get members() {
           return [...roles.keys()]
         },
+        mayWrite: (person) => (group.announcement ? roles.get(person) !== undefined : roles.has(person)),
         subject,
         subjectBy: by,
         subjectAt: at,
@@ -150,7 +172,7 @@ export const addGroups = (whatsapp: WhatsApp) => {
       }
       const results = jids.map((jid) => changeOne(group, 'add', jid))
       states.set(group.id, group)
-      whatsapp.groups.set(group.id, group)
+      whatsApp.groups.set(group.id, group)
       const attrs = { type: 'new', key: options.key ?? randomBytes(8).toString('hex') }
       notify(group, by, { tag: 'create', attrs, content: [groupNode(group)] })
       return { group, results }
@@ -163,17 +185,10 @@ export const addGroups = (whatsapp: WhatsApp) => {
       notify(group, by, { tag: 'subject', attrs })
     },
 
-    /** `previous` is the id of the description that it takes the place of. */
-    setDescription: (by: Person, id: string, text: string, newId: string, previous: string | undefined) => {
-      const group = asEditor(id, by)
-      if (previous !== group.description?.id) throw new Refused('409', 'conflict')
-      group.description = text === '' ? null : { id: newId, text, by, at: now() }
-      notify(group, by, {
-        tag: 'description',
-        attrs: text === '' ? { delete: 'true' } : { id: newId },
-        ...(text !== '' && { content: [{ tag: 'body', attrs: {}, content: Buffer.from(text) }] }),
-      })
-    },
+    setDescription,
+    /** As the phone of the person does: in the place of what is there. */
+    describe: (by: Person, id: string, text: string) =>
+      setDescription(by, id, text, randomBytes(8).toString('hex'), groupOf(id).description?.id),
 
     participants,
 

@@ -1,5 +1,5 @@
 /** Where files lie: an HTTPS host, to which clients and phones give encrypted files, and from which they take them. */
-import { createHash } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -11,6 +11,7 @@ type Stored = {
   readonly type: string
   /** What is answered instead of the file: 404 and 410 are those of an old one. */
   status?: number
+  damaged?: Buffer
 }
 
 export type Upload = { readonly path: string; readonly bytes: number; readonly auth: string | null }
@@ -25,7 +26,7 @@ export const startMediaHost = async () => {
   let uploadsToFail = 0
 
   const put = (bytes: Buffer, type = 'application/octet-stream') => {
-    const directPath = `/v/t62.7118-24/${createHash('sha256').update(bytes).digest('hex')}.enc`
+    const directPath = `/v/t62.7118-24/${randomUUID()}.enc`
     files.set(directPath, { bytes, type })
     return { url: `https://${host()}${directPath}`, directPath }
   }
@@ -56,7 +57,7 @@ export const startMediaHost = async () => {
     const file = files.get(url.pathname)
     const status = file ? (file.status ?? 200) : 404
     response.writeHead(status, file && { 'content-type': file.type })
-    response.end(status === 200 ? file?.bytes : undefined)
+    response.end(status === 200 ? (file?.damaged ?? file?.bytes) : undefined)
   }
 
   const server = createServer({ key: testKey, cert: testCertificate }, (request, response) => {
@@ -79,15 +80,19 @@ export const startMediaHost = async () => {
     uploads,
     errors,
     put,
+    /** As it was uploaded, whatever has become of it. */
     bytesOf: (directPath: string) => found(directPath).bytes,
     /** Everybody who asks for the file is refused from now on. */
     expire: (directPath: string, status: 404 | 410 = 410) => {
       found(directPath).status = status
     },
-    /** The file is another one than was sent: a byte in its middle, and no sign of it. */
+    /** What is given out is another file than was sent: a byte in its middle, and no sign of it. */
     damage: (directPath: string) => {
-      const { bytes } = found(directPath)
-      bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 0xff, bytes.length >> 1)
+      const file = found(directPath)
+      const damaged = Buffer.from(file.bytes)
+      const middle = damaged.length >> 1
+      damaged.writeUInt8(damaged.readUInt8(middle) ^ 0xff, middle)
+      file.damaged = damaged
     },
     failUploads: (times: number) => {
       uploadsToFail = times

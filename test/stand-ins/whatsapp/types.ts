@@ -68,6 +68,8 @@ export type Group = {
   readonly id: string
   readonly addressing: Addressing
   readonly members: readonly Person[]
+  /** Without it, every member may. */
+  readonly mayWrite?: (person: Person) => boolean
 }
 
 /** What goes wrong. Plain settings: a test changes them while it runs. */
@@ -119,10 +121,10 @@ export type Device = {
   readonly noiseKey: Buffer
   readonly identityKey: Uint8Array
   readonly registrationId: number
-  readonly signedPreKey: SignedPreKey
+  signedPreKey: SignedPreKey
   readonly preKeys: PreKey[]
   /** What it has not acknowledged yet, oldest first. */
-  readonly queue: Map<string, BinaryNode>
+  readonly queue: BinaryNode[]
   connection: Connection | undefined
   logins: number
 }
@@ -214,9 +216,13 @@ export type Person = {
   /** How many of the next messages the phone claims not to be able to read; it asks for them again. */
   unreadableNext: number
 
+  /** Puts a message into the inbox: phones need no encryption among themselves. */
+  readonly put: (message: Received) => void
   readonly inbox: readonly Received[]
   /** The first that fits, from the inbox or to come. */
   readonly received: (fits: (received: Received) => boolean) => Promise<Received>
+  /** Told of all that the phone gets, requests of linked clients included. */
+  readonly onReceived: Set<(received: Received) => void>
   readonly receipts: readonly ReceiptSeen[]
   readonly receiptSeen: (fits: (receipt: ReceiptSeen) => boolean) => Promise<ReceiptSeen>
 
