@@ -3,6 +3,20 @@ import { literals, PersonalText, Uuid } from './values.ts'
 
 export const mediaKinds = ['image', 'video', 'audio', 'document', 'sticker'] as const
 
+/** Why a file that WhatsApp told of is not here. */
+export const mediaMissingReasons = [
+  /** WhatsApp has it no more, and neither has the phone that sent it, or that phone is off. */
+  'expired',
+  /** What came is not the file that was sent. */
+  'damaged',
+  'too_large',
+  /** It did not come in time, or is nowhere that files are fetched from. */
+  'unavailable',
+  /** It is older than the pairing: those files are not fetched. */
+  'past',
+] as const
+export type MediaMissing = (typeof mediaMissingReasons)[number]
+
 const Quoting = {
   replyTo: Type.Optional(Type.String()),
   mentions: Type.Optional(Type.Array(PersonalText)),
@@ -18,6 +32,7 @@ const MediaContent = Type.Object({
   mimeType: Type.Optional(Type.String()),
   filename: Type.Optional(PersonalText),
   caption: Type.Optional(PersonalText),
+  mediaMissing: Type.Optional(literals(mediaMissingReasons)),
   ...Quoting,
 })
 const ReactionContent = Type.Object({
