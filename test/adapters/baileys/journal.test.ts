@@ -93,9 +93,15 @@ test('a message that comes again after a crash is answered from the journal; the
 test('what one wrote is not answered from the journal for another one, or for another message', async () => {
   const pool = await testPool()
   const store = await start(pool, randomUUID())
-  const payload = await write(await contactOf(store), 'by Alice')
+  const [alice, bob] = [await contactOf(store), await contactOf(store, '222@lid')]
+  for (const contact of [alice, bob]) {
+    await store.receive(stanzaOf(contact.jid), await write(contact, 'hello'))
+    const reply = { jid: contact.jid, data: padded('hello') }
+    await contact.read(ME.id, await store.device.repository.encryptMessage(reply))
+  }
+  const payload = await write(alice, 'by Alice')
+  expect(payload.type).toBe('msg')
   await store.receive(stanzaOf(ALICE, 'ID'), payload)
-  await contactOf(store, '222@lid')
   for (const stanza of [stanzaOf('222@lid', 'ID'), stanzaOf(ALICE, 'OTHER')])
     await expect(store.receive(stanza, payload)).rejects.toThrow()
 })
