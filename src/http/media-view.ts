@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import type { Picture } from '../domain/conversation.ts'
 import { extensionOf, mediaRules, mediaTypes } from '../domain/media-rules.ts'
 import { literals } from '../domain/values.ts'
 import type { MediaRow } from '../projections/media.ts'
@@ -30,6 +31,13 @@ export const mediaUrl = (
   const base = (publicUrl ?? request.origin()).replace(/\/+$/, '')
   return `${base}/files/${key}${extension === undefined ? '' : `.${extension}`}`
 }
+
+/** Where the picture of a person or group can be read, if there is one. */
+export type PictureUrl = (picture: Picture | null | undefined) => string | null
+export const pictureUrls =
+  (request: RouteRequest, publicUrl: string | undefined): PictureUrl =>
+  (picture) =>
+    picture ? mediaUrl(picture, request, publicUrl) : null
 
 export const mediaOfRow = (row: MediaRow): KeptMedia => ({
   id: row.id,
