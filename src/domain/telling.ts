@@ -32,6 +32,8 @@ const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
   content: textOf(body.content),
   media_type: isMedia(body.content) ? body.content.kind : null,
   media_url: isMedia(body.content) ? (body.content.url ?? null) : null,
+  ...(isMedia(body.content) &&
+    body.content.mediaMissing !== undefined && { media_missing: body.content.mediaMissing }),
   timestamp: offsetTime(body.at),
   conversation_id: body.conversationNumber,
   chat_id: body.chat,
