@@ -3,7 +3,7 @@
 const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
 /** The command line, the files that start the parts and the application for it, and what only these need. */
-const program = '((main|parts|serve|config|followed-log)[.]ts$|cli/)'
+const program = '((main|parts|serve|config|followed-log|encryption-key)[.]ts$|cli/)'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
