@@ -92,7 +92,14 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
     }),
     contacts,
     media,
-    receive: createReceive({ transact, numbers, startConversation, contacts, media }),
+    receive: createReceive({
+      transact,
+      numbers,
+      startConversation,
+      contacts,
+      media,
+      baseUrl: settings.publicUrl ?? parts.node.url,
+    }),
     send: createSend({
       transact,
       load,

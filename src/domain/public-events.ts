@@ -1,4 +1,5 @@
 import { Type, type Static, type TSchema } from 'typebox'
+import { mediaMissingReasons } from './content.ts'
 import { instanceStatuses } from './instance.ts'
 import { messageStatuses } from './message.ts'
 import { literals, offsetTime, SerialNumber, Uuid } from './values.ts'
@@ -18,6 +19,9 @@ const MessageData = {
   content: maybe('text, or the caption of a file'),
   media_type: maybe('kind of file, such as `image`; null for a text'),
   media_url: maybe('where the file is, if its address is known'),
+  media_missing: Type.Optional(
+    literals(mediaMissingReasons, { description: 'why the file that came with the message is not here' }),
+  ),
   timestamp: At,
   conversation_id: ConversationId,
   chat_id: text('JID of the chat'),

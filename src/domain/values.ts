@@ -47,6 +47,13 @@ export const toPerson = (text: string, field: string): string => {
   return jid
 }
 
+/** The digits of a person's phone number, from whatever `toPerson` takes; an id that hides the number is refused. */
+export const toPhoneNumber = (text: string, field: string): string => {
+  const jid = toPerson(text, field)
+  if (jid.endsWith(`@${HIDDEN}`)) throw notANumber(field)
+  return numberOf(jid)
+}
+
 const notANumber = (field: string): Refusal =>
   invalid(field, 'must be a WhatsApp number with country code (5511999999999) or a JID')
 

@@ -38,7 +38,10 @@ export const ContactView = Type.Object({
   instance_id: Uuid,
   phone_number: Type.String(),
   name: Nullable,
-  display_name: Type.String({ description: '`name`, else `push_name`, else the number' }),
+  display_name: Type.String({
+    description: '`name`, else `address_book_name`, else `push_name`, else the number',
+  }),
+  address_book_name: Type.Union([Type.String(), Type.Null()], { description: 'As the phone has it' }),
   push_name: Type.Union([Type.String(), Type.Null()], { description: 'As people call themselves' }),
   email: Nullable,
   company: Nullable,
@@ -56,13 +59,14 @@ export const contactView = (row: Shown): Static<typeof ContactView> => ({
   instance_id: row.instance_id,
   phone_number: row.phone_number,
   name: row.name,
-  display_name: row.name ?? row.push_name ?? row.phone_number,
+  display_name: row.name ?? row.book_name ?? row.push_name ?? row.phone_number,
+  address_book_name: row.book_name,
   push_name: row.push_name,
   email: row.email,
   company: row.company,
   notes: row.notes,
   profile_picture_url: null,
-  is_business: false,
+  is_business: row.business,
   is_saved: row.saved,
   created_at: isoSeconds(row.created_at),
 })
@@ -70,7 +74,7 @@ export const contactView = (row: Shown): Static<typeof ContactView> => ({
 /** A contact as it was just written, which its read model may not know yet. */
 export const writtenView = (id: string, { number, person }: Contact) => {
   if (number === undefined || !person) throw new Error(`Contact ${id} was not written`)
-  const { instanceId, jid, pushName, details, saved, createdAt } = person
+  const { instanceId, jid, pushName, bookName, business = false, details, saved, createdAt } = person
   return contactView({
     id,
     number,
@@ -78,6 +82,8 @@ export const writtenView = (id: string, { number, person }: Contact) => {
     phone_number: numberOf(jid),
     name: details.name ?? null,
     push_name: pushName ?? null,
+    book_name: bookName ?? null,
+    business,
     email: details.email ?? null,
     company: details.company ?? null,
     notes: details.notes ?? null,

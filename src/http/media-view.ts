@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
-import { extensionOf, mediaRules, mediaTypes } from '../domain/media-rules.ts'
+import { mediaTypes } from '../domain/media-rules.ts'
+import { fileUrl, type StoredMedia } from '../domain/media.ts'
 import { literals } from '../domain/values.ts'
 import type { MediaRow } from '../projections/media.ts'
 import type { KeptMedia } from '../write/media.ts'
@@ -20,16 +21,12 @@ export const mediaIdOf = (ref: string): string | undefined => {
   return uuid.test(ref) ? ref.toLowerCase() : undefined
 }
 
-/** The address that anybody who knows it can read a file at. Its ending is for people, and not looked at. */
+/** The address of a file, as whoever asks can reach it. */
 export const mediaUrl = (
-  { key, mimeType }: { readonly key: string; readonly mimeType: string },
+  file: Pick<StoredMedia, 'key' | 'mimeType'>,
   request: RouteRequest,
   publicUrl: string | undefined,
-) => {
-  const extension = extensionOf(mediaRules, mimeType)
-  const base = (publicUrl ?? request.origin()).replace(/\/+$/, '')
-  return `${base}/files/${key}${extension === undefined ? '' : `.${extension}`}`
-}
+) => fileUrl(publicUrl ?? request.origin(), file)
 
 export const mediaOfRow = (row: MediaRow): KeptMedia => ({
   id: row.id,

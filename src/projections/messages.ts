@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { isMedia, isSignal, textOf, type Content } from '../domain/content.ts'
+import { isMedia, isSignal, textOf, type Content, type MediaMissing } from '../domain/content.ts'
 import type { MessageStatus, WhatsAppMessage } from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { numberOf } from '../domain/values.ts'
@@ -26,6 +26,8 @@ export type MessageRow = {
   media_id: string | null
   /** Bytes. */
   media_size: number | null
+  /** Why the file that came with it is not here. */
+  media_missing: MediaMissing | null
   mime_type: string | null
   filename: string | null
   reply_to: string | null
@@ -60,6 +62,7 @@ const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): Messa
   media_url: null,
   media_id: null,
   media_size: null,
+  media_missing: null,
   mime_type: null,
   filename: null,
   reply_to: null,
@@ -79,6 +82,7 @@ const mediaOf = (content: Content) => {
     media_url: media?.url ?? null,
     media_id: media?.mediaId ?? null,
     media_size: media?.size ?? null,
+    media_missing: media?.mediaMissing ?? null,
     mime_type: media?.mimeType ?? null,
     filename: media?.filename ?? null,
   }
@@ -137,6 +141,7 @@ const nothingSaid = {
   media_url: null,
   media_id: null,
   media_size: null,
+  media_missing: null,
   filename: null,
   mentions: [],
   reactions: [],
@@ -145,7 +150,7 @@ const nothingSaid = {
 /** Every message, with its newest status and its reactions. */
 export const messages = projection<MessageRow>({
   name: 'message',
-  version: 4,
+  version: 5,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -162,6 +167,7 @@ export const messages = projection<MessageRow>({
     media_url: 'text',
     media_id: 'uuid',
     media_size: 'bigint',
+    media_missing: 'text',
     mime_type: 'text',
     filename: 'text',
     reply_to: 'text',

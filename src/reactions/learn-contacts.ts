@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { upcast } from '../domain/catalogue.ts'
+import { heardName } from '../domain/contact.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { contactId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
@@ -12,8 +13,6 @@ import type { Reaction } from './runner.ts'
 /** People whose names are remembered, so that most messages cost nothing. */
 const KEPT = 50_000
 const REST_MS = 20
-/** Characters; WhatsApp's own names are shorter. */
-const NAME_MAX = 200
 /** Known, but by no name. */
 const NAMELESS = ''
 
@@ -58,12 +57,9 @@ export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
 
 const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {
   const { instanceId, sender: jid, senderName } = data
-  const pushName = Array.from(senderName ?? '')
-    .slice(0, NAME_MAX)
-    .join('')
-    .trim()
+  const pushName = heardName(senderName)
   return {
-    heard: { instanceId, jid, ...(pushName !== '' && { pushName }), at: meta.at },
+    heard: { instanceId, jid, ...(pushName !== undefined && { pushName }), at: meta.at },
     context: {
       tenant: meta.tenant,
       actor: { kind: 'gateway' },

@@ -1,8 +1,11 @@
-import type { MediaMessage } from '../domain/content.ts'
+import { heardName } from '../domain/contact.ts'
+import { isMedia, type Content, type MediaMessage } from '../domain/content.ts'
 import { incomingMediaId, messageId } from '../domain/ids.ts'
 import { Instance, report } from '../domain/instance.ts'
+import { fileUrl } from '../domain/media.ts'
 import { acknowledge, edit, Message, react, receive, takeBack } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
+import { isGroup } from '../domain/values.ts'
 import type {
   AddressLink,
   ContactNews,
@@ -16,7 +19,7 @@ import type {
 import type { Numbers } from '../ports/numbers.ts'
 import type { Contacts } from './contacts.ts'
 import type { StartConversation } from './conversations.ts'
-import type { MediaKeeper } from './media.ts'
+import type { KeptMedia, MediaKeeper } from './media.ts'
 import type { Transact } from './transact.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 
@@ -25,19 +28,34 @@ type Parts = {
   readonly numbers: Numbers
   readonly startConversation: StartConversation
   readonly contacts: Pick<Contacts, 'hear'>
-  readonly media: Pick<MediaKeeper, 'spool' | 'keep'>
+  readonly media: Pick<MediaKeeper, 'spool' | 'keep' | 'find'>
+  /** Where this server is reached, for the addresses of files. */
+  readonly baseUrl: string
 }
 
 /** What comes from WhatsApp, in our own words, becomes facts. Told again, it changes nothing. */
-export const createReceive = ({ transact, numbers, startConversation, contacts, media }: Parts) => {
+export const createReceive = (parts: Parts) => {
+  const { transact, numbers, startConversation, contacts, media, baseUrl } = parts
+
+  /** Its file may have gone, with the conversation that it was to be in, since it was kept. */
+  const presentContent = async (content: Content): Promise<Content> =>
+    isMedia(content) && content.mediaId !== undefined && (await media.find(content.mediaId)) === 'deleted'
+      ? withoutFile(content)
+      : content
+
   const message = async (instanceId: string, incoming: Incoming, context: Context) => {
     const id = messageId(instanceId, incoming.whatsappId)
     const start = (surely: boolean) =>
       startConversation(instanceId, incoming.chat, context, { incoming: !incoming.fromMe, surely })
-    const [conversation, number] = await Promise.all([start(false), numbers('message')])
+    const [conversation, number, content] = await Promise.all([
+      start(false),
+      numbers('message'),
+      presentContent(incoming.content),
+    ])
     const { fromMe, ...words } = incoming
     const data = {
       ...words,
+      content,
       number,
       instanceId,
       conversationId: conversation.id,
@@ -77,32 +95,47 @@ export const createReceive = ({ transact, numbers, startConversation, contacts, 
     return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
   }
 
-  /** What is said of a person becomes part of the contact. */
-  const contact = async (instanceId: string, { jid, pushName, at }: ContactNews, context: Context) =>
-    contacts.hear({ instanceId, jid, ...(pushName !== undefined && { pushName }), at }, context)
+  /** What is said of a person becomes part of the contact. A picture is not said, but asked for. */
+  const contact = async (instanceId: string, news: ContactNews, context: Context) => {
+    const { jid, isBusiness, at } = news
+    const [pushName, bookName] = [heardName(news.pushName), heardName(news.savedName)]
+    const heard = {
+      ...(pushName !== undefined && { pushName }),
+      ...(bookName !== undefined && { bookName }),
+      ...(isBusiness && { business: true }),
+    }
+    if (Object.keys(heard).length > 0 && !isGroup(jid))
+      await contacts.hear({ instanceId, jid, ...heard, at }, context)
+  }
 
   const addressLink = async (_instanceId: string, _link: AddressLink, _context: Context) => {}
 
-  /** Keeps the file of a message before the message itself is told. */
+  /** Keeps the file of a message before the message itself is told. One that was kept before is not read again. */
   const file = async (
     instanceId: string,
     { whatsappId, chat, fromMe, content, body }: IncomingFile,
     context: Context,
   ): Promise<MediaMessage> => {
     const id = messageId(instanceId, whatsappId)
-    const conversation = await startConversation(instanceId, chat, context, { incoming: !fromMe })
+    const mediaId = incomingMediaId(id)
+    const known = await media.find(mediaId)
+    if (known) {
+      body.destroy()
+      return known === 'deleted' ? withoutFile(content) : withFile(content, known, baseUrl)
+    }
     const { kind, filename, mimeType } = content
     const type = kind === 'sticker' ? 'image' : kind
-    const wanted = { type, filename, foreign: { mimeType: mimeType ?? null } }
-    const place = {
-      id: incomingMediaId(id),
-      instanceId,
-      conversationId: conversation.id,
-      messageId: id,
-    }
-    const kept = await media.keep(await media.spool(body, wanted, content.size), wanted, place, context)
-    const { mimeType: found, size } = kept.file
-    return { ...content, mediaId: kept.id, mimeType: found, size }
+    const wanted = { type, filename, foreign: { mimeType: mimeType ?? null } } as const
+    const spooled = await media.spool(body, wanted, content.size)
+    // Not before the file is here: a conversation that is deleted meanwhile does not take it away.
+    const conversation = await startConversation(instanceId, chat, context, { incoming: !fromMe }).catch(
+      async (error: unknown) => {
+        await spooled.discard()
+        throw error
+      },
+    )
+    const place = { id: mediaId, instanceId, conversationId: conversation.id, messageId: id }
+    return withFile(content, await media.keep(spooled, wanted, place, context), baseUrl)
   }
 
   /** `term`: of the session that it is reported of, if that is one of ours. */
@@ -112,6 +145,22 @@ export const createReceive = ({ transact, numbers, startConversation, contacts, 
   return { message, receipt, reaction, change, contact, addressLink, file, connection }
 }
 export type Receive = ReturnType<typeof createReceive>
+
+/** What is told of a file is what was found; its name has no folders in it any more. */
+const withFile = (
+  { filename: _told, mediaMissing: _before, ...content }: MediaMessage,
+  { id, file }: KeptMedia,
+  baseUrl: string,
+): MediaMessage => {
+  const { mimeType, size, filename } = file
+  const named = filename !== undefined && { filename }
+  return { ...content, url: fileUrl(baseUrl, file), mediaId: id, mimeType, size, ...named }
+}
+
+const withoutFile = ({ mediaId: _id, url: _url, ...content }: MediaMessage): MediaMessage => ({
+  ...content,
+  mediaMissing: 'unavailable',
+})
 
 /**
  * What one instance's gateway tells, taken down in the name of that gateway. Messages and receipts are true whoever

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { change, Contact, create, learn, remove, save, type ContactEvent } from '../../src/domain/contact.ts'
+import {
+  change,
+  Contact,
+  create,
+  heardName,
+  learn,
+  nameOf,
+  remove,
+  save,
+  type ContactEvent,
+} from '../../src/domain/contact.ts'
 import { fold } from '../../src/domain/decider.ts'
 import { AT, INSTANCE, JOHN, later } from '../support/facts.ts'
 import { specification } from '../support/given.ts'
@@ -114,6 +124,41 @@ describe('who writes', () => {
       .given(learned('Johnny'), learned('J.D.', later(5)))
       .when(learn({ ...place, pushName: 'Johnny', at: later(4) }))
       .then()
+  })
+})
+
+describe('what the phone says', () => {
+  const heard = (said: object, at = AT): ContactEvent => ({
+    type: 'ContactLearned',
+    data: { ...place, ...said, at },
+  })
+
+  test('is taken down beside the name that people give themselves, once', () => {
+    contact
+      .given(learned('Johnny'))
+      .when(learn({ ...other, bookName: 'John at Acme', business: true, at: later(1) }))
+      .then(heard({ bookName: 'John at Acme', business: true }, later(1)))
+    contact
+      .given(learned('Johnny'), heard({ bookName: 'John at Acme', business: true }, later(1)))
+      .when(learn({ ...other, pushName: 'Johnny', bookName: 'John at Acme', business: true, at: later(2) }))
+      .then()
+  })
+
+  test('counts less than what a user says, and more than how people name themselves', () => {
+    const names = (...events: ContactEvent[]) => {
+      const { person } = stateAfter(...events)
+      return person && nameOf(person)
+    }
+    const book = heard({ bookName: 'John at Acme' })
+    expect(names(created(), learned('Johnny'), book)).toBe('John Doe')
+    expect(names(learned('Johnny'), book)).toBe('John at Acme')
+    expect(names(learned('Johnny'))).toBe('Johnny')
+    expect(names(learned())).toBeUndefined()
+  })
+
+  test('is of a sound length, without blanks around it, or nothing', () => {
+    expect(heardName(`  ${'é'.repeat(300)}`)).toHaveLength(198)
+    expect(heardName('   ')).toBeUndefined()
   })
 })
 

@@ -111,7 +111,7 @@ describe('personal fields', () => {
     'GroupLeft: chat',
     'GroupInviteRevoked: chat',
     'ContactCreated: jid name email company notes',
-    'ContactLearned: jid pushName',
+    'ContactLearned: jid pushName bookName',
     'ContactChanged: name email company notes',
     'MediaStored: filename sha256',
     'InstanceConnected: phoneNumber profileName',

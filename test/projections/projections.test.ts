@@ -161,7 +161,7 @@ describe('after a day of a small business', () => {
     })
   })
 
-  test('contacts are known by the name that a user gave, and by the one they gave themselves', async () => {
+  test('contacts are known by the name that a user gave, by that of the address book, and by the one they gave themselves', async () => {
     expect(await row('contact', contactId(INSTANCE, JOHN))).toEqual({
       id: contactId(INSTANCE, JOHN),
       number: 1,
@@ -170,6 +170,8 @@ describe('after a day of a small business', () => {
       phone_number: '5511999999999',
       name: 'João Doe',
       push_name: 'John D.',
+      book_name: null,
+      business: false,
       email: null,
       company: 'Acme Inc',
       notes: null,
@@ -182,8 +184,10 @@ describe('after a day of a small business', () => {
       number: 2,
       name: null,
       push_name: 'Mary',
+      book_name: 'Mary of Acme',
+      business: true,
       saved: false,
-      sort_name: 'mary',
+      sort_name: 'mary of acme',
       created_at: later(23),
     })
     expect(await idsIn('contact'), 'but for the one that was deleted').toHaveLength(2)

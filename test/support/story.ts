@@ -246,6 +246,7 @@ export const story: readonly Told[] = [
   step('voice', 'MessagePlayed', 22),
   person(2, MARY, 'ContactLearned', 23),
   person(2, MARY, 'ContactLearned', 24, { pushName: 'Mary' }),
+  person(2, MARY, 'ContactLearned', 25, { bookName: 'Mary of Acme', business: true }),
   person(3, ANN, 'ContactCreated', 25, { name: 'Ann' }),
   [`contact-${contactId(INSTANCE, ANN)}`, { type: 'ContactDeleted', data: { at: later(26) } }],
   [

@@ -20,6 +20,7 @@ import { instanceConnectionRoutes } from './instance-connection.ts'
 import { instanceRoutes } from './instances.ts'
 import { mediaRoutes } from './media.ts'
 import { messageRoutes } from './messages.ts'
+import { sandboxPeopleRoutes } from './sandbox-people.ts'
 import { sandboxRoutes } from './sandbox.ts'
 import { tagRoutes } from './tags.ts'
 import { statsRoutes } from './stats.ts'
@@ -38,6 +39,8 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     await services.owners.mustBeHere(instance.id)
     return instance
   }
+  const { sandbox } = services
+  const parts = sandbox && { sandbox, resolveInstance: resolveHere }
   return [
     ...authRoutes(services),
     ...instanceRoutes(services, instances, finders),
@@ -64,6 +67,6 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...webhookRoutes(services, instances),
     ...hookRoutes(services, instances),
     ...tenantRoutes(services),
-    ...(services.sandbox ? sandboxRoutes({ sandbox: services.sandbox, resolveInstance: resolveHere }) : []),
+    ...(parts ? [...sandboxRoutes(parts), ...sandboxPeopleRoutes(parts)] : []),
   ]
 }

@@ -3,12 +3,15 @@ import { isMedia, isSignal, mediaKinds, textOf, type Content, type Signal } from
 import { invalid } from '../../domain/errors.ts'
 import { receiptStatuses } from '../../domain/message.ts'
 import { isGroup, literals, numberOf, Time, toJid } from '../../domain/values.ts'
+import { presences } from '../../ports/gateway.ts'
 import {
   failureOutcomes,
   type SandboxChange,
+  type SandboxContact,
   type SandboxIncoming,
   type SandboxMessage,
   type SandboxReaction,
+  type SandboxSign,
   type SandboxWritten,
 } from '../../ports/sandbox.ts'
 import { Nullable } from '../format.ts'
@@ -84,6 +87,27 @@ export const DeletionBody = Type.Object(change)
 export const EditBody = Type.Object({
   ...change,
   text: Type.String({ minLength: 1, maxLength: 65_536, description: 'The text from now on' }),
+})
+
+export const ContactBody = Type.Object({
+  of: Address('Number or JID of the person, or JID of a group, of which only the picture counts'),
+  name: optionalText(100, 'Name that they give themselves'),
+  address_book_name: optionalText(100, 'Name in the address book of the phone'),
+  picture_url: Type.Optional(
+    Type.Union([Type.String({ minLength: 1, maxLength: 2048 }), Type.Null()], {
+      description: 'Where their picture is; null: they show none any more',
+    }),
+  ),
+})
+
+export const SignView = Type.Object({
+  kind: literals(['read', 'presence']),
+  to: Type.String({ description: 'Number of the person, or JID of the group' }),
+  message_id: Type.Union([Type.String(), Type.Null()], {
+    description: 'Of a read receipt, the WhatsApp id of the message',
+  }),
+  presence: Type.Union([literals(presences), Type.Null()]),
+  at: Time,
 })
 
 export const FailureBody = Type.Object({
@@ -178,12 +202,29 @@ const contentOf = (body: Static<typeof IncomingBody>): Content => {
 const targetOf = (content: Content, ...kinds: Signal['kind'][]) =>
   isSignal(content) && kinds.includes(content.kind) ? content.targetWhatsappId : null
 
+const shownAddress = (chat: string) => (isGroup(chat) || chat.endsWith('@lid') ? chat : numberOf(chat))
+
+export const signView = (sign: SandboxSign): Static<typeof SignView> => ({
+  kind: sign.kind,
+  to: shownAddress(sign.chat),
+  message_id: sign.kind === 'read' ? sign.whatsappId : null,
+  presence: sign.kind === 'presence' ? sign.presence : null,
+  at: sign.at,
+})
+
+export const contactOf = (body: Static<typeof ContactBody>): SandboxContact => ({
+  of: body.of,
+  ...(body.name !== undefined && { pushName: body.name }),
+  ...(body.address_book_name !== undefined && { savedName: body.address_book_name }),
+  ...(body.picture_url !== undefined && { pictureUrl: body.picture_url }),
+})
+
 export const outboxView = ({ whatsappId, chat, content, at, timesReceived }: SandboxMessage) => {
   const media = isMedia(content) ? content : undefined
   const quoting = content.kind === 'text' ? content : media
   return {
     message_id: whatsappId,
-    to: isGroup(chat) || chat.endsWith('@lid') ? chat : numberOf(chat),
+    to: shownAddress(chat),
     kind: content.kind,
     text: media ? null : textOf(content),
     caption: media?.caption ?? null,
