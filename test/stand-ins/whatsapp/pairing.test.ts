@@ -147,8 +147,8 @@ describe('A server', () => {
           console.log(qr ? 'shows a QR' : String(lastDisconnect.error))
           process.exit()
         })`
-      const preload = new URL('trust-preload.ts', import.meta.url).pathname
-      const args = ['--import', 'tsx', '--import', preload, '--input-type=module', '--eval', program]
+      const trust = new URL('trust.mjs', import.meta.url).href
+      const args = ['--import', trust, '--input-type=module', '--eval', program]
       const { stdout } = await promisify(execFile)(process.execPath, args, {
         env: { ...process.env, ...env },
       })
