@@ -2,6 +2,7 @@ import '../../support/quiet-whatsapp.ts'
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { WAMessageStatus } from '@whiskeysockets/baileys'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { testCertificate } from '../../support/certificate.ts'
 import { baileysClient } from '../../support/baileys.ts'
@@ -51,10 +52,11 @@ it('a client pairs with it, and what people do is done and looked at from outsid
   await client.events.first(
     (batch) =>
       batch['messages.update']?.some(
-        ({ key, update }) => key.id === refused?.key.id && update.status === 0,
+        ({ key, update }) => key.id === refused?.key.id && update.status === WAMessageStatus.ERROR,
       ) === true ||
-      batch['messages.upsert']?.messages.some((one) => one.key.id === refused?.key.id && one.status === 0) ===
-        true,
+      batch['messages.upsert']?.messages.some(
+        (one) => one.key.id === refused?.key.id && one.status === WAMessageStatus.ERROR,
+      ) === true,
   )
   expect(await control.errors()).toEqual([])
   expect(await control.counts()).toMatchObject({ people: 2, connections: 1 })
