@@ -4,9 +4,11 @@ import { upcast } from '../domain/catalogue.ts'
 import type { GatewayListener } from '../ports/gateway.ts'
 import type { Database } from '../projections/database.ts'
 import { wantedInstances } from '../projections/instances.ts'
+import { incomingBetween } from '../projections/messages.ts'
 import { outboxRow, waitingMessages } from '../projections/outbox.ts'
 import { isOf } from '../projections/projection.ts'
 import { follow } from '../reactions/follow.ts'
+import { createReadReceipts } from '../reactions/read-receipts.ts'
 import { createInstanceRunner } from '../reactions/run-instances.ts'
 import { createSender } from '../reactions/send-messages.ts'
 import { createClaim } from '../write/owners.ts'
@@ -39,11 +41,24 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
         ...listener,
         connection: async (report) => {
           await listener.connection(report)
-          if (report.status === 'connected') void sender.drain(session.id)
+          if (report.status !== 'connected') return
+          void sender.drain(session.id)
+          void reads.show(session.id)
         },
       }
     },
-    onEnded: (instanceId) => sender.forget(instanceId),
+    onEnded: (instanceId) => {
+      sender.forget(instanceId)
+      reads.forget(instanceId)
+    },
+  })
+  const reads = createReadReceipts({
+    gatewayOf: instanceRunner.gatewayOf,
+    messagesIn: async ({ conversationId, position, ...span }) => {
+      await Promise.all([waiting.mustKnow(position, 'messages'), waiting.mustKnow(position, 'conversations')])
+      return incomingBetween(db, conversationId, span)
+    },
+    onError: reporter('read receipts'),
   })
   const sender = createSender({
     transact,
@@ -73,6 +88,7 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
         },
         each: (event) => {
           if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
+          else if (isOf(event, 'ConversationRead')) reads.read(upcast(event))
           else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),

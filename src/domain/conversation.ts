@@ -18,7 +18,16 @@ export const conversationEvents = {
     }),
   ),
   /** Everything up to and including this message number has been seen. */
-  ConversationRead: eventSchema(Type.Object({ upTo: SerialNumber, at: Time })),
+  ConversationRead: eventSchema(
+    Type.Object({
+      upTo: SerialNumber,
+      /** What was seen before; missing if nothing was. */
+      after: Type.Optional(SerialNumber),
+      /** Missing in what was stored before WhatsApp was told. */
+      instanceId: Type.Optional(Uuid),
+      at: Time,
+    }),
+  ),
   ConversationArchived: eventSchema(At),
   ConversationRestored: eventSchema(At),
   /** Its messages went with it. The next message in the chat starts it again, under its number. */
@@ -99,8 +108,11 @@ export const start =
 
 export const markRead =
   (upTo: number, at: string): Decision =>
-  ({ readUpTo }) =>
-    upTo > readUpTo ? [{ type: 'ConversationRead', data: { upTo, at } }] : []
+  ({ readUpTo, instanceId }) => {
+    if (upTo <= readUpTo) return []
+    const from = { ...(readUpTo > 0 && { after: readUpTo }), ...(instanceId !== undefined && { instanceId }) }
+    return [{ type: 'ConversationRead', data: { upTo, ...from, at } }]
+  }
 
 export const archive =
   (at: string): Decision =>

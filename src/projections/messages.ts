@@ -253,6 +253,31 @@ export const messagesOfConversation = async (
   return { messages: forward ? kept : kept.reverse(), hasMore }
 }
 
+/** The newest messages that others wrote in a conversation after one and up to another, by their numbers. */
+export const incomingBetween = async (
+  db: Kysely<Database>,
+  conversationId: string,
+  { after, upTo, limit }: { readonly after: number; readonly upTo: number; readonly limit: number },
+) => {
+  const rows = await db
+    .selectFrom('message')
+    .innerJoin('conversation', 'conversation.id', 'message.conversation_id')
+    .select(['message.whatsapp_id', 'message.sender_jid', 'conversation.chat'])
+    .where('message.conversation_id', '=', conversationId)
+    .where('message.number', '>', after)
+    .where('message.number', '<=', upTo)
+    .where('message.direction', '=', 'incoming')
+    .where('message.kind', '!=', AWAITED)
+    .orderBy('message.number', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(({ whatsapp_id: whatsappId, sender_jid, chat }) => ({
+    whatsappId,
+    chat,
+    sender: sender_jid ?? chat,
+  }))
+}
+
 /** Whether somebody wrote in a conversation before a message. */
 export const hasEarlierIncoming = async (db: Kysely<Database>, conversationId: string, number: number) => {
   const earlier = await db

@@ -59,6 +59,49 @@ describe('presence', () => {
   })
 })
 
+describe('a conversation that is marked as read', () => {
+  const write = async (text: string, from = MARIA, more: object = {}): Promise<string> =>
+    (await phone('incoming', { from, text, ...more })).message_id
+  const markRead = async (id: string) =>
+    expect((await app.admin.post(`/conversations/${id}/mark-read`)).status).toBe(200)
+  const shownAsRead = async () =>
+    (await signs()).filter(({ kind }) => kind === 'read').map(({ message_id }) => message_id)
+  const becomes = (ids: string[]) =>
+    vi.waitFor(async () => expect((await shownAsRead()).toSorted()).toEqual(ids.toSorted()))
+
+  it('is shown as read to whoever wrote, each message once', async () => {
+    const first = [await write('one'), await write('two')]
+    const { id } = await conversation()
+    await phone('incoming', { from: MARIA, text: 'mine', from_me: true })
+    await markRead(id)
+    await becomes(first)
+    const next = await write('three')
+    await markRead(id)
+    await markRead(id)
+    await becomes([...first, next])
+    expect(await signs()).toMatchObject([{ to: MARIA }, { to: MARIA }, { to: MARIA }])
+  })
+  it('is shown in a group to each author', async () => {
+    const ids = [
+      await write('one', MARIA, { group: 'Team' }),
+      await write('two', '5511977776666', { group: 'Team' }),
+    ]
+    const { id } = await conversation()
+    await markRead(id)
+    await becomes(ids)
+  })
+  it('without a connection is shown once there is one', async () => {
+    const ids = [await write('one')]
+    const { id } = await conversation()
+    await phone('disconnect')
+    await markRead(id)
+    expect((await app.admin.get(`/conversations/${id}`)).body.data.unread_count).toBe(0)
+    expect(await shownAsRead()).toEqual([])
+    await phone('connect')
+    await becomes(ids)
+  })
+})
+
 describe('a pairing code', () => {
   const ask = (id: string, phone_number: string) =>
     app.admin.post(`/instances/${id}/pairing-code`, { phone_number })

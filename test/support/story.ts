@@ -228,7 +228,7 @@ export const story: readonly Told[] = [
   step('answer', 'MessageDelivered', 17),
   [
     `conversation-${conversationId(INSTANCE, JOHN)}`,
-    { type: 'ConversationRead', data: { upTo: 2, at: later(18) } },
+    { type: 'ConversationRead', data: { upTo: 2, instanceId: INSTANCE, at: later(18) } },
   ],
   step('answer', 'MessageRead', 19),
   [

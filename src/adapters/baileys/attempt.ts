@@ -4,21 +4,16 @@ import type { Outgoing, SessionRef } from '../../ports/gateway.ts'
 import { within } from '../within.ts'
 import type { OutgoingFile } from './compose.ts'
 import { createGroupCache } from './group-cache.ts'
+import { createHearing } from './hearing.ts'
+import type { Downloads } from './media.ts'
 import { CODE_QR_MS, isPaired, noAnswer, requestCode, showQrCodes } from './pairing.ts'
 import { quietLogs, type Write } from './quiet-logs.ts'
 import { createSend } from './send.ts'
-import { connect, type Batch, type Connection, type Ended } from './session.ts'
+import { connect, type Connection, type Ended } from './session.ts'
 import { Overtaken, type SessionStore } from './session-store.ts'
 import { startLosing, stopLosing, type Session } from './sessions.ts'
 import type { Turnstile } from './turnstile.ts'
 import type { Versions } from './version.ts'
-
-/** What hears the news of a session. */
-export type Hearing = {
-  readonly hear: (session: Session, connection: Connection, batch: Batch) => void
-  /** Resolves once what was heard is stored, or is left in the journal. */
-  readonly settled: (session: Session) => Promise<unknown>
-}
 
 export type AttemptParts = {
   readonly url: string
@@ -27,7 +22,7 @@ export type AttemptParts = {
   readonly versions: Versions
   /** For whoever wants to log in. */
   readonly turnstile: Turnstile
-  readonly hearing: Hearing
+  readonly download: Downloads['download']
   readonly fileOf: (message: Outgoing) => Promise<OutgoingFile | undefined>
   readonly write: Write
   readonly timing: {
@@ -43,7 +38,7 @@ export type AttemptParts = {
 
 /** Makes a socket for a session, and answers how it ended. Does not reject. */
 export const createAttempt = (parts: AttemptParts) => {
-  const { openStore, versions, turnstile, hearing, write, timing } = parts
+  const { openStore, versions, turnstile, write, timing } = parts
 
   const run = async (session: Session, leave: () => void): Promise<Ended | 'overtaken'> => {
     const { ref, closing } = session
@@ -69,12 +64,17 @@ export const createAttempt = (parts: AttemptParts) => {
       },
       onBatch: (batch) => {
         groups.hear(batch)
-        hearing.hear(session, connection, batch)
+        hearing.hear(batch)
       },
       onError: (error) => write('error', 'what came from WhatsApp was not understood', fault(session, error)),
     })
     const { sock, ask } = connection
     const groups = createGroupCache(() => ({ sock, ask }))
+    const hearing = createHearing({
+      ...{ connection, groups, store, download: parts.download },
+      ...{ listener: session.listener, importsPast: ref.importsPast },
+      onError: (error) => write('warn', 'what came from WhatsApp is not stored yet', fault(session, error)),
+    })
     const showQr = showQrCodes({
       ...{ sock, creds: store.auth.creds, save: store.saveCreds },
       qrMs: code && CODE_QR_MS,
@@ -100,6 +100,7 @@ export const createAttempt = (parts: AttemptParts) => {
       session.open = { sock, ask, send, groups }
       stopLosing(session)
       session.report({ status: 'connected', ...profileOf(sock), at: now() })
+      hearing.begin()
     }
     session.connection = connection
     const close = () => connection.end({ code: undefined, message: 'The session was closed' })
@@ -109,9 +110,11 @@ export const createAttempt = (parts: AttemptParts) => {
     closing.signal.removeEventListener('abort', close)
     session.open = session.connection = undefined
     code?.reject(noAnswer())
-    await within(timing.settleMs, Promise.all([store.saveCreds(), hearing.settled(session)]), late).catch(
-      (error: unknown) => write('warn', 'not all was stored at the end of a connection', fault(session, error)),
+    await within(timing.settleMs, Promise.all([store.saveCreds(), hearing.idle()]), late).catch(
+      (error: unknown) =>
+        write('warn', 'not all was stored at the end of a connection', fault(session, error)),
     )
+    await within(timing.settleMs, hearing.stop(), late).catch(() => undefined)
     return store.broken.reason instanceof Overtaken ? 'overtaken' : ended
   }
 

@@ -1,19 +1,22 @@
-import type { UserFacingSocketConfig } from '@whiskeysockets/baileys'
+import { Agent } from 'node:https'
 import type { Pool } from 'pg'
+import { isMedia } from '../../domain/content.ts'
+import type { MediaStore } from '../../ports/media-store.ts'
 import type { Gateway, GatewayListener, Outgoing, SendOutcome, SessionRef } from '../../ports/gateway.ts'
 import { createLocalTurns } from '../../local-turns.ts'
 import { within } from '../within.ts'
-import { alreadyPaired, createAttempt, type Hearing } from './attempt.ts'
+import { alreadyPaired, createAttempt } from './attempt.ts'
 import type { Cipher } from './cipher.ts'
 import { markRead, profilePicture, showPresence } from './calls.ts'
-import type { OutgoingFile } from './compose.ts'
 import { notConnected } from './failures.ts'
 import { baileysGroups } from './groups.ts'
+import { createDownloads } from './media.ts'
 import { isPaired, noAnswer } from './pairing.ts'
-import type { Write } from './quiet-logs.ts'
+import { safe, type Write } from './quiet-logs.ts'
 import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
 import { createSession, runSession, type Open, type Session } from './sessions.ts'
 import { createTurnstile } from './turnstile.ts'
+import { openUpload, removeUploadLeftovers } from './upload.ts'
 import { createVersions } from './version.ts'
 
 /** A login costs a quarter of a second of work, and a thundering herd is not well received. */
@@ -39,12 +42,12 @@ export const usualTiming = {
 export type BaileysOptions = {
   readonly url: string
   readonly version?: string
-  readonly network?: Pick<UserFacingSocketConfig, 'agent' | 'fetchAgent' | 'options'>
+  /** A certificate authority to trust for files instead of the usual ones, in PEM. */
+  readonly mediaCa?: string
+  readonly mediaStore: MediaStore
   /** Of the kind that waits for the disk. */
   readonly pool: Pool
   readonly cipher: Cipher
-  readonly hearing: Hearing
-  readonly fileOf: (message: Outgoing) => Promise<OutgoingFile | undefined>
   readonly log: Write
   readonly timing?: Partial<typeof usualTiming>
   readonly random?: () => number
@@ -61,9 +64,18 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
     ...(options.version !== undefined && { fixed: options.version }),
   })
   const onStoreError = (error: unknown) => write('error', 'the state of WhatsApp sessions', { err: error })
+  const ca = options.mediaCa === undefined ? {} : { ca: options.mediaCa }
+  const downloads = createDownloads({
+    whatsappUrl: url,
+    ...ca,
+    onMissing: (whatsappId, missing, detail) =>
+      write('warn', 'a file could not be had', { message: whatsappId, missing, detail: safe(detail) }),
+  })
   const attempt = createAttempt({
-    ...options,
-    ...{ timing, versions, write, turnstile: createTurnstile(LOGINS_AT_ONCE) },
+    ...{ url, timing, versions, write, turnstile: createTurnstile(LOGINS_AT_ONCE) },
+    network: { fetchAgent: new Agent(ca) },
+    download: downloads.download,
+    fileOf: async ({ content }) => (isMedia(content) ? openUpload(content, options.mediaStore) : undefined),
     openStore: (ref) => openSessionStore({ pool, cipher, onError: onStoreError }, ref),
   })
   const loop = { attempt, timing, versions, write, random: options.random ?? Math.random }
@@ -72,7 +84,10 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
 
   const begin = (ref: SessionRef, listener: GatewayListener) => {
     const onError = (error: unknown) =>
-      write('warn', 'what happened could not be stored; trying again', { instance: ref.instanceId, err: error })
+      write('warn', 'what happened could not be stored; trying again', {
+        instance: ref.instanceId,
+        err: error,
+      })
     const session = createSession(ref, listener, onError)
     sessions.set(ref.instanceId, { session, ended: runSession(loop, session) })
   }
@@ -130,6 +145,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
       : { kind: 'retry', reason: 'The instance is not connected to WhatsApp.' }
   }
 
+  removeUploadLeftovers().catch(onStoreError)
   const purging = setInterval(() => {
     purgeSessionStores(pool, onStoreError).catch(onStoreError)
   }, PURGE_EVERY_MS).unref()
@@ -150,6 +166,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
     stop: async () => {
       clearInterval(purging)
       await Promise.all([...sessions.keys()].map((id) => inTurn(id, () => end(id, { forget: false }))))
+      await downloads.close()
     },
   }
 }

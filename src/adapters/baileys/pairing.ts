@@ -92,6 +92,10 @@ export const noAnswer = () =>
 const refusalOf = ({ content }: BinaryNode) => {
   const error = Array.isArray(content) ? content[0] : undefined
   const code = error?.attrs['code'] ?? 'no code'
-  const advice = code === '429' ? 'It was asked too often: wait before you try again.' : 'Check the phone number.'
-  return new Refusal('REFUSED_BY_WHATSAPP', `WhatsApp gives no pairing code for this number (${code}). ${advice}`)
+  const advice =
+    code === '429' ? 'It was asked too often: wait before you try again.' : 'Check the phone number.'
+  return new Refusal(
+    'REFUSED_BY_WHATSAPP',
+    `WhatsApp gives no pairing code for this number (${code}). ${advice}`,
+  )
 }

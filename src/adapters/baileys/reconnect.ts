@@ -52,7 +52,8 @@ export const verdictOn = ({ code, message }: Ending, wasReplaced: boolean): Verd
       return {
         ...backoff('version_refused'),
         wantsVersion: true,
-        alarm: 'WhatsApp refuses this version of its client (405); another one is tried. See WHATSAPP_VERSION',
+        alarm:
+          'WhatsApp refuses this version of its client (405); another one is tried. See WHATSAPP_VERSION',
       }
     case 408:
       return message.startsWith('QR refs attempts ended') ? { kind: 'stop', reason: 'qr_expired' } : backoff()

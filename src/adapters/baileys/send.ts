@@ -1,9 +1,4 @@
-import {
-  generateWAMessage,
-  isJidGroup,
-  proto,
-  type WAMessage,
-} from '@whiskeysockets/baileys'
+import { generateWAMessage, isJidGroup, proto, type WAMessage } from '@whiskeysockets/baileys'
 import { Refusal } from '../../domain/errors.ts'
 import type { Outgoing, SendOutcome } from '../../ports/gateway.ts'
 import { within } from '../within.ts'
@@ -51,7 +46,7 @@ export const createSend = (parts: Parts) => {
     const target = message.about
     const about = target && (await messages.find({ id: target.whatsappId, fromMe: target.fromMe }))
     const file = await parts.fileOf(message)
-    const { content, options } = composed(message, { raw: about, file, to: chat })
+    const { content, options } = composed({ ...message, chat }, { raw: about, file })
     const making = generateWAMessage(chat, content, {
       ...options,
       mediaUploadTimeoutMs: parts.uploadMs,

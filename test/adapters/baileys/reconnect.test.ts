@@ -6,7 +6,11 @@ const blocked = { kind: 'stop', reason: 'account_blocked', alarm: expect.stringC
 
 describe('what the end of a socket means', () => {
   it.each([
-    [515, 'Stream Errored (restart required)', { kind: 'reconnect', when: 'now', reason: 'restart_required' }],
+    [
+      515,
+      'Stream Errored (restart required)',
+      { kind: 'reconnect', when: 'now', reason: 'restart_required' },
+    ],
     [401, 'Connection Failure', { kind: 'stop', reason: 'logged_out', wipes: true }],
     [401, 'Stream Errored (conflict)', { kind: 'stop', reason: 'logged_out', wipes: true }],
     [402, 'Connection Failure', blocked],

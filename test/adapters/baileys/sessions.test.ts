@@ -109,7 +109,8 @@ describe('a connection that ends', () => {
     await vi.waitFor(() => expect(gateway.connected(shop.instanceId)).toBe(false), PATIENCE)
     await isConnected(shop)
     await vi.waitFor(
-      () => expect(shop.connections.map(({ status }) => status)).toEqual(['qr_ready', 'connected', 'connected']),
+      () =>
+        expect(shop.connections.map(({ status }) => status)).toEqual(['qr_ready', 'connected', 'connected']),
       PATIENCE,
     )
   })
@@ -159,16 +160,19 @@ describe('a connection that ends', () => {
     await isConnected(shop)
   })
 
-  it.each([402, 403, 406])('is over when WhatsApp blocks the account (%s): an alarm, and the keys stay', async (code) => {
-    const { whatsApp, pool, logs, paired, status } = await startGateway()
-    const shop = await paired()
-    whatsApp.faults.login = code
-    shop.owner.drop()
-    await status(shop, { status: 'disconnected', reason: 'account_blocked' })
-    expect(await rowsOf(pool, 'whatsapp_key')).toBeGreaterThan(0)
-    expect(logs.find(({ level }) => level === 'error')?.text).toContain(String(code))
-    whatsApp.faults.login = undefined
-  })
+  it.each([402, 403, 406])(
+    'is over when WhatsApp blocks the account (%s): an alarm, and the keys stay',
+    async (code) => {
+      const { whatsApp, pool, logs, paired, status } = await startGateway()
+      const shop = await paired()
+      whatsApp.faults.login = code
+      shop.owner.drop()
+      await status(shop, { status: 'disconnected', reason: 'account_blocked' })
+      expect(await rowsOf(pool, 'whatsapp_key')).toBeGreaterThan(0)
+      expect(logs.find(({ level }) => level === 'error')?.text).toContain(String(code))
+      whatsApp.faults.login = undefined
+    },
+  )
 
   it('tries on, with an alarm, when its version is too old', async () => {
     const { whatsApp, logs, paired, isConnected } = await startGateway()
@@ -269,7 +273,10 @@ describe('opening and closing', () => {
     const told = shop.connections.length
     await pool.query('update whatsapp_session set term = term + 1, opening = gen_random_uuid()')
     await whatsApp.person('Maria').writeTo(shop.owner, 'Hello')
-    await vi.waitFor(() => expect(logs.map(({ text }) => text)).toContain('another owner has the session'), PATIENCE)
+    await vi.waitFor(
+      () => expect(logs.map(({ text }) => text)).toContain('another owner has the session'),
+      PATIENCE,
+    )
     await vi.waitFor(() => expect(whatsApp.connections.size).toBe(0), PATIENCE)
     expect(shop.connections.length).toBe(told)
   })

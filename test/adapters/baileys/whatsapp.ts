@@ -1,9 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, onTestFinished, vi } from 'vitest'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
 import { baileysGateway, type BaileysOptions } from '../../../src/adapters/baileys/gateway.ts'
+import { folderMediaStore } from '../../../src/adapters/media/folder.ts'
 import { recordingListener, sessionOf } from '../../contracts/gateway.ts'
-import { startWhatsApp, trustWhatsApp, type WhatsApp, type WhatsAppOptions } from '../../stand-ins/whatsapp/whatsapp.ts'
+import { trustWhatsApp, type WhatsAppOptions } from '../../stand-ins/whatsapp/whatsapp.ts'
+import { startWorld } from '../../stand-ins/whatsapp/world.ts'
 import { testPool } from '../../support/database.ts'
 
 export type Logged = { readonly level: string; readonly text: string; readonly fields: object }
@@ -16,25 +21,28 @@ export const quick: BaileysOptions['timing'] = {
 }
 
 /** The gateway beside a WhatsApp of its own, on a database of its own; all stopped when the test is over. */
-export const startGateway = async (options: Partial<BaileysOptions> = {}, world: WhatsAppOptions = {}) => {
+export const startGateway = async (options: Partial<BaileysOptions> = {}, how: WhatsAppOptions = {}) => {
   const pool = options.pool ?? (await testPool())
-  const whatsApp = await startWhatsApp(world)
+  const world = await startWorld(how)
+  const { whatsApp } = world
   const distrust = trustWhatsApp(whatsApp.rootKey)
+  const folder = await mkdtemp(join(tmpdir(), 'zapini-whatsapp-'))
   const logs: Logged[] = []
   const gateway = baileysGateway({
     url: whatsApp.url,
     pool,
     cipher: createCipher(randomBytes(32)),
-    hearing: { hear: () => undefined, settled: () => Promise.resolve() },
-    fileOf: () => Promise.resolve(undefined),
+    mediaStore: folderMediaStore(folder),
+    mediaCa: whatsApp.mediaCa,
     log: (level, text, fields) => void logs.push({ level, text, fields }),
     ...options,
     timing: { ...quick, ...options.timing },
   })
   onTestFinished(async () => {
     await gateway.stop()
-    await whatsApp.stop()
+    await world.stop()
     distrust()
+    await rm(folder, { recursive: true, force: true })
   })
 
   const opened = async (instanceId: string = randomUUID()) => {
@@ -61,7 +69,6 @@ export const startGateway = async (options: Partial<BaileysOptions> = {}, world:
   }
   const status = (instance: Pick<Opened, 'connections'>, expected: object) =>
     vi.waitFor(() => expect(instance.connections.at(-1)).toMatchObject(expected), PATIENCE)
-  return { gateway, whatsApp, pool, logs, opened, paired, qrOf, isConnected, status }
+  return { gateway, world, whatsApp, pool, logs, opened, paired, qrOf, isConnected, status }
 }
 export const PATIENCE = { timeout: 15_000, interval: 20 }
-export type World = { readonly whatsApp: WhatsApp }
