@@ -63,7 +63,8 @@ export const addressBook = ({ account, pnOf }: Given) => {
     if (isOwn(jid)) return own
     for (const other of others) pair(jid, other)
     if (!isHidden(jid)) return jid
-    if (!pairs.has(jid)) pair(jid, pnOf(jid))
+    const kept = pnOf(jid)
+    if (!pairs.has(jid)) pair(jid, kept)
     return pairs.get(jid) ?? jid
   }
 
