@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { upcast } from '../domain/catalogue.ts'
+import { idOfStream } from '../domain/decider.ts'
 import type { GatewayListener } from '../ports/gateway.ts'
 import type { Database } from '../projections/database.ts'
 import { wantedInstances } from '../projections/instances.ts'
@@ -73,6 +74,8 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
         },
         each: (event) => {
           if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
+          else if (isOf(event, 'ConversationMerged'))
+            sender.unite(idOfStream(event.stream), upcast(event).data.into)
           else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),

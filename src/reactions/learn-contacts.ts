@@ -57,13 +57,18 @@ export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
 }
 
 const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {
-  const { instanceId, sender: jid, senderName } = data
+  const { instanceId, sender: jid, senderName, importedAt } = data
   const pushName = Array.from(senderName ?? '')
     .slice(0, NAME_MAX)
     .join('')
     .trim()
   return {
-    heard: { instanceId, jid, ...(pushName !== '' && { pushName }), at: meta.at },
+    heard: {
+      instanceId,
+      jid,
+      ...(pushName !== '' && { pushName }),
+      at: importedAt === undefined ? meta.at : data.at,
+    },
     context: {
       tenant: meta.tenant,
       actor: { kind: 'gateway' },
