@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import { upcast } from '../domain/catalogue.ts'
 import { Conversation } from '../domain/conversation.ts'
 import { conversationId } from '../domain/ids.ts'
+import { idOfStream } from '../domain/decider.ts'
 import type { GatewayListener } from '../ports/gateway.ts'
 import type { Database } from '../projections/database.ts'
 import { wantedInstances } from '../projections/instances.ts'
@@ -116,7 +117,9 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
           else if (isOf(event, 'MessageReceived')) {
             const { instanceId, conversationId, chat } = upcast(event).data
             pictures.wrote({ instanceId, tenantId: event.meta.tenant, conversationId, chat })
-          } else instanceRunner.each(event, signal)
+          } else if (isOf(event, 'ConversationMerged'))
+            sender.unite(idOfStream(event.stream), upcast(event).data.into)
+          else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),
       },

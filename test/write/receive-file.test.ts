@@ -3,35 +3,24 @@ import { readdir } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import type { MediaMessage } from '../../src/domain/content.ts'
 import { Conversation, remove as removeConversation } from '../../src/domain/conversation.ts'
 import { conversationId, messageId } from '../../src/domain/ids.ts'
 import { discard, Media } from '../../src/domain/media.ts'
 import { Message } from '../../src/domain/message.ts'
 import type { IncomingFile } from '../../src/ports/gateway.ts'
-import { createContacts } from '../../src/write/contacts.ts'
-import { createStartConversation } from '../../src/write/conversations.ts'
-import { createReceive } from '../../src/write/receive.ts'
 import { AT, context, INSTANCE, JOHN, placeIn } from '../support/facts.ts'
 import { pdf, tinyFiles } from '../support/files.ts'
 import { testLog } from '../support/log.ts'
 import { testMedia } from '../support/media.ts'
+import { startReceiving } from '../support/receiving.ts'
 
 const setUp = async () => {
   const log = await testLog()
   const { transact, load, recall, pool } = log
-  const numbers = postgresNumbers(pool)
-  const hasAutomation = () => Promise.resolve(false)
   const media = await testMedia(log)
-  const receive = createReceive({
-    transact,
-    numbers,
-    startConversation: createStartConversation({ transact, load, recall, numbers, hasAutomation }),
-    contacts: createContacts({ transact, load, numbers }),
-    media,
-    baseUrl: 'https://api.example.com/',
-  })
+  const program = { transact, load, recall, pool }
+  const { receive } = startReceiving(program, { media, baseUrl: 'https://api.example.com/' })
   const file = (content: MediaMessage, body: Readable | Buffer, whatsappId = 'A') => {
     const stream = body instanceof Readable ? body : Readable.from([body])
     const incoming: IncomingFile = { whatsappId, chat: JOHN, fromMe: false, content, body: stream }
