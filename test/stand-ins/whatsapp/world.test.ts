@@ -144,7 +144,7 @@ describe('the past', () => {
       at: at + n,
     }))
     test.world.history.keep(account, [{ with: bob, name: 'Bob from work', messages }], 2)
-    const { client: late } = await test.linkedAs(account)
+    const { client: late } = await test.linkedAs(account, { shouldSyncHistoryMessage: () => true })
 
     const { 'messaging-history.set': first } = await late.events.first(
       (batch) => (batch['messaging-history.set']?.messages.length ?? 0) > 0,
