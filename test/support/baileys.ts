@@ -17,7 +17,7 @@ type Update = BaileysEventMap['connection.update']
 type Events = Partial<BaileysEventMap>
 
 /** The real client as it comes, with its keys in memory, for tests of the stand-in. */
-export const baileysClient = (whatsApp: WhatsApp, config: Partial<UserFacingSocketConfig> = {}) => {
+export const baileysClient = (whatsApp: Pick<WhatsApp, 'url'>, config: Partial<UserFacingSocketConfig> = {}) => {
   const auth: AuthenticationState = { creds: initAuthCreds(), keys: keysInMemory() }
   const events = createSightings<Events>('event of the client')
   let socket: WASocket | undefined
