@@ -51,24 +51,17 @@ export const createReceive = (parts: Parts) => {
       : content
 
   /** The JID by which the author of a message is known. */
-  const authorIn = (instanceId: string, { chat }: StartedConversation, said: Said) =>
+  const authorIn = (instanceId: string, { chat }: Chat, said: Said) =>
     said.sender === said.chat ? chat : addresses.believedNameOf(instanceId, said.sender)
 
   const isSamePerson = async (instanceId: string, one: string, other: string) =>
     one === other || (await addresses.nameOf(instanceId, one)) === (await addresses.nameOf(instanceId, other))
 
-  const isIn = async (
-    chat: StartedConversation,
-    { conversationId: id }: { readonly conversationId: string },
-  ) => id === chat.id || (await followConversation(id)).id === chat.id
+  const isIn = async (chat: Chat, { conversationId: id }: { readonly conversationId: string }) =>
+    id === chat.id || (await followConversation(id)).id === chat.id
 
   /** Whether a message is the one that is known under an id: of the same author, in the same chat. */
-  const isSame = async (
-    { body, direction }: Message,
-    author: string,
-    chat: StartedConversation,
-    fromMe: boolean,
-  ) => {
+  const isSame = async ({ body, direction }: Message, author: string, chat: Chat, fromMe: boolean) => {
     if (!body) return true
     if (fromMe !== (direction === 'outgoing') || !(await isIn(chat, body))) return false
     return fromMe || !('sender' in body) || isSamePerson(body.instanceId, body.sender, author)
@@ -78,7 +71,7 @@ export const createReceive = (parts: Parts) => {
    * The id of a message. WhatsApp ids are chosen by who writes: one that somebody else's message has already says
    * nothing of that one, and is kept beside it.
    */
-  const idOf = async (instanceId: string, said: Said, author: string, chat: StartedConversation) => {
+  const idOf = async (instanceId: string, said: Said, author: string, chat: Chat) => {
     const id = messageId(instanceId, said.whatsappId)
     const { state } = await load(Message, id)
     const isFree = await isSame(state, author, chat, said.fromMe)
@@ -203,11 +196,12 @@ export const createReceive = (parts: Parts) => {
   ): Promise<MediaMessage> => {
     const { chat, sender = chat, fromMe } = told
     const options = { incoming: !fromMe }
-    const conversation = await startConversation(instanceId, chat, context, options)
+    const name = await addresses.nameOf(instanceId, chat)
+    const there = { id: conversationId(instanceId, name), chat: name }
     const said = { ...told, sender }
-    const author = await authorIn(instanceId, conversation, said)
-    const id = await idOf(instanceId, said, author, conversation)
-    const mediaId = incomingMediaId(id, conversation.chat, author)
+    const author = await authorIn(instanceId, there, said)
+    const id = await idOf(instanceId, said, author, there)
+    const mediaId = incomingMediaId(id, name, author)
     const known = await media.find(mediaId)
     if (known) {
       body.destroy()
@@ -216,8 +210,16 @@ export const createReceive = (parts: Parts) => {
     const { kind, filename, mimeType } = content
     const type = kind === 'sticker' ? 'image' : kind
     const wanted = { type, filename, foreign: { mimeType: mimeType ?? null } } as const
+    const spooled = await media.spool(body, wanted, content.size)
+    // Not before the file is here: one that breaks off leaves nothing.
+    const conversation = await startConversation(instanceId, chat, context, options).catch(
+      async (error: unknown) => {
+        await spooled.discard()
+        throw error
+      },
+    )
     const place = { id: mediaId, instanceId, conversationId: conversation.id, messageId: id }
-    const kept = await media.keep(await media.spool(body, wanted, content.size), wanted, place, context)
+    const kept = await media.keep(spooled, wanted, place, context)
     // Deleted or merged meanwhile, it would be nobody's.
     const wrote = { id: kept.id, conversationId: conversation.id }
     await startConversation(instanceId, chat, context, { ...options, surely: true, wrote })
@@ -231,6 +233,8 @@ export const createReceive = (parts: Parts) => {
   return { message, receipt, reaction, change, contact, addressLink, file, connection }
 }
 export type Receive = ReturnType<typeof createReceive>
+/** Where something is said. */
+type Chat = Pick<StartedConversation, 'id' | 'chat'>
 type Said = Pick<Incoming, 'whatsappId' | 'chat' | 'sender' | 'fromMe'>
 
 /** What is told of a file is what was found; its name has no folders in it any more. */
