@@ -55,7 +55,7 @@ export const ContactView = Type.Object({
   is_saved: Type.Boolean({ description: 'By a user; false for those who only wrote' }),
   created_at: Type.String(),
 })
-type Shown = Omit<ContactRow, 'tenant_id' | 'sort_name' | 'search'>
+type Shown = Omit<ContactRow, 'tenant_id' | 'sort_name' | 'search' | 'aliases'>
 
 export const contactView = (row: Shown, pictureUrl: string | null): Static<typeof ContactView> => ({
   id: row.number,
