@@ -195,7 +195,10 @@ export const changeOf = (payload: Static<typeof IncomingPayload>): IncomingChang
   const text = editedText(said.message, asGiven)
   if (text === undefined)
     throw invalid('message.protocolMessage.editedMessage', 'must have the text as conversation')
-  return { ...change, text }
+  // Who takes a message back may be an admin of the group; nobody but the author gives it another text.
+  const participant = payload.participant ?? payload.key.participant
+  const by = change.fromMe || !participant ? {} : { by: toJid(participant, 'participant') }
+  return { ...change, ...by, text }
 }
 
 const PENDING = 1

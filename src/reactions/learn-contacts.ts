@@ -56,10 +56,15 @@ export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
 }
 
 const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {
-  const { instanceId, sender: jid, senderName } = data
+  const { instanceId, sender: jid, senderName, importedAt } = data
   const pushName = heardName(senderName)
   return {
-    heard: { instanceId, jid, ...(pushName !== undefined && { pushName }), at: meta.at },
+    heard: {
+      instanceId,
+      jid,
+      ...(pushName !== undefined && { pushName }),
+      at: importedAt === undefined ? meta.at : data.at,
+    },
     context: {
       tenant: meta.tenant,
       actor: { kind: 'gateway' },
