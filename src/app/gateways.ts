@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { upcast } from '../domain/catalogue.ts'
-import { Conversation } from '../domain/conversation.ts'
-import { conversationId } from '../domain/ids.ts'
 import { idOfStream } from '../domain/decider.ts'
 import type { GatewayListener } from '../ports/gateway.ts'
 import type { Database } from '../projections/database.ts'
@@ -29,14 +27,6 @@ type Given = {
   readonly reporter: Reporter
 }
 
-/** Whose picture it is: that of the conversation, which shows it. */
-const picturedBy = ({ id: instanceId, tenantId }: { id: string; tenantId: string }, chat: string) => ({
-  instanceId,
-  tenantId,
-  conversationId: conversationId(instanceId, chat),
-  chat,
-})
-
 /** WhatsApp: the sessions of this node, messages in, messages out. */
 export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given) => {
   const { store, gateways, leases, node, metrics } = parts
@@ -53,9 +43,10 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
         ...listener,
         contact: async (news) => {
           await listener.contact(news)
-          const pictured = picturedBy(session, news.jid)
           if (!news.pictureChanged) return
-          if ((await load(Conversation, pictured.conversationId)).state.exists) pictures.changed(pictured)
+          const { id: instanceId, tenantId } = session
+          const { id, chat, state } = await writing.findConversation(instanceId, news.jid)
+          if (state.exists) pictures.changed({ instanceId, tenantId, conversationId: id, chat })
         },
         connection: async (report) => {
           await listener.connection(report)
@@ -114,12 +105,12 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
         each: (event) => {
           if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
           else if (isOf(event, 'ConversationRead')) reads.read(upcast(event))
+          else if (isOf(event, 'ConversationMerged'))
+            sender.unite(idOfStream(event.stream), upcast(event).data.into)
           else if (isOf(event, 'MessageReceived')) {
             const { instanceId, conversationId, chat } = upcast(event).data
             pictures.wrote({ instanceId, tenantId: event.meta.tenant, conversationId, chat })
-          } else if (isOf(event, 'ConversationMerged'))
-            sender.unite(idOfStream(event.stream), upcast(event).data.into)
-          else instanceRunner.each(event, signal)
+          } else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),
       },

@@ -119,6 +119,7 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
       baseUrl: settings.publicUrl ?? parts.node.url,
     }),
     followConversation,
+    findConversation: conversations.find,
     send: createSend({
       transact,
       load,

@@ -109,12 +109,12 @@ export const Contact: Decider<Contact, ContactEvent> = {
         return { ...state, mergedInto: { id: event.data.into, jid: event.data.jid } }
       case 'ContactUnited': {
         const { number, instanceId, jid, saved, with: other, aliases, at, ...known } = event.data
+        const { pushName: _name, bookName: _book, business: _kind, ...details } = known
         const { createdAt = at } = state.person ?? {}
-        const person = { instanceId, jid, ...heardOf(known), details: detailsOf(known), saved, createdAt }
         return {
           ...state,
           number,
-          person,
+          person: { instanceId, jid, ...heardOf(known), details, saved, createdAt },
           united: [...state.united, other],
           aliases: [...state.aliases, ...aliases],
         }
@@ -126,12 +126,6 @@ export const Contact: Decider<Contact, ContactEvent> = {
 export type ContactDecision = Decide<Contact, ContactEvent>
 export type ContactPlace = Pick<Readonly<Static<typeof Place>>, 'number' | 'instanceId' | 'jid'>
 export type HeardOfContact = Readonly<Static<typeof Heard>>
-
-const heardOf = ({ pushName, bookName, business }: HeardOfContact = {}): HeardOfContact => ({
-  ...(pushName !== undefined && { pushName }),
-  ...(bookName !== undefined && { bookName }),
-  ...(business !== undefined && { business }),
-})
 
 /** What somebody is called: as a user says, else as the address book has it, else as they call themselves. */
 export const nameOf = ({ details, bookName, pushName }: Person): string | undefined =>
@@ -164,6 +158,12 @@ export const save =
     person?.saved
       ? []
       : [{ type: 'ContactCreated', data: { ...place, ...also(aliases), ...detailsOf(given), number, at } }]
+
+const heardOf = ({ pushName, bookName, business }: HeardOfContact = {}): HeardOfContact => ({
+  ...(pushName !== undefined && { pushName }),
+  ...(bookName !== undefined && { bookName }),
+  ...(business !== undefined && { business }),
+})
 
 const also = (aliases: readonly string[]) => (aliases.length > 0 ? { aliases: [...aliases] } : {})
 

@@ -171,7 +171,7 @@ const nothingSaid = {
 /** Every message, with its newest status and its reactions. */
 export const messages = projection<MessageRow>({
   name: 'message',
-  version: 7,
+  version: 6,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -313,6 +313,8 @@ export const incomingBetween = async (
     .where('message.number', '<=', upTo)
     .where('message.direction', '=', 'incoming')
     .where('message.kind', '!=', AWAITED)
+    // What was said before the pairing has been read, or not, on the phone.
+    .where('message.imported', '=', false)
     .orderBy('message.number', 'desc')
     .limit(limit)
     .execute()

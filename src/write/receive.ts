@@ -18,8 +18,9 @@ import type {
 } from '../ports/gateway.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Addresses } from './addresses.ts'
+import { createAuthors } from './authors.ts'
 import type { Contacts } from './contacts.ts'
-import type { FollowConversation, StartConversation, StartedConversation } from './conversations.ts'
+import type { FollowConversation, StartConversation } from './conversations.ts'
 import type { LinkAddresses } from './link-addresses.ts'
 import type { KeptMedia, MediaKeeper } from './media.ts'
 import type { Load, Transact } from './transact.ts'
@@ -43,40 +44,13 @@ type Parts = {
 export const createReceive = (parts: Parts) => {
   const { transact, load, numbers, startConversation, followConversation } = parts
   const { addresses, linkAddresses, contacts, media, baseUrl } = parts
+  const { authorIn, isSamePerson, isIn, isSame, idOf } = createAuthors(parts)
 
   /** Its file may have gone, with the conversation that it was to be in, since it was kept. */
   const presentContent = async (content: Content): Promise<Content> =>
     isMedia(content) && content.mediaId !== undefined && (await media.find(content.mediaId)) === 'deleted'
       ? withoutFile(content)
       : content
-
-  /** The JID by which the author of a message is known. */
-  const authorIn = (instanceId: string, { chat }: Chat, said: Said) =>
-    said.sender === said.chat ? chat : addresses.believedNameOf(instanceId, said.sender)
-
-  const isSamePerson = async (instanceId: string, one: string, other: string) =>
-    one === other || (await addresses.nameOf(instanceId, one)) === (await addresses.nameOf(instanceId, other))
-
-  const isIn = async (chat: Chat, { conversationId: id }: { readonly conversationId: string }) =>
-    id === chat.id || (await followConversation(id)).id === chat.id
-
-  /** Whether a message is the one that is known under an id: of the same author, in the same chat. */
-  const isSame = async ({ body, direction }: Message, author: string, chat: Chat, fromMe: boolean) => {
-    if (!body) return true
-    if (fromMe !== (direction === 'outgoing') || !(await isIn(chat, body))) return false
-    return fromMe || !('sender' in body) || isSamePerson(body.instanceId, body.sender, author)
-  }
-
-  /**
-   * The id of a message. WhatsApp ids are chosen by who writes: one that somebody else's message has already says
-   * nothing of that one, and is kept beside it.
-   */
-  const idOf = async (instanceId: string, said: Said, author: string, chat: Chat) => {
-    const id = messageId(instanceId, said.whatsappId)
-    const { state } = await load(Message, id)
-    const isFree = await isSame(state, author, chat, said.fromMe)
-    return isFree ? id : namesakeId(instanceId, said.whatsappId, chat.chat, author)
-  }
 
   const message = async (instanceId: string, incoming: Incoming, context: Context) => {
     const { fromMe, past, ...words } = incoming
@@ -116,7 +90,7 @@ export const createReceive = (parts: Parts) => {
     transact(Message, messageId(instanceId, whatsappId), acknowledge(status, at), context)
 
   const reaction = async (instanceId: string, incoming: IncomingReaction, context: Context) => {
-    const { targetWhatsappId, chat, sender, senderName, fromMe, emoji, at } = incoming
+    const { targetWhatsappId, chat, senderName, fromMe, emoji, at } = incoming
     const id = messageId(instanceId, targetWhatsappId)
     const [conversation, target] = await Promise.all([
       startConversation(instanceId, chat, context),
@@ -129,7 +103,7 @@ export const createReceive = (parts: Parts) => {
       conversationId: conversation.id,
       conversationNumber: conversation.number,
       targetWhatsappId,
-      by: await authorIn(instanceId, conversation, { ...incoming, whatsappId: targetWhatsappId }),
+      by: await authorIn(instanceId, conversation, incoming),
       ...(senderName !== undefined && { byName: senderName }),
       fromMe,
       emoji,
@@ -195,14 +169,18 @@ export const createReceive = (parts: Parts) => {
     context: Context,
   ): Promise<MediaMessage> => {
     const { chat, sender = chat, fromMe } = told
-    const options = { incoming: !fromMe }
-    const name = await addresses.nameOf(instanceId, chat)
-    const there = { id: conversationId(instanceId, name), chat: name }
-    const said = { ...told, sender }
-    const author = await authorIn(instanceId, there, said)
-    const id = await idOf(instanceId, said, author, there)
-    const mediaId = incomingMediaId(id, name, author)
-    const known = await media.find(mediaId)
+    const look = async () => {
+      const name = await addresses.nameOf(instanceId, chat)
+      const where = { id: conversationId(instanceId, name), chat: name }
+      const author = await authorIn(instanceId, where, { chat, sender })
+      const id = await idOf(instanceId, { ...told, sender }, author, where)
+      const mediaId = incomingMediaId(id, name, author)
+      return { id, mediaId, known: await media.find(mediaId) }
+    }
+    const { id, mediaId, known } = await look().catch((error: unknown) => {
+      body.destroy()
+      throw error
+    })
     if (known) {
       body.destroy()
       return known === 'deleted' ? withoutFile(content) : withFile(content, known, baseUrl)
@@ -211,7 +189,8 @@ export const createReceive = (parts: Parts) => {
     const type = kind === 'sticker' ? 'image' : kind
     const wanted = { type, filename, foreign: { mimeType: mimeType ?? null } } as const
     const spooled = await media.spool(body, wanted, content.size)
-    // Not before the file is here: one that breaks off leaves nothing.
+    // Not before the file is here: a conversation that is deleted meanwhile does not take it away.
+    const options = { incoming: !fromMe }
     const conversation = await startConversation(instanceId, chat, context, options).catch(
       async (error: unknown) => {
         await spooled.discard()
@@ -220,7 +199,7 @@ export const createReceive = (parts: Parts) => {
     )
     const place = { id: mediaId, instanceId, conversationId: conversation.id, messageId: id }
     const kept = await media.keep(spooled, wanted, place, context)
-    // Deleted or merged meanwhile, it would be nobody's.
+    // Merged meanwhile, it is there with what it goes on as.
     const wrote = { id: kept.id, conversationId: conversation.id }
     await startConversation(instanceId, chat, context, { ...options, surely: true, wrote })
     return withFile(content, kept, baseUrl)
@@ -233,9 +212,6 @@ export const createReceive = (parts: Parts) => {
   return { message, receipt, reaction, change, contact, addressLink, file, connection }
 }
 export type Receive = ReturnType<typeof createReceive>
-/** Where something is said. */
-type Chat = Pick<StartedConversation, 'id' | 'chat'>
-type Said = Pick<Incoming, 'whatsappId' | 'chat' | 'sender' | 'fromMe'>
 
 /** What is told of a file is what was found; its name has no folders in it any more. */
 const withFile = (

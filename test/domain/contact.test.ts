@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import {
   change,
   Contact,
-  type ContactEvent,
   create,
   heardName,
   learn,
@@ -11,6 +10,7 @@ import {
   remove,
   save,
   unite,
+  type ContactEvent,
 } from '../../src/domain/contact.ts'
 import { fold } from '../../src/domain/decider.ts'
 import { contactId } from '../../src/domain/ids.ts'
