@@ -34,7 +34,17 @@ await writeFile(mediaCaFile, world.host.certificate)
 const { url: whatsAppUrl, rootKey } = world.whatsApp
 
 say('Starting the program; the first time, its database is made.')
+/** What a file .env says of engines is meant for another deployment. */
+const ownEngines = {
+  DATABASE_URL: '',
+  EVENTSTORE_URL: '',
+  KAFKA_BROKERS: '',
+  S3_ENDPOINT: '',
+  ROLES: '',
+  HOST: '',
+}
 const program = await startProgram({
+  ...ownEngines,
   ...environmentFor({ url: whatsAppUrl, rootKeyHex: rootKey.toString('hex'), mediaCaFile }),
   PORT: String(port),
   DATA_DIR: DATA_FOLDER,
