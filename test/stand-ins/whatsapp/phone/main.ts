@@ -34,7 +34,17 @@ await writeFile(mediaCaFile, world.host.certificate)
 const { url: whatsAppUrl, rootKey } = world.whatsApp
 
 say('Starting the program; the first time, its database is made.')
+/** What a file .env says of engines is meant for another deployment. */
+const ownEngines = {
+  DATABASE_URL: '',
+  EVENTSTORE_URL: '',
+  KAFKA_BROKERS: '',
+  S3_ENDPOINT: '',
+  ROLES: '',
+  HOST: '',
+}
 const program = await startProgram({
+  ...ownEngines,
   ...environmentFor({ url: whatsAppUrl, rootKeyHex: rootKey.toString('hex'), mediaCaFile }),
   PORT: String(port),
   DATA_DIR: DATA_FOLDER,
@@ -43,42 +53,61 @@ const program = await startProgram({
   RATE_LIMIT_REQUESTS: '0',
   OUTBOUND_ALLOW: '127.0.0.0/8',
 })
-const instance = await openInstance(program.url, account)
-const phone = await servePhone({ world, business, people, instance }, Number(new URL(program.url).port) + 1)
 
 let stopping = false
-const stop = async () => {
+const ends: (() => Promise<unknown>)[] = []
+/** Ctrl-C reaches the program by itself, and a second one would cut it off. */
+const stopProgram = async () => {
+  try {
+    process.kill(program.pid, 'SIGTERM')
+  } catch {
+    // It has ended already.
+  }
+  await program.ended
+}
+const stop = async (code: number) => {
+  if (stopping) return
   stopping = true
-  await Promise.all([phone.stop(), program.stop()])
+  await Promise.all([stopProgram(), ...ends.map((end) => end())])
   await world.stop()
   await rm(folder, { recursive: true, force: true })
+  process.exit(code)
 }
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void stop().then(() => process.exit(0)))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(0))
 void program.ended.then((code) => {
-  if (stopping) return
-  process.stderr.write(`The program has ended (${code}):\n${program.output()}\n`)
-  process.exit(1)
+  if (!stopping) process.stderr.write(`The program has ended (${code}):\n${program.output()}\n`)
+  return stop(1)
 })
 
-const [first] = people
-const curl = (path: string, body: object) =>
-  `curl -s ${program.url}${path} -H 'Authorization: Bearer ${instance.token}' \\\n  -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`
-
-if ((await instance.connection()).status !== 'connected') {
-  say('Pairing: the phone of the business scans the QR code.')
-  await business.scan(await instance.qr())
-}
-say(`
+const open = async () => {
+  const instance = await openInstance(program.url, account)
+  const pagePort = Number(new URL(program.url).port) + 1
+  const phone = await servePhone({ world, business, people, instance }, pagePort)
+  ends.push(phone.stop)
+  if ((await instance.connection()).status !== 'connected') {
+    say(`Pairing: the phone of the business scans the QR code. See ${phone.url}`)
+    await business.scan(await instance.qr())
+  }
+  const curl = (path: string, body?: object) =>
+    [
+      `curl -s ${program.url}${path} -H 'Authorization: Bearer ${instance.token}'`,
+      ...(body ? [`  -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`] : []),
+    ].join(' \\\n')
+  say(`
 The phones      ${phone.url}
 The API         ${program.url}/docs   (${account.email}, password ${account.password})
 
 Write on the page, and it comes in at the program:
 
-${curl('/conversations', {}).replace(/ \\\n.*/s, '')}
+${curl('/conversations')}
 
 Send from the program, and it shows on the page:
 
-${curl('/send-message', { recipient: first?.phoneNumber, message: 'Hello Maria, how can we help?' })}
+${curl('/send-message', { recipient: people[0]?.phoneNumber, message: 'Hello Maria, how can we help?' })}
 
 Ctrl-C ends all of it.`)
+}
+open().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  return stop(1)
+})
