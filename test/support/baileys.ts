@@ -17,7 +17,7 @@ type Update = BaileysEventMap['connection.update']
 type Events = Partial<BaileysEventMap>
 
 /** The real client as it comes, with its keys in memory, for tests of the stand-in. */
-export const baileysClient = (whatsApp: WhatsApp, config: Partial<UserFacingSocketConfig> = {}) => {
+export const baileysClient = (whatsApp: Pick<WhatsApp, 'url'>, config: Partial<UserFacingSocketConfig> = {}) => {
   const auth: AuthenticationState = { creds: initAuthCreds(), keys: keysInMemory() }
   const events = createSightings<Events>('event of the client')
   let socket: WASocket | undefined
@@ -34,8 +34,6 @@ export const baileysClient = (whatsApp: WhatsApp, config: Partial<UserFacingSock
       auth,
       logger: pino({ level: process.env.LOG_LEVEL ?? 'silent' }),
       connectTimeoutMs: 5000,
-      // Else it would hold back what comes until a phone has told it of the past.
-      shouldSyncHistoryMessage: () => false,
       ...config,
     })
     socket.ev.process((batch) => events.add(batch))

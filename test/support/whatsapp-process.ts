@@ -22,7 +22,8 @@ export const startWhatsAppProcess = async (args: readonly string[] = []) => {
   ])
   const ready = JSON.parse(line) as Ready
   return {
-    ...ready,
+    ready,
+    url: ready.url,
     environment: environmentFor(ready),
     control: controlWhatsApp(ready.control),
     stop: async () => {

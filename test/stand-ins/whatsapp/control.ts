@@ -13,6 +13,7 @@ export const serveControl = async (commands: Commands, port = 0) => {
   const server = createServer((request, response) => {
     const answer = (status: number, body: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    if (request.headers.origin !== undefined) return answer(403, { error: 'Not for pages of a browser' })
     if (request.method !== 'POST') return answer(405, { error: 'POST /<command>' })
     return json(request)
       .then((input) => call((request.url ?? '').slice(1), input))

@@ -8,6 +8,7 @@
  * Prints one line of JSON once it is ready: { url, rootKeyHex, mediaCaFile, control }. `control` is the address of its
  * commands (commands.ts). Guarded, it ends with its standard input, and does not outlive a parent.
  */
+import '../../support/quiet-whatsapp.ts'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

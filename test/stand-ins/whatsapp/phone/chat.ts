@@ -73,14 +73,14 @@ export const openChat = (person: Person, business: Person) => {
           const entry = entries.get(id)
           if (!entry?.mine || entry.ticks === 'read') continue
           if (type === 'read') entry.ticks = 'read'
-          else if (type === 'delivery') entry.ticks = 'delivered'
+          // `inactive`: it is there, and nobody looks at it.
+          else if (type === 'delivery' || type === 'inactive') entry.ticks = 'delivered'
         }
       }
       return [...entries.values()]
     },
   }
 }
-export type Chat = ReturnType<typeof openChat>
 
 const entryOf = (mine: boolean, id: string, content: proto.IMessage): Entry => {
   const file = fileIn(content)

@@ -4,7 +4,8 @@
  *
  * PORT (3000) is the program's, the page is on the port after it. The program keeps its data in ./data-phone.
  */
-import { rm, mkdtemp, writeFile } from 'node:fs/promises'
+import '../../../support/quiet-whatsapp.ts'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startProgram } from '../../../support/program.ts'
