@@ -198,7 +198,6 @@ export const createInbox = (options: Options) => {
     },
   }
 }
-export type Inbox = ReturnType<typeof createInbox>
 
 const nameOf = ({ id, fromMe, participant, remoteJid }: WAMessageKey) =>
   [fromMe ? 'me' : participant || remoteJid, id].join(' ')
