@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { upcast } from '../domain/catalogue.ts'
+import { idOfStream } from '../domain/decider.ts'
 import type { GatewayListener } from '../ports/gateway.ts'
 import type { Database } from '../projections/database.ts'
 import { wantedInstances } from '../projections/instances.ts'
 import { incomingBetween } from '../projections/messages.ts'
 import { outboxRow, waitingMessages } from '../projections/outbox.ts'
 import { isOf } from '../projections/projection.ts'
+import { createPictureAsker } from '../reactions/ask-pictures.ts'
 import { follow } from '../reactions/follow.ts'
 import { createReadReceipts } from '../reactions/read-receipts.ts'
 import { createInstanceRunner } from '../reactions/run-instances.ts'
@@ -39,17 +41,26 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
       const listener = listenerOf(receive, session, randomUUID)
       return {
         ...listener,
+        contact: async (news) => {
+          await listener.contact(news)
+          if (!news.pictureChanged) return
+          const { id: instanceId, tenantId } = session
+          const { id, chat, state } = await writing.findConversation(instanceId, news.jid)
+          if (state.exists) pictures.changed({ instanceId, tenantId, conversationId: id, chat })
+        },
         connection: async (report) => {
           await listener.connection(report)
           if (report.status !== 'connected') return
           void sender.drain(session.id)
           void reads.show(session.id)
+          pictures.connected(session.id)
         },
       }
     },
     onEnded: (instanceId) => {
       sender.forget(instanceId)
       reads.forget(instanceId)
+      pictures.forget(instanceId)
     },
   })
   const reads = createReadReceipts({
@@ -59,6 +70,11 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
       return incomingBetween(db, conversationId, span)
     },
     onError: reporter('read receipts'),
+  })
+  const pictures = createPictureAsker({
+    gatewayOf: instanceRunner.gatewayOf,
+    take: writing.takePicture,
+    onError: reporter('pictures'),
   })
   const sender = createSender({
     transact,
@@ -89,7 +105,12 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
         each: (event) => {
           if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
           else if (isOf(event, 'ConversationRead')) reads.read(upcast(event))
-          else instanceRunner.each(event, signal)
+          else if (isOf(event, 'ConversationMerged'))
+            sender.unite(idOfStream(event.stream), upcast(event).data.into)
+          else if (isOf(event, 'MessageReceived')) {
+            const { instanceId, conversationId, chat } = upcast(event).data
+            pictures.wrote({ instanceId, tenantId: event.meta.tenant, conversationId, chat })
+          } else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),
       },

@@ -32,7 +32,7 @@ type Given = {
 export const composeReactions = (given: Given) => {
   const { parts, db, writing, waiting, automations, askIntegration, reporter } = given
   const { workPool: pool, store, bus, mediaStore } = parts
-  const { transact, load, send } = writing
+  const { transact, load, send, followConversation } = writing
   const { mustReach } = waiting
   const runnerOf = (reaction: Reaction) =>
     createReactionRunner({ pool, store, reaction, onError: reporter(reaction.name) })
@@ -65,7 +65,8 @@ export const composeReactions = (given: Given) => {
         },
         isFirst: async ({ data, position }, signal) => {
           await mustReach(position, signal, 'messages')
-          return !(await hasEarlierIncoming(db, data.conversationId, data.number))
+          const { id } = await followConversation(data.conversationId)
+          return !(await hasEarlierIncoming(db, id, data.number))
         },
         knownTags: async (tenantId, ids) => (await tagsAmong(db, tenantId, ids)).map(({ id }) => id),
       }),

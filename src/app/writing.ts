@@ -6,10 +6,13 @@ import { sentSince } from '../projections/instance-activity.ts'
 import { countWaiting } from '../projections/outbox.ts'
 import { tagNamed } from '../projections/tags.ts'
 import { createAccounts } from '../write/accounts.ts'
+import { createAddresses } from '../write/addresses.ts'
 import { createContacts } from '../write/contacts.ts'
-import { createStartConversation } from '../write/conversations.ts'
+import { createConversations } from '../write/conversations.ts'
+import { createLinkAddresses } from '../write/link-addresses.ts'
 import { createMedia } from '../write/media.ts'
 import { createOutcomes } from '../write/outcomes.ts'
+import { createPictures } from '../write/pictures.ts'
 import { createQuota } from '../write/quota.ts'
 import { createReceive } from '../write/receive.ts'
 import { createSend } from '../write/send.ts'
@@ -45,7 +48,17 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
   const { transact, load, recall } = createTransact(store, (category, events) =>
     metrics.eventsAppended(category, events),
   )
-  const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation, alone })
+  const addresses = createAddresses({ load })
+  const conversations = createConversations({
+    transact,
+    load,
+    recall,
+    numbers,
+    hasAutomation,
+    addresses,
+    alone,
+  })
+  const { startConversation, follow: followConversation } = conversations
   const outcomes = createOutcomes(store, reporter('outcomes'))
   const quota = createQuota({
     inTurn,
@@ -60,7 +73,7 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
       return (await countWaiting(db, [instanceId]))(instanceId)
     },
   })
-  const contacts = createContacts({ transact, load, numbers })
+  const contacts = createContacts({ transact, load, numbers, addresses })
   const media = createMedia({
     transact,
     load,
@@ -92,20 +105,28 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
     }),
     contacts,
     media,
+    takePicture: createPictures({ transact, load, fetchFile, media }),
     receive: createReceive({
       transact,
+      load,
       numbers,
       startConversation,
+      followConversation,
+      addresses,
+      linkAddresses: createLinkAddresses({ transact, inTurn, addresses, conversations, contacts }),
       contacts,
       media,
       baseUrl: settings.publicUrl ?? parts.node.url,
     }),
+    followConversation,
+    findConversation: conversations.find,
     send: createSend({
       transact,
       load,
       recall,
       numbers,
       startConversation,
+      findConversation: conversations.find,
       outcomes,
       quota,
       hasAutomation,

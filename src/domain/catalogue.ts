@@ -1,3 +1,4 @@
+import { addressEvents, type AddressEvent } from './address.ts'
 import { contactEvents, type ContactEvent } from './contact.ts'
 import { automationRunEvents, type AutomationRunEvent } from './automation-run.ts'
 import { automationEvents, type AutomationEvent } from './automation.ts'
@@ -15,6 +16,7 @@ import { webhookEvents, type WebhookEvent } from './webhook.ts'
 
 /** Every event of this program: the one place that knows them all. */
 export const catalogue: EventSchemas = {
+  ...addressEvents,
   ...contactEvents,
   ...automationEvents,
   ...automationRunEvents,
@@ -31,6 +33,7 @@ export const catalogue: EventSchemas = {
 }
 
 export type ZapiniEvent =
+  | AddressEvent
   | ContactEvent
   | AutomationEvent
   | AutomationRunEvent

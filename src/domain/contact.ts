@@ -4,7 +4,13 @@ import { eventSchema, type Decide, type Decider, type EventOf } from './decider.
 import { invalid, notFound } from './errors.ts'
 import { PersonalText, SerialNumber, Time, Uuid } from './values.ts'
 
-const Place = Type.Object({ number: SerialNumber, instanceId: Uuid, jid: PersonalText })
+const Place = Type.Object({
+  number: SerialNumber,
+  instanceId: Uuid,
+  jid: PersonalText,
+  /** What else it answers to: ids and numbers of those that became part of it before it was deleted. */
+  aliases: Type.Optional(Type.Array(Type.String())),
+})
 /** What a user says about somebody; what is not said is left out. */
 const Details = Type.Object({
   name: Type.Optional(PersonalText),
@@ -30,6 +36,20 @@ export const contactEvents = {
   /** What is said about the contact from now on. */
   ContactChanged: eventSchema(Type.Object({ ...Details.properties, at: Time })),
   ContactDeleted: eventSchema(Type.Object({ at: Time })),
+  /** It turned out to be somebody known already, by another JID. */
+  ContactMerged: eventSchema(Type.Object({ instanceId: Uuid, into: Uuid, jid: PersonalText, at: Time })),
+  /** On the stream of the one that goes on: everything that is known of both. */
+  ContactUnited: eventSchema(
+    Type.Object({
+      ...Place.properties,
+      ...Details.properties,
+      ...Heard.properties,
+      saved: Type.Boolean(),
+      with: Uuid,
+      aliases: Type.Array(Type.String()),
+      at: Time,
+    }),
+  ),
 }
 export type ContactEvent = EventOf<typeof contactEvents>
 export type ContactDetails = Readonly<Static<typeof Details>>
@@ -51,26 +71,31 @@ export type Contact = {
   readonly number?: number
   /** What was heard before this is old news. */
   readonly heardAt?: string
-  /** While there is a contact. */
+  /** While there is a contact; what was known of one that was merged. */
   readonly person?: Person
+  readonly mergedInto?: { readonly id: string; readonly jid: string }
+  /** Contacts that became part of this one. */
+  readonly united: readonly string[]
+  /** Ids and numbers that it answers to besides its own. */
+  readonly aliases: readonly string[]
 }
 
 /** Somebody whom an instance knows: saved by a user, or learned from what came in. */
 export const Contact: Decider<Contact, ContactEvent> = {
   category: 'contact',
   events: contactEvents,
-  initial: {},
+  initial: { united: [], aliases: [] },
   evolve: (state, event) => {
     switch (event.type) {
       case 'ContactCreated': {
-        const { number, instanceId, jid, at, ...details } = event.data
+        const { number, instanceId, jid, at, aliases: _known, ...details } = event.data
         const known = state.person ?? { instanceId, jid, createdAt: at }
         return { ...state, number, person: { ...known, details, saved: true } }
       }
       case 'ContactLearned': {
-        const { number, at, ...heard } = event.data
+        const { number, at, aliases: _known, ...heard } = event.data
         const known = state.person ?? { details: {}, saved: false, createdAt: at }
-        return { number, heardAt: at, person: { ...known, ...heard } }
+        return { ...state, number, heardAt: at, person: { ...known, ...heard } }
       }
       case 'ContactChanged': {
         const { at: _at, ...details } = event.data
@@ -80,12 +105,26 @@ export const Contact: Decider<Contact, ContactEvent> = {
         const { person: _person, ...rest } = state
         return { ...rest, heardAt: event.data.at }
       }
+      case 'ContactMerged':
+        return { ...state, mergedInto: { id: event.data.into, jid: event.data.jid } }
+      case 'ContactUnited': {
+        const { number, instanceId, jid, saved, with: other, aliases, at, ...known } = event.data
+        const { pushName: _name, bookName: _book, business: _kind, ...details } = known
+        const { createdAt = at } = state.person ?? {}
+        return {
+          ...state,
+          number,
+          person: { instanceId, jid, ...heardOf(known), details, saved, createdAt },
+          united: [...state.united, other],
+          aliases: [...state.aliases, ...aliases],
+        }
+      }
     }
   },
 }
 
 export type ContactDecision = Decide<Contact, ContactEvent>
-export type ContactPlace = Readonly<Static<typeof Place>>
+export type ContactPlace = Pick<Readonly<Static<typeof Place>>, 'number' | 'instanceId' | 'jid'>
 export type HeardOfContact = Readonly<Static<typeof Heard>>
 
 /** What somebody is called: as a user says, else as the address book has it, else as they call themselves. */
@@ -115,8 +154,18 @@ const detailsOf = (given: GivenDetails): ContactDetails => {
 /** Saves somebody under the number that the contact has or had, else under that of `place`. Saved already: nothing. */
 export const save =
   (place: ContactPlace, given: GivenDetails, at: string): ContactDecision =>
-  ({ person, number = place.number }) =>
-    person?.saved ? [] : [{ type: 'ContactCreated', data: { ...place, ...detailsOf(given), number, at } }]
+  ({ person, aliases, number = place.number }) =>
+    person?.saved
+      ? []
+      : [{ type: 'ContactCreated', data: { ...place, ...also(aliases), ...detailsOf(given), number, at } }]
+
+const heardOf = ({ pushName, bookName, business }: HeardOfContact = {}): HeardOfContact => ({
+  ...(pushName !== undefined && { pushName }),
+  ...(bookName !== undefined && { bookName }),
+  ...(business !== undefined && { business }),
+})
+
+const also = (aliases: readonly string[]) => (aliases.length > 0 ? { aliases: [...aliases] } : {})
 
 /** Saves somebody; refuses if that was done before. */
 export const create =
@@ -130,13 +179,48 @@ export const create =
 /** Takes down who wrote. What is not said, or was heard before what is known, changes nothing. */
 export const learn =
   (heard: ContactPlace & HeardOfContact & { readonly at: string }): ContactDecision =>
-  ({ person, number = heard.number, heardAt = '' }) => {
+  ({ person, aliases, number = heard.number, heardAt = '' }) => {
     const isNews =
       !person ||
       (['pushName', 'bookName', 'business'] as const).some(
         (field) => heard[field] !== undefined && heard[field] !== person[field],
       )
-    return isNews && heard.at >= heardAt ? [{ type: 'ContactLearned', data: { ...heard, number } }] : []
+    return isNews && heard.at >= heardAt
+      ? [{ type: 'ContactLearned', data: { ...heard, ...also(aliases), number } }]
+      : []
+  }
+
+/** It is somebody known already from now on, for good. */
+export const merge =
+  (instanceId: string, into: { readonly id: string; readonly jid: string }, at: string): ContactDecision =>
+  ({ number, mergedInto }) =>
+    number === undefined || mergedInto
+      ? []
+      : [{ type: 'ContactMerged', data: { instanceId, into: into.id, jid: into.jid, at } }]
+
+/** Takes in what is known of one that is part of this one now; what is known here already counts more. */
+export const unite =
+  (place: ContactPlace, id: string, other: Contact, at: string): ContactDecision =>
+  ({ person, united, number = place.number }) => {
+    if (united.includes(id) || (!person && !other.person)) return []
+    const own = other.number === undefined || other.number === number ? [] : [String(other.number)]
+    return [
+      {
+        type: 'ContactUnited',
+        data: {
+          ...place,
+          number,
+          ...other.person?.details,
+          ...person?.details,
+          ...heardOf(other.person),
+          ...heardOf(person),
+          saved: (person?.saved ?? false) || (other.person?.saved ?? false),
+          with: id,
+          aliases: [id, ...own, ...other.aliases],
+          at,
+        },
+      },
+    ]
   }
 
 /** Changes what is said about the contact, which saves it; a field that is left out stays, null clears it. */

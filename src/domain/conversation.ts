@@ -1,9 +1,17 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
 import { notFound, Refusal } from './errors.ts'
 import { isGroup, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
 
 const At = Type.Object({ at: Time })
+/** A file that is in our own store. */
+const Picture = Type.Object({
+  mediaId: Uuid,
+  /** The part of its public address that nobody can guess. */
+  key: Type.String(),
+  mimeType: Type.String(),
+})
+export type Picture = Readonly<Static<typeof Picture>>
 
 export const conversationEvents = {
   ConversationStarted: eventSchema(
@@ -14,6 +22,8 @@ export const conversationEvents = {
       isGroup: Type.Boolean(),
       /** Automation answers in it, until somebody takes over. */
       automated: Type.Optional(Type.Boolean()),
+      /** What else it answers to: ids and numbers of those that became part of it before it was deleted. */
+      aliases: Type.Optional(Type.Array(Type.String())),
       at: Time,
     }),
   ),
@@ -28,6 +38,8 @@ export const conversationEvents = {
       at: Time,
     }),
   ),
+  /** WhatsApp shows this picture of the person or group from now on; none, if it is missing. */
+  ConversationPictured: eventSchema(Type.Object({ picture: Type.Optional(Picture), at: Time })),
   ConversationArchived: eventSchema(At),
   ConversationRestored: eventSchema(At),
   /** Its messages went with it. The next message in the chat starts it again, under its number. */
@@ -38,6 +50,25 @@ export const conversationEvents = {
   /** A person took over, or automation handed over. */
   AutomationPaused: eventSchema(Type.Object({ reason: Type.Optional(PersonalText), at: Time })),
   AutomationResumed: eventSchema(At),
+  /**
+   * The other side turned out to be that of another chat: everything said here belongs there. `gathered` is the message
+   * or file that was on its way here meanwhile, and for which this is told again.
+   */
+  ConversationMerged: eventSchema(
+    Type.Object({
+      instanceId: Uuid,
+      into: Uuid,
+      intoNumber: SerialNumber,
+      /** JID of the chat that it is part of now. */
+      chat: PersonalText,
+      gathered: Type.Optional(Uuid),
+      at: Time,
+    }),
+  ),
+  /** On the stream of the one that goes on: what comes with the other one. */
+  ConversationUnited: eventSchema(
+    Type.Object({ with: Uuid, aliases: Type.Array(Type.String()), tags: Type.Array(Uuid), at: Time }),
+  ),
 }
 export type ConversationEvent = EventOf<typeof conversationEvents>
 
@@ -52,10 +83,29 @@ export type Conversation = {
   readonly readUpTo: number
   readonly archived: boolean
   readonly tags: readonly string[]
+  readonly picture?: Picture
   readonly automation: AutomationState
+  readonly pauseReason?: string
+  /** The one that it is part of now. */
+  readonly mergedInto?: { readonly id: string; readonly number: number; readonly chat: string }
+  /** What was on its way here when it was merged, and followed it. */
+  readonly gathered: readonly string[]
+  /** Conversations that became part of this one. */
+  readonly united: readonly string[]
+  /** Ids and numbers that it answers to besides its own. */
+  readonly aliases: readonly string[]
 }
 
-const initial: Conversation = { exists: false, readUpTo: 0, archived: false, tags: [], automation: 'none' }
+const initial: Conversation = {
+  exists: false,
+  readUpTo: 0,
+  archived: false,
+  tags: [],
+  automation: 'none',
+  gathered: [],
+  united: [],
+  aliases: [],
+}
 
 /** A chat of an instance. Its messages have streams of their own, so that this one stays short. */
 export const Conversation: Decider<Conversation, ConversationEvent> = {
@@ -70,21 +120,56 @@ export const Conversation: Decider<Conversation, ConversationEvent> = {
       }
       case 'ConversationRead':
         return { ...state, readUpTo: event.data.upTo }
+      case 'ConversationPictured': {
+        const { picture: _before, ...rest } = state
+        return { ...rest, ...(event.data.picture && { picture: event.data.picture }) }
+      }
       case 'ConversationArchived':
         return { ...state, archived: true }
       case 'ConversationRestored':
         return { ...state, archived: false }
       case 'ConversationDeleted':
-        return { ...initial, readUpTo: state.readUpTo, ...(state.number && { number: state.number }) }
+        return {
+          ...initial,
+          readUpTo: state.readUpTo,
+          united: state.united,
+          aliases: state.aliases,
+          ...(state.number && { number: state.number }),
+        }
       case 'ConversationTagged':
         return { ...state, tags: retagged(state.tags, event.data) }
       case 'AutomationPaused':
-        return { ...state, automation: 'paused' }
+        return paused(state, event.data.reason)
       case 'AutomationResumed':
         return { ...state, automation: 'active' }
+      case 'ConversationMerged': {
+        const { into: id, intoNumber: number, chat, gathered } = event.data
+        const followed = gathered === undefined ? state.gathered : [...state.gathered, gathered]
+        return { ...state, exists: false, mergedInto: { id, number, chat }, gathered: followed }
+      }
+      case 'ConversationUnited': {
+        const { with: other, aliases, tags } = event.data
+        return {
+          ...state,
+          // Of what came with the other one, some may be unread.
+          readUpTo: 0,
+          tags: [...state.tags, ...tags],
+          united: [...state.united, other],
+          aliases: [...state.aliases, ...aliases],
+        }
+      }
     }
   },
 }
+
+const paused = (
+  { pauseReason: _before, ...state }: Conversation,
+  reason: string | undefined,
+): Conversation => ({
+  ...state,
+  automation: 'paused',
+  ...(reason !== undefined && { pauseReason: reason }),
+})
 
 type Decision = Decide<Conversation, ConversationEvent>
 
@@ -101,10 +186,85 @@ export const start =
     automated?: boolean
     at: string
   }): Decision =>
-  ({ exists, number = command.number }) =>
-    exists
-      ? []
-      : [{ type: 'ConversationStarted', data: { ...command, number, isGroup: isGroup(command.chat) } }]
+  ({ exists, mergedInto, aliases, number = command.number }) => {
+    if (exists || mergedInto) return []
+    const data = {
+      ...command,
+      number,
+      isGroup: isGroup(command.chat),
+      ...(aliases.length > 0 && { aliases: [...aliases] }),
+    }
+    return [{ type: 'ConversationStarted', data }]
+  }
+
+/** Starts it as the going on of another one, under its number; it stays in the archive, and in the hands that it was in. */
+export const goOn =
+  (
+    other: Conversation,
+    command: { number: number; instanceId: string; chat: string; at: string },
+  ): Decision =>
+  (conversation) => {
+    const events = start({ ...command, ...(other.automation !== 'none' && { automated: true }) })(
+      conversation,
+    )
+    if (events.length === 0) return []
+    const { at } = command
+    return [
+      ...events,
+      ...(other.automation === 'paused' ? pause(other.pauseReason, at)(afterStart) : []),
+      ...(other.archived ? archive(at)(afterStart) : []),
+    ]
+  }
+const afterStart: Conversation = { ...initial, exists: true }
+
+type Place = {
+  readonly instanceId: string
+  readonly id: string
+  readonly number: number
+  readonly chat: string
+}
+
+const merged = (
+  { id: into, number: intoNumber, ...place }: Place,
+  at: string,
+): ConversationEvent & { type: 'ConversationMerged' } => ({
+  type: 'ConversationMerged',
+  data: { ...place, into, intoNumber, at },
+})
+
+/** It is part of another one from now on, for good. One that never was anything is no part either. */
+export const merge =
+  (into: Place, at: string): Decision =>
+  ({ number, mergedInto }) =>
+    number === undefined || mergedInto ? [] : [merged(into, at)]
+
+/** What was written here although it was merged follows it. */
+export const gather =
+  (instanceId: string, what: string, at: string): Decision =>
+  ({ mergedInto, gathered }) => {
+    if (!mergedInto || gathered.includes(what)) return []
+    const { type, data } = merged({ instanceId, ...mergedInto }, at)
+    return [{ type, data: { ...data, gathered: what } }]
+  }
+
+/** Takes in what another one, which is part of this one now, leaves. */
+export const unite =
+  (id: string, other: Conversation, at: string): Decision =>
+  ({ exists, united, tags, number }) => {
+    if (!exists || united.includes(id)) return []
+    const own = other.number === undefined || other.number === number ? [] : [String(other.number)]
+    return [
+      {
+        type: 'ConversationUnited',
+        data: {
+          with: id,
+          aliases: [id, ...own, ...other.aliases],
+          tags: other.tags.filter((tag) => !tags.includes(tag)),
+          at,
+        },
+      },
+    ]
+  }
 
 export const markRead =
   (upTo: number, at: string): Decision =>
@@ -113,6 +273,14 @@ export const markRead =
     const from = { ...(readUpTo > 0 && { after: readUpTo }), ...(instanceId !== undefined && { instanceId }) }
     return [{ type: 'ConversationRead', data: { upTo, ...from, at } }]
   }
+
+/** Has another picture from now on, or none. */
+export const show =
+  (picture: Picture | undefined, at: string): Decision =>
+  ({ exists, picture: before }) =>
+    exists && picture?.mediaId !== before?.mediaId
+      ? [{ type: 'ConversationPictured', data: { ...(picture && { picture }), at } }]
+      : []
 
 export const archive =
   (at: string): Decision =>

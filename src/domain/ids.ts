@@ -21,15 +21,21 @@ export const newId = (): string => randomUUID()
 /** The same WhatsApp message always lands on the same stream, so a redelivery or a receipt needs no lookup. */
 export const messageId = (instanceId: string, whatsappId: string) =>
   derived('message', instanceId, whatsappId)
+/** A message under a WhatsApp id that somebody else's message has already. */
+export const namesakeId = (instanceId: string, whatsappId: string, chat: string, sender: string) =>
+  derived('message', instanceId, whatsappId, chat, sender)
 export const conversationId = (instanceId: string, chat: string) => derived('conversation', instanceId, chat)
 /** One contact for each person that an instance knows. */
 export const contactId = (instanceId: string, jid: string) => derived('contact', instanceId, jid)
+/** One of the JIDs that a person may be reached by. */
+export const addressId = (instanceId: string, jid: string) => derived('address', instanceId, jid)
 /** What was done to a group through one instance. */
 export const groupId = (instanceId: string, chat: string) => derived('group', instanceId, chat)
 /** The file of a message, so that it is fetched and kept once. */
 export const messageMediaId = (message: string, url: string) => derived('media', message, url)
-/** The file of a message that came in, so that it is kept once. */
-export const incomingMediaId = (message: string) => derived('media', message)
+/** The file of a message that came in, so that it is kept once, and nobody else's in its place. */
+export const incomingMediaId = (message: string, chat: string, sender: string) =>
+  derived('media', message, chat, sender)
 /** One account per address, whatever its letter case. */
 export const userId = (email: string) => derived('user', email.trim().toLowerCase())
 /** The tenant that a new deployment starts with. */

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Content, isSignal, signalKinds, textOf } from './content.ts'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
 import { notFound, Refusal } from './errors.ts'
-import { literals, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
+import { isGroup, literals, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
 
 // --- Words ---------------------------------------------------------------------------------------
 
@@ -31,11 +31,15 @@ const FromWhatsApp = {
   chatName: Type.Optional(PersonalText),
   sender: PersonalText,
   senderName: Type.Optional(PersonalText),
+  /** When it was taken down, if it was said before the phone was paired. */
+  importedAt: Type.Optional(Time),
 }
 /** Set where it is not a message that people see, so that nobody counts it as one. */
 const SignalMark = { signal: Type.Optional(literals(signalKinds)) }
-const Step = Type.Object({ ...Place, ...SignalMark, at: Time })
-const Change = { ...Place, number: SerialNumber, fromMe: Type.Boolean(), at: Time }
+/** Set where it happened before the message was imported, so that nobody is told of it as news. */
+const PastMark = { past: Type.Optional(Type.Literal(true)) }
+const Step = Type.Object({ ...Place, ...SignalMark, ...PastMark, at: Time })
+const Change = { ...Place, ...PastMark, number: SerialNumber, fromMe: Type.Boolean(), at: Time }
 
 export const messageEvents = {
   MessageQueued: eventSchema(Type.Object(Body)),
@@ -57,10 +61,11 @@ export const messageEvents = {
       byName: Type.Optional(PersonalText),
       fromMe: Type.Boolean(),
       emoji: PersonalText,
+      ...PastMark,
       at: Time,
     }),
   ),
-  /** On the stream of the message that was changed by its author, as are deletions. */
+  /** On the stream of the message that was changed by its author, as are deletions, which are also an admin's. */
   MessageEdited: eventSchema(Type.Object({ ...Change, text: PersonalText })),
   MessageDeleted: eventSchema(Type.Object(Change)),
 }
@@ -146,6 +151,12 @@ export const receive =
   ({ body }) =>
     body ? [] : [{ type: fromMe ? 'MessageSentFromPhone' : 'MessageReceived', data: message }]
 
+/** Marks what happened to a message before it was imported. */
+const pastMark = (body: Message['body'], at: string) =>
+  body && 'importedAt' in body && body.importedAt !== undefined && at < body.importedAt
+    ? { past: true as const }
+    : {}
+
 const placeOf = (
   { instanceId, conversationId }: { instanceId: string; conversationId: string },
   at: string,
@@ -157,6 +168,7 @@ const placeOf = (
 
 const stepOf = (body: NonNullable<Message['body']>, at: string) => ({
   ...placeOf(body, at),
+  ...pastMark(body, at),
   ...(isSignal(body.content) && { signal: body.content.kind }),
 })
 
@@ -210,28 +222,55 @@ export const acknowledge =
 
 export const react =
   (reaction: Reaction): Decision =>
-  ({ reactions }) =>
-    (reactions[reaction.by] ?? '') === reaction.emoji ? [] : [{ type: 'MessageReacted', data: reaction }]
+  ({ body, reactions }) =>
+    (reactions[reaction.by] ?? '') === reaction.emoji
+      ? []
+      : [{ type: 'MessageReacted', data: { ...reaction, ...pastMark(body, reaction.at) } }]
 
-const changeOf = ({ instanceId, conversationId, number }: NonNullable<Message['body']>) => ({
-  instanceId,
-  conversationId,
-  number,
-})
+/** Who changes a message, and where it is now. */
+export type Changer = {
+  /** JID, as the message has that of its author; left out by who vouches that it is the author. */
+  readonly by?: string
+  /** Of the group that the message is in. */
+  readonly asAdmin?: boolean
+  /** Where the message is, if its conversation was merged. */
+  readonly conversationId?: string
+}
+
+const changeOf = (
+  { instanceId, number, ...body }: NonNullable<Message['body']>,
+  { conversationId = body.conversationId }: Changer,
+  at: string,
+) => ({ instanceId, conversationId, number, ...pastMark({ instanceId, number, ...body }, at), at })
+
+/** Who writes through the account of the instance is one person, whatever the JID. */
+const isAuthor = ({ body, direction }: Message, fromMe: boolean, { by }: Changer) =>
+  fromMe === (direction === 'outgoing') &&
+  (fromMe || by === undefined || (body !== undefined && 'sender' in body && body.sender === by))
 
 /** The author, and nobody else, gave the message another text; of a message that is not known, or no longer there, nothing. */
 export const edit =
-  (text: string, fromMe: boolean, at: string): Decision =>
-  ({ body, direction, deleted, text: present }) =>
-    !body || deleted || fromMe !== (direction === 'outgoing') || text === (present ?? textOf(body.content))
+  (text: string, fromMe: boolean, at: string, changer: Changer = {}): Decision =>
+  (message) => {
+    const { body, deleted, text: present } = message
+    if (!body || deleted || !isAuthor(message, fromMe, changer)) return []
+    return text === (present ?? textOf(body.content))
       ? []
-      : [{ type: 'MessageEdited', data: { ...changeOf(body), text, fromMe, at } }]
+      : [{ type: 'MessageEdited', data: { ...changeOf(body, changer, at), text, fromMe } }]
+  }
 
-/** The author took the message back. */
+/** The author, or an admin of the group, took the message back. */
 export const takeBack =
-  (fromMe: boolean, at: string): Decision =>
-  ({ body, deleted }) =>
-    !body || deleted ? [] : [{ type: 'MessageDeleted', data: { ...changeOf(body), fromMe, at } }]
+  (fromMe: boolean, at: string, changer: Changer = {}): Decision =>
+  (message) => {
+    const { body, deleted } = message
+    if (!body || deleted) return []
+    const isAllowed =
+      changer.by === undefined ||
+      isAuthor(message, fromMe, changer) ||
+      (changer.asAdmin && isGroup(body.chat))
+    return isAllowed ? [{ type: 'MessageDeleted', data: { ...changeOf(body, changer, at), fromMe } }] : []
+  }
 
 /** JID of the author of a message, as far as the log knows it: `own` is that of the instance's phone. */
 export const authorOf = ({ body, direction }: Message, own: string): string | undefined => {

@@ -45,18 +45,21 @@ const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
 export const tellOfMessage = (before: Message, source: Source<MessageEvent>): PublicEvent[] =>
   publish(source, source.data.instanceId, source.data.conversationId, messageFacts(before, source))
 
+/** What was said and done before the pairing is no news. */
 const messageFacts = (before: Message, source: Source<MessageEvent>): Fact[] => {
+  if ('past' in source.data && source.data.past) return []
   const id = idOfStream(source.stream)
   const { type, data } = source
   switch (type) {
     case 'MessageQueued':
       return []
     case 'MessageReceived': {
+      if (data.importedAt !== undefined) return []
       const sender = { sender_number: numberOf(data.sender), sender_name: data.senderName ?? null }
       return [{ type: 'message.received', at: data.at, data: { ...bodyOf(id, data), ...sender } }]
     }
     case 'MessageSentFromPhone':
-      return [sent(id, data, 'phone', data.at)]
+      return data.importedAt === undefined ? [sent(id, data, 'phone', data.at)] : []
     case 'MessageSent':
       return before.body && !isSignal(before.body.content) ? [sent(id, before.body, 'api', data.at)] : []
     case 'MessageDelivered':
@@ -159,7 +162,8 @@ export const tellOfContact = (before: Contact, source: Source<ContactEvent>): Pu
     display_name: nameOf(person) ?? numberOf(jid),
     email: details.email ?? null,
     company: details.company ?? null,
-    deleted: source.type === 'ContactDeleted',
+    // What became part of another contact is gone under its own id.
+    deleted: source.type === 'ContactDeleted' || source.type === 'ContactMerged',
     timestamp: offsetTime(source.data.at),
   }
   const fact = { type: 'contact.update', at: source.data.at, data } as const

@@ -54,6 +54,12 @@ export const toPhoneNumber = (text: string, field: string): string => {
   return numberOf(jid)
 }
 
+/** The JID of a person without the device; undefined for whatever else has a JID. */
+export const personOf = (jid: string): string | undefined => {
+  const [, digits, server] = /^(\d+)(?::\d+)?@(s\.whatsapp\.net|lid)$/.exec(jid) ?? []
+  return digits === undefined ? undefined : `${digits}@${server}`
+}
+
 const notANumber = (field: string): Refusal =>
   invalid(field, 'must be a WhatsApp number with country code (5511999999999) or a JID')
 

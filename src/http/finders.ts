@@ -32,12 +32,18 @@ const isNamed = (ref: string, kind: string) => {
   throw notFound(kind)
 }
 
+/** That a row is of something that another one, of this UUID or number, became part of. */
+const isNamedBefore = (ref: string) => sql<boolean>`aliases @> array[${ref.toLowerCase()}]`
+
 /** Finds what a path names, by each of the ids that it goes by; NOT_FOUND for what is not the caller's to see. */
 export const createFinders = (db: Kysely<Database>) => {
-  /** By UUID or number. */
+  /** By UUID or number; one that became part of another one by its own, too. */
   const conversationOf = async (caller: Caller, ref: string): Promise<ConversationRow> => {
-    const query = db.selectFrom('conversation').selectAll().where(isNamed(ref, 'Conversation'))
-    return mustBeVisible(caller, await query.executeTakeFirst(), 'Conversation')
+    const query = db.selectFrom('conversation').selectAll()
+    const row =
+      (await query.where(isNamed(ref, 'Conversation')).executeTakeFirst()) ??
+      (await query.where(isNamedBefore(ref)).executeTakeFirst())
+    return mustBeVisible(caller, row, 'Conversation')
   }
 
   /** By UUID or number. */
@@ -46,6 +52,14 @@ export const createFinders = (db: Kysely<Database>) => {
     const row = await query.executeTakeFirst()
     return mustBeVisible(caller, row && { ...row, instance_id: row.id }, 'Instance')
   }
+
+  const mergedConversations = (caller: Caller, refs: readonly string[]) =>
+    db
+      .selectFrom('conversation')
+      .selectAll()
+      .where('tenant_id', '=', caller.tenantId)
+      .where(sql<boolean>`aliases && ${[...refs]}::text[]`)
+      .execute()
 
   /** Several at once, by what each was named; those that are not the caller's to see are missing. */
   const conversationsOf = async (caller: Caller, refs: readonly string[]) => {
@@ -62,13 +76,20 @@ export const createFinders = (db: Kysely<Database>) => {
       .execute()
     const named = new Map<string, ConversationRow>()
     for (const row of rows) if (isVisible(caller, row)) named.set(row.id, row).set(String(row.number), row)
+    const missing = refs.map((ref) => ref.toLowerCase()).filter((ref) => !named.has(ref))
+    const others = missing.length === 0 ? [] : await mergedConversations(caller, missing)
+    for (const row of others)
+      if (isVisible(caller, row)) for (const alias of row.aliases ?? []) named.set(alias, row)
     return (ref: string) => named.get(ref.toLowerCase())
   }
 
-  /** By UUID or number. */
+  /** By UUID or number; one that became part of another one by its own, too. */
   const contactOf = async (caller: Caller, ref: string): Promise<ContactRow> => {
-    const query = db.selectFrom('contact').selectAll().where(isNamed(ref, 'Contact'))
-    return mustBeVisible(caller, await query.executeTakeFirst(), 'Contact')
+    const query = db.selectFrom('contact').selectAll()
+    const row =
+      (await query.where(isNamed(ref, 'Contact')).executeTakeFirst()) ??
+      (await query.where(isNamedBefore(ref)).executeTakeFirst())
+    return mustBeVisible(caller, row, 'Contact')
   }
 
   /** By UUID or number. */

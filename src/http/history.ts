@@ -15,6 +15,8 @@ export const lineOf = ({ type, data }: ConversationEvent | AutomationRunEvent, n
       return { type: 'conversation.started', data: { automated: data.automated ?? false } }
     case 'ConversationRead':
       return { type: 'conversation.read', data: { up_to_id: data.upTo } }
+    case 'ConversationPictured':
+      return { type: 'conversation.pictured', data: {} }
     case 'ConversationArchived':
       return { type: 'conversation.archived', data: {} }
     case 'ConversationRestored':
@@ -29,6 +31,10 @@ export const lineOf = ({ type, data }: ConversationEvent | AutomationRunEvent, n
       return { type: 'automation.paused', data: { reason: data.reason ?? null } }
     case 'AutomationResumed':
       return { type: 'automation.resumed', data: {} }
+    case 'ConversationMerged':
+      return { type: 'conversation.merged', data: { into: data.into } }
+    case 'ConversationUnited':
+      return { type: 'conversation.united', data: { with: data.with, added: named(data.tags, nameOf) } }
     case 'AutomationRunStarted':
       return { type: 'run.started', data: aboutRun(data, nameOf) }
     case 'AutomationRunAdvanced': {
@@ -53,6 +59,11 @@ const aboutRun = (
 
 /** Ids of the tags and automations that an event speaks of. */
 export const idsIn = ({ type, data }: ConversationEvent | AutomationRunEvent) => ({
-  tags: type === 'ConversationTagged' ? [...data.added, ...data.removed] : [],
+  tags:
+    type === 'ConversationTagged'
+      ? [...data.added, ...data.removed]
+      : type === 'ConversationUnited'
+        ? data.tags
+        : [],
   automations: 'automationId' in data ? [data.automationId] : [],
 })

@@ -189,7 +189,10 @@ export const changeOf = (payload: Static<typeof IncomingPayload>): IncomingChang
   const text = conversation ?? extendedTextMessage?.text
   if (text === undefined)
     throw invalid('message.protocolMessage.editedMessage', 'must have the text as conversation')
-  return { ...target, text }
+  // Who takes a message back may be an admin of the group; nobody but the author gives it another text.
+  const participant = payload.participant ?? payload.key.participant
+  const by = target.fromMe || !participant ? {} : { by: toJid(participant, 'participant') }
+  return { ...target, ...by, text }
 }
 
 const PENDING = 1

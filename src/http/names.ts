@@ -4,14 +4,14 @@ import type { Actor } from '../domain/metadata.ts'
 import { toJid } from '../domain/values.ts'
 import { findAccount } from '../projections/accounts.ts'
 import type { Database } from '../projections/database.ts'
-import { contactNames } from '../projections/contacts.ts'
+import { namesOfAnybody } from '../projections/contacts.ts'
 import { findTokenName } from '../projections/tokens.ts'
 
 /** What people are called at an instance, its own user too, by their JIDs, as far as it is known. */
 export const namesOf = async (db: Kysely<Database>, instanceId: string, jids: readonly string[]) => {
   const idOf = (jid: string) => contactId(instanceId, jid)
   const [nameOf, own] = await Promise.all([
-    contactNames(db, [...new Set(jids.map(idOf))]),
+    namesOfAnybody(db, [...new Set(jids.map(idOf))]),
     jids.length === 0 ? undefined : ownName(db, instanceId),
   ])
   return (jid: string): string | undefined => nameOf(idOf(jid)) ?? (own?.jid === jid ? own.name : undefined)

@@ -46,6 +46,8 @@ export type IncomingFile = {
   readonly whatsappId: string
   readonly chat: string
   readonly fromMe: boolean
+  /** JID of the author, where it is not the chat. */
+  readonly sender?: string
   readonly content: MediaMessage
   readonly body: Readable
 }
@@ -67,9 +69,11 @@ export type IncomingReaction = {
 export type IncomingChange = {
   readonly targetWhatsappId: string
   readonly fromMe: boolean
+  /** JID of the chat in which it was done; with it, it counts in no other. */
+  readonly chat?: string
   /** JID of who did it; without it, the author. */
   readonly by?: string
-  /** An admin of the group may take back what others wrote. */
+  /** An admin of the group, which `chat` has to name, may take back what others wrote. */
   readonly asAdmin?: true
   readonly text?: string
   readonly at: string

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import type { ContactDetails } from '../domain/contact.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { foldText } from '../domain/fold-text.ts'
@@ -28,6 +28,8 @@ export type ContactRow = {
   sort_name: string
   /** Folded text that a search looks into. */
   search: string
+  /** What else it answers to: ids and numbers of those that became part of it. */
+  aliases: string[] | null
   created_at: string
 }
 
@@ -38,6 +40,7 @@ type Place = {
   readonly number: number
   readonly instanceId: string
   readonly jid: string
+  readonly aliases?: readonly string[]
   readonly at: string
 }
 type Stored = { readonly stream: string; readonly meta: { readonly tenant: string } }
@@ -57,6 +60,7 @@ const firstRow = ({ stream, meta }: Stored, data: Place): ContactRow => ({
   saved: false,
   sort_name: '',
   search: '',
+  aliases: data.aliases && data.aliases.length > 0 ? [...data.aliases] : null,
   created_at: data.at,
 })
 
@@ -104,6 +108,7 @@ export const contacts = projection<ContactRow>({
     saved: 'boolean not null',
     sort_name: 'text not null',
     search: 'text not null',
+    aliases: 'text[]',
     created_at: 'timestamptz not null',
   },
   indexes: [
@@ -113,6 +118,7 @@ export const contacts = projection<ContactRow>({
     '(tenant_id, instance_id, number)',
     '(number)',
     'using gin (tenant_id, search gin_trgm_ops)',
+    'using gin (aliases) where aliases is not null',
   ],
   on: {
     ContactCreated: (event) => [
@@ -137,6 +143,22 @@ export const contacts = projection<ContactRow>({
       update<ContactRow>(idOfStream(stream), (row) => named({ ...row, ...detailColumns(data) })),
     ],
     ContactDeleted: ({ stream }) => [remove<ContactRow>(idOfStream(stream))],
+    ContactMerged: ({ stream }) => [remove<ContactRow>(idOfStream(stream))],
+    ContactUnited: (event) => [
+      {
+        key: idOfStream(event.stream),
+        evolve: (row = firstRow(event, event.data)) =>
+          named({
+            ...row,
+            ...detailColumns(event.data),
+            push_name: event.data.pushName ?? null,
+            book_name: event.data.bookName ?? null,
+            business: event.data.business ?? false,
+            saved: event.data.saved,
+            aliases: [...new Set([...(row.aliases ?? []), ...event.data.aliases])],
+          }),
+      },
+    ],
   },
 })
 
@@ -204,6 +226,25 @@ export const contactNames = async (db: Kysely<Database>, ids: readonly string[])
     rows.map(({ id, name, book_name, push_name }) => [id, name ?? book_name ?? push_name ?? undefined]),
   )
   return (id: string): string | undefined => names.get(id)
+}
+
+/** The same, for ids that may be those of contacts that became part of others. */
+export const namesOfAnybody = async (db: Kysely<Database>, ids: readonly string[]) => {
+  const rows =
+    ids.length === 0
+      ? []
+      : await db
+          .selectFrom('contact')
+          .select(['aliases', 'name', 'push_name'])
+          .where(sql<boolean>`aliases && ${[...ids]}::text[]`)
+          .execute()
+  const nameOf = await contactNames(db, ids)
+  const merged = new Map(
+    rows.flatMap(({ aliases, name, push_name }) =>
+      (aliases ?? []).map((alias) => [alias, name ?? push_name ?? undefined] as const),
+    ),
+  )
+  return (id: string): string | undefined => nameOf(id) ?? merged.get(id)
 }
 
 /** The ids of a tenant's contacts whose names or number match a pattern, as a part of another query. */

@@ -11,10 +11,17 @@ export type ConversationTagRow = {
   tag_id: string
 }
 
+const keyOf = (conversation: string, tag: string) => `${conversation} ${tag}`
+const carrying = (conversation_id: string, tenant_id: string, tags: readonly string[]) =>
+  tags.map((tag_id) => {
+    const id = keyOf(conversation_id, tag_id)
+    return put<ConversationTagRow>(id, { id, tenant_id, conversation_id, tag_id })
+  })
+
 /** Which conversation carries which tag. */
 export const conversationTags = projection<ConversationTagRow>({
   name: 'conversation_tag',
-  version: 2,
+  version: 3,
   key: 'id',
   columns: {
     id: 'text',
@@ -24,21 +31,17 @@ export const conversationTags = projection<ConversationTagRow>({
   },
   indexes: ['(tag_id, conversation_id)', '(conversation_id, tag_id)', '(tenant_id, conversation_id)'],
   on: {
-    ConversationTagged: ({ stream, data, meta }) => {
-      const conversation_id = idOfStream(stream)
-      const keyOf = (tag: string) => `${conversation_id} ${tag}`
-      return [
-        ...data.removed.map((tag) => remove<ConversationTagRow>(keyOf(tag))),
-        ...data.added.map((tag_id) => {
-          const id = keyOf(tag_id)
-          return put<ConversationTagRow>(id, { id, tenant_id: meta.tenant, conversation_id, tag_id })
-        }),
-      ]
-    },
+    ConversationTagged: ({ stream, data, meta }) => [
+      ...data.removed.map((tag) => remove<ConversationTagRow>(keyOf(idOfStream(stream), tag))),
+      ...carrying(idOfStream(stream), meta.tenant, data.added),
+    ],
+    // What the other one carried goes with it.
+    ConversationUnited: ({ stream, data, meta }) => carrying(idOfStream(stream), meta.tenant, data.tags),
   },
   sweeps: {
     TagDeleted: ({ stream }) => ({ column: 'tag_id', value: idOfStream(stream) }),
     ConversationDeleted: ({ stream }) => ({ column: 'conversation_id', value: idOfStream(stream) }),
+    ConversationMerged: ({ stream }) => ({ column: 'conversation_id', value: idOfStream(stream) }),
   },
 })
 

@@ -57,7 +57,10 @@ export const pendingChanges = <Row extends object>(
 export const keysOf = <Row>(pending: readonly Pending<Row>[]): string[] => {
   const firstIsBlind = new Map<string, boolean>()
   for (const { changes } of pending)
-    for (const { key, blind } of changes) if (!firstIsBlind.has(key)) firstIsBlind.set(key, blind ?? false)
+    for (const { key, blind, beside } of changes) {
+      if (!firstIsBlind.has(key)) firstIsBlind.set(key, blind ?? false)
+      if (beside !== undefined && !firstIsBlind.has(beside)) firstIsBlind.set(beside, false)
+    }
   return [...firstIsBlind].filter(([, blind]) => !blind).map(([key]) => key)
 }
 
@@ -70,10 +73,10 @@ export const applyChanges = <Row extends object>(
 ): Map<string, Row | undefined> => {
   const changed: Map<string, Row | undefined> = new Map()
   for (const { event, changes } of pending)
-    for (const { key, evolve, blind } of changes) {
+    for (const { key, evolve, blind, beside } of changes) {
       try {
         const before = rows.get(key)
-        const after = evolve(before)
+        const after = evolve(before, beside === undefined ? undefined : rows.get(beside))
         if (after === before && !blind) continue
         rows.set(key, after)
         changed.set(key, after)
@@ -81,8 +84,13 @@ export const applyChanges = <Row extends object>(
         throw new UnreadableEvent(projection.name, event, error)
       }
     }
-  if (sweep) for (const [key, row] of changed) if (row && isSwept(row, sweep)) changed.set(key, undefined)
+  if (sweep)
+    for (const [key, row] of changed) if (row && isSwept(row, sweep)) changed.set(key, sweptRow(row, sweep))
   return changed
 }
+
+/** What becomes of a row that is swept. */
+export const sweptRow = <Row extends object>(row: Row, { column, to }: Sweep): Row | undefined =>
+  to === undefined ? undefined : { ...row, [column]: to }
 
 export const isSwept = (row: object, { column, value }: Sweep) => Reflect.get(row, column) === value

@@ -44,14 +44,21 @@ const count = ({ meta }: Counted, instanceId: string, what: Counter): Change<Ins
   return [{ key: id, evolve: (row = empty) => ({ ...row, [what]: row[what] + 1, last_at: meta.at }) }]
 }
 
-type Step = Counted & { readonly data: { readonly instanceId: string; readonly signal?: string } }
+type Step = Counted & {
+  readonly data: { readonly instanceId: string; readonly signal?: string; readonly past?: true }
+}
 const countStep = (event: Step, what: Counter) =>
-  event.data.signal === undefined ? count(event, event.data.instanceId, what) : []
+  event.data.signal === undefined && !event.data.past ? count(event, event.data.instanceId, what) : []
+
+/** What was imported happened on the phone alone, and long ago. */
+type Said = Counted & { readonly data: { readonly instanceId: string; readonly importedAt?: string } }
+const countSaid = (event: Said, what: Counter) =>
+  event.data.importedAt === undefined ? count(event, event.data.instanceId, what) : []
 
 /** How many messages of each instance came to each status, by the time at which this program recorded it. */
 export const instanceActivity = projection<InstanceActivityRow>({
   name: 'instance_activity',
-  version: 2,
+  version: 3,
   restMs: 100,
   key: 'id',
   columns: {
@@ -74,12 +81,12 @@ export const instanceActivity = projection<InstanceActivityRow>({
       isSignal(event.data.content) ? [] : count(event, event.data.instanceId, 'queued'),
     MessageSent: (event) =>
       isSignalKind(event.data.kind) ? [] : count(event, event.data.instanceId, 'sent'),
-    MessageSentFromPhone: (event) => count(event, event.data.instanceId, 'sent'),
+    MessageSentFromPhone: (event) => countSaid(event, 'sent'),
     MessageDelivered: (event) => countStep(event, 'delivered'),
     MessageRead: (event) => countStep(event, 'read'),
     MessagePlayed: (event) => countStep(event, 'played'),
     MessageFailed: (event) => countStep(event, 'failed'),
-    MessageReceived: (event) => count(event, event.data.instanceId, 'received'),
+    MessageReceived: (event) => countSaid(event, 'received'),
   },
 })
 

@@ -24,7 +24,7 @@ export type MediaRow = {
 /** The files that are there. */
 export const media = projection<MediaRow>({
   name: 'media',
-  version: 2,
+  version: 3,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -65,6 +65,13 @@ export const media = projection<MediaRow>({
     },
     // Not swept with its conversation: the rows say which files have to be deleted then.
     MediaDeleted: ({ stream }) => [remove<MediaRow>(idOfStream(stream))],
+  },
+  sweeps: {
+    ConversationMerged: ({ stream, data }) => ({
+      column: 'conversation_id',
+      value: idOfStream(stream),
+      to: data.into,
+    }),
   },
 })
 

@@ -50,7 +50,7 @@ const firstRow = ({ data, stream, meta }: Body) => {
 /** The words of every message, for finding it by them: a text, or what is written under a picture. */
 export const messageSearch = projection<MessageSearchRow>({
   name: 'message_search',
-  version: 2,
+  version: 3,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -79,6 +79,11 @@ export const messageSearch = projection<MessageSearchRow>({
   },
   sweeps: {
     ConversationDeleted: ({ stream }) => ({ column: 'conversation_id', value: idOfStream(stream) }),
+    ConversationMerged: ({ stream, data }) => ({
+      column: 'conversation_id',
+      value: idOfStream(stream),
+      to: data.into,
+    }),
   },
 })
 

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { isMedia, isSignal, textOf, type Content, type MediaMissing } from '../domain/content.ts'
 import type { MessageStatus, WhatsAppMessage } from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
@@ -35,6 +35,10 @@ export type MessageRow = {
   reactions: MessageReaction[]
   status: MessageStatus
   error: string | null
+  /** It was said before the phone was paired. */
+  imported: boolean
+  /** Orders a conversation: what was imported comes first, by its times; what came since is in the order of numbers. */
+  place: number
   edited_at: string | null
   deleted_at: string | null
   /** WhatsApp's time for what came in, the time of queueing for what goes out. */
@@ -46,6 +50,13 @@ type Body = RecordedOf<'MessageQueued'> | RecordedOf<'MessageReceived'> | Record
 
 /** The kind of a row that only keeps the reactions to a message that has not come itself; it is not shown. */
 const AWAITED = 'awaited'
+
+/** The place of all that came since the pairing. */
+const SINCE = 0
+/** Later than anybody wrote, in milliseconds since 1970. */
+const NEVER_MS = 8.64e15 / 2
+const placeOf = (importedAt: string | undefined, at: string) =>
+  importedAt === undefined ? SINCE : Date.parse(at) - NEVER_MS
 
 const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): MessageRow => ({
   id: idOfStream(stream),
@@ -70,6 +81,8 @@ const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): Messa
   reactions: [],
   status: 'received',
   error: null,
+  imported: false,
+  place: SINCE,
   edited_at: null,
   deleted_at: null,
   at: data.at,
@@ -115,6 +128,8 @@ const firstRow = (
     reactions: [],
     status,
     error: null,
+    imported: from?.importedAt !== undefined,
+    place: placeOf(from?.importedAt, data.at),
     edited_at: null,
     deleted_at: null,
     at: data.at,
@@ -175,6 +190,8 @@ export const messages = projection<MessageRow>({
     reactions: 'jsonb not null',
     status: 'text not null',
     error: 'text',
+    imported: 'boolean not null',
+    place: 'bigint not null',
     edited_at: 'timestamptz',
     deleted_at: 'timestamptz',
     at: 'timestamptz not null',
@@ -183,7 +200,7 @@ export const messages = projection<MessageRow>({
   // Whoever reads waits for what was written, and ends the rest.
   restMs: 50,
   // With the time beside the number, a span of it is walked through without reading the messages before it.
-  indexes: ['(conversation_id, number, at)', '(conversation_id, at)', '(number)', '(whatsapp_id)'],
+  indexes: ['(conversation_id, place, number, at)', '(conversation_id, at)', '(number)', '(whatsapp_id)'],
   on: {
     MessageQueued: (event) => firstRow(event, 'outgoing', 'queued'),
     MessageReceived: (event) => firstRow(event, 'incoming', 'received', event.data),
@@ -214,6 +231,11 @@ export const messages = projection<MessageRow>({
   },
   sweeps: {
     ConversationDeleted: ({ stream }) => ({ column: 'conversation_id', value: idOfStream(stream) }),
+    ConversationMerged: ({ stream, data }) => ({
+      column: 'conversation_id',
+      value: idOfStream(stream),
+      to: data.into,
+    }),
   },
 })
 
@@ -226,6 +248,18 @@ export type MessagePage = {
   readonly beforeNumber?: number | undefined
   readonly afterNumber?: number | undefined
   readonly limit: number
+}
+
+/** Where the message of a number is, or would be; 0 is before them all. */
+const placeOfNumber = async (db: Kysely<Database>, conversationId: string, number: number | undefined) => {
+  if (number === undefined || number === 0) return undefined
+  const row = await db
+    .selectFrom('message')
+    .select('place')
+    .where('number', '=', number)
+    .where('conversation_id', '=', conversationId)
+    .executeTakeFirst()
+  return { place: row?.place ?? SINCE, number }
 }
 
 /** One page of a conversation, oldest first: the newest before a place, or the first after one. */
@@ -242,9 +276,13 @@ export const messagesOfConversation = async (
     .where('kind', '!=', AWAITED)
   if (page.from !== undefined) query = query.where('at', '>=', page.from)
   if (page.to !== undefined) query = query.where('at', '<=', page.to)
-  if (page.beforeNumber !== undefined) query = query.where('number', '<', page.beforeNumber)
-  if (page.afterNumber !== undefined) query = query.where('number', '>', page.afterNumber)
+  const [before, after] = await Promise.all(
+    [page.beforeNumber, page.afterNumber].map((number) => placeOfNumber(db, conversationId, number)),
+  )
+  if (before) query = query.where(sql<boolean>`(place, number) < (${before.place}, ${before.number})`)
+  if (after) query = query.where(sql<boolean>`(place, number) > (${after.place}, ${after.number})`)
   const rows = await query
+    .orderBy('place', forward ? 'asc' : 'desc')
     .orderBy('number', forward ? 'asc' : 'desc')
     .limit(page.limit + 1)
     .execute()
@@ -268,6 +306,8 @@ export const incomingBetween = async (
     .where('message.number', '<=', upTo)
     .where('message.direction', '=', 'incoming')
     .where('message.kind', '!=', AWAITED)
+    // What was said before the pairing has been read, or not, on the phone.
+    .where('message.imported', '=', false)
     .orderBy('message.number', 'desc')
     .limit(limit)
     .execute()

@@ -13,7 +13,7 @@ const given =
 /** The highest number given of each kind, so that on a database made anew from a log none is given again. */
 export const numbers = projection<HighestNumberRow>({
   name: 'highest_number',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: { id: 'text', number: 'bigint not null' },
   indexes: [],
@@ -30,6 +30,7 @@ export const numbers = projection<HighestNumberRow>({
     MessageSentFromPhone: given('message'),
     ContactCreated: given('contact'),
     ContactLearned: given('contact'),
+    ContactUnited: given('contact'),
     AutomationCreated: given('automation'),
   },
 })

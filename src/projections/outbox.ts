@@ -37,7 +37,7 @@ const done = ({ stream }: { readonly stream: string }) => [remove<OutboxRow>(idO
 /** Messages still to be handed to WhatsApp: the to-do list of the senders. */
 export const outbox = projection<OutboxRow>({
   name: 'outbox',
-  version: 2,
+  version: 3,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -61,6 +61,11 @@ export const outbox = projection<OutboxRow>({
   },
   sweeps: {
     ConversationDeleted: ({ stream }) => ({ column: 'conversation_id', value: idOfStream(stream) }),
+    ConversationMerged: ({ stream, data }) => ({
+      column: 'conversation_id',
+      value: idOfStream(stream),
+      to: data.into,
+    }),
   },
 })
 

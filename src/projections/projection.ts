@@ -6,13 +6,18 @@ export type RecordedOf<T extends EventType> = Recorded<Extract<ZapiniEvent, { ty
 /** What one event does to one row: `evolve` gets the row as it is, if any, and gives the row as it becomes. */
 export type Change<Row> = {
   readonly key: string
-  evolve(row: Row | undefined): Row | undefined
+  evolve(row: Row | undefined, beside?: Row): Row | undefined
   /** The row as it is does not matter, so that it need not be read. */
   readonly blind?: true
+  /** Key of another row that is looked at. */
+  readonly beside?: string
 }
 
-/** Takes away every row that has a value in a column; the column needs an index. */
-export type Sweep = { readonly column: string; readonly value: string }
+/**
+ * Takes away every row that has a value in a column, or gives the column another value in all of them (`to`); the column
+ * needs an index.
+ */
+export type Sweep = { readonly column: string; readonly value: string; readonly to?: string }
 
 /** A column's SQL type, with its constraints. */
 type Columns<Row> = { readonly [C in keyof Row & string]: string }
@@ -36,9 +41,9 @@ export type Projection<Row extends object = object> = {
   /** What follows `create index on <table>`. */
   readonly indexes: readonly string[]
   readonly on: { readonly [T in EventType]?: (event: RecordedOf<T>) => readonly Change<Row>[] }
-  /** Events that take away many rows at once. */
+  /** Events that take away many rows at once, or move them elsewhere. */
   readonly sweeps?: {
-    readonly [T in EventType]?: (event: RecordedOf<T>) => { column: keyof Row & string; value: string }
+    readonly [T in EventType]?: (event: RecordedOf<T>) => Sweep & { readonly column: keyof Row & string }
   }
 }
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Pool, PoolClient } from 'pg'
-import { isSwept } from './fold.ts'
+import { isSwept, sweptRow } from './fold.ts'
 import type { Projection, Sweep } from './projection.ts'
 
 /** Rows kept in memory. The runner is the only writer, so that what it wrote last is what stands in the table. */
@@ -47,12 +47,20 @@ export const projectionTable = <Row extends object>(
       insert into ${table} (${columns.join(', ')})
       select ${columns.join(', ')} from json_populate_recordset(null::${table}, $5::json) where exists (select 1 from moved)
       on conflict (${key}) do ${assignments.length > 0 ? `update set ${assignments.join(', ')}` : 'nothing'}
-    )${sweep ? sweeping(sweep.column) : ''}
+    )${sweep ? sweeping(sweep) : ''}
     select count(*)::integer as moved from moved`
-  const sweeping = (column: string) => `, swept as (
-      delete from ${table} where ${column} = $6::${typeOf(column)} and exists (select 1 from moved)
+  /** One statement may change a row only once: those that are written anyway are left alone. */
+  const sweeping = ({ column, to }: Sweep) => `, swept as (
+      ${to === undefined ? `delete from ${table}` : `update ${table} set ${column} = $7::${typeOf(column)}`}
+      where ${column} = $6::${typeOf(column)} and exists (select 1 from moved)
+        and not ${key} = any($4::${keyType}[]) and ${key} not in (select ${key} from json_populate_recordset(null::${table}, $5::json))
     )`
   const save = saving()
+
+  const keep = (id: string, row: Row | undefined) => {
+    if (row) rows.set(id, row)
+    else rows.delete(id)
+  }
 
   return {
     /** The present rows for some keys. */
@@ -90,7 +98,7 @@ export const projectionTable = <Row extends object>(
         else gone.push(id)
       }
       const { rows: result } = await client.query<{ moved: number }>({
-        name: `save-${table}${sweep ? `-${sweep.column}` : ''}`,
+        name: `save-${table}${sweep ? `-${sweep.to === undefined ? 'without' : 'with'}-${sweep.column}` : ''}`,
         text: sweep ? saving(sweep) : save,
         values: [
           String(to),
@@ -99,12 +107,14 @@ export const projectionTable = <Row extends object>(
           gone,
           JSON.stringify(kept),
           ...(sweep ? [sweep.value] : []),
+          ...(sweep?.to === undefined ? [] : [sweep.to]),
         ],
       })
       if (result[0]?.moved !== 1)
         throw new CheckpointMoved(`The checkpoint of ${name} is no longer at ${from}`)
       for (const id of gone) rows.delete(id)
-      if (sweep) for (const [id, row] of rows.entries()) if (isSwept(row, sweep)) rows.delete(id)
+      if (sweep)
+        for (const [id, row] of [...rows.entries()]) if (isSwept(row, sweep)) keep(id, sweptRow(row, sweep))
       for (const [id, row] of changed) if (row) rows.set(id, row)
     },
   }

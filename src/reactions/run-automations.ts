@@ -23,6 +23,7 @@ import { isGroup } from '../domain/values.ts'
 import type { Position, Recorded } from '../ports/event-store.ts'
 import type { AutomationRow } from '../projections/automations.ts'
 import { isOf, type RecordedOf } from '../projections/projection.ts'
+import { createFollowConversation } from '../write/conversations.ts'
 import type { MediaKeeper } from '../write/media.ts'
 import type { PrepareContent, Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
@@ -66,6 +67,7 @@ type Slow = Aside
  */
 export const createAutomationWork = (parts: Parts): LaneWork => {
   const { transact, load, send, attach, ask, enabledOf, isFirst, knownTags } = parts
+  const followConversation = createFollowConversation(load)
   const askedAtOnce = new Map<string, Places>()
 
   /** Integrations are asked aside, each of them by so many only: one that hangs holds up nobody else. */
@@ -136,7 +138,8 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
     const at = new Date().toISOString()
     const decide: Decide<Conversation, ConversationEvent> = (conversation) =>
       tag([...conversation.tags.filter((id) => !remove.includes(id)), ...known], at)(conversation)
-    await transact(Conversation, event.data.conversationId, decide, context)
+    const { id } = await followConversation(event.data.conversationId)
+    await transact(Conversation, id, decide, context)
   }
 
   /** Does what a turn asks for, and answers how the run then stands: something may have been refused. */
@@ -164,16 +167,16 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
 
   /** An integration takes its time to answer, in which a person may have taken over. */
   const isStillActive = async ({ definition }: AutomationRow, conversationId: string) =>
-    isFlow(definition) || (await load(Conversation, conversationId)).state.automation === 'active'
+    isFlow(definition) || (await followConversation(conversationId)).state.automation === 'active'
 
   const answer = async (event: Received, signal: AbortSignal, aside: Aside) => {
-    const { instanceId, conversationId } = event.data
+    const { instanceId } = event.data
     const automations = await enabledOf(instanceId, event.position, signal)
     if (automations.length === 0) return
-    const [conversation, run] = await Promise.all([
-      load(Conversation, conversationId),
-      load(AutomationRun, conversationId),
-    ])
+    // It may be part of another one by now.
+    const conversation = await followConversation(event.data.conversationId)
+    const conversationId = conversation.id
+    const run = await load(AutomationRun, conversationId)
     if (conversation.state.automation !== 'active') return
     const message: HeardMessage = { id: idOfStream(event.stream), heardAt: event.meta.at }
     const slow: Slow = (task) => aside(() => unlessAborted(signal, task()))
@@ -212,15 +215,21 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
   return {
     name: 'automations',
     laneOf: (event) => {
-      if (isOf(event, 'MessageReceived'))
-        return isGroup(event.data.chat) ? undefined : event.data.conversationId
-      return isOf(event, 'AutomationPaused') || isOf(event, 'ConversationDeleted')
+      if (isOf(event, 'MessageReceived')) {
+        const { chat, conversationId, importedAt } = event.data
+        return isGroup(chat) || importedAt !== undefined ? undefined : conversationId
+      }
+      return isOf(event, 'AutomationPaused') ||
+        isOf(event, 'ConversationDeleted') ||
+        isOf(event, 'ConversationMerged')
         ? idOfStream(event.stream)
         : undefined
     },
     handle: async (event, signal, aside) => {
       if (isOf(event, 'MessageReceived')) return answer(upcast(event), signal, aside)
       if (isOf(event, 'AutomationPaused')) return stopRun(event, 'handed_over', upcast(event).data.reason)
+      if (isOf(event, 'ConversationMerged'))
+        return stopRun(event, 'failed', 'It became part of another conversation.')
       return stopRun(event, 'failed', 'The conversation was deleted.')
     },
   }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
 import { isSignal, type Content } from '../domain/content.ts'
 import { messageId } from '../domain/ids.ts'
 import { Instance } from '../domain/instance.ts'
@@ -17,6 +18,7 @@ import type { Context } from '../domain/metadata.ts'
 import { START, type Position } from '../ports/event-store.ts'
 import type { Gateway, Outgoing } from '../ports/gateway.ts'
 import type { OutboxRow } from '../projections/outbox.ts'
+import { createFollowConversation } from '../write/conversations.ts'
 import type { Load, Transact } from '../write/transact.ts'
 
 const ATTEMPT_MAX = 6
@@ -24,6 +26,7 @@ const RETRY_MIN_MS = 500
 const FAULT_PAUSE_MS = 1000
 /** Waiting messages taken at once when an instance comes back. */
 const PAGE = 200
+const MERGED_KEPT = 10_000
 
 type Parts = {
   readonly transact: Transact
@@ -56,9 +59,16 @@ type Backlog = {
  */
 export const createSender = (parts: Parts) => {
   const { transact, load, gatewayOf, onOutcome, onError } = parts
+  const followConversation = createFollowConversation(load)
   const backlogs = new Map<string, Backlog>()
   /** The last send of each conversation; the next one follows it. */
   const lanes = new Map<string, Promise<Position>>()
+  /** Conversations that became part of others a while ago: what was queued in them goes out in the lane of those. */
+  const merged = new LRUCache<string, string>({ max: MERGED_KEPT })
+  const laneOf = (conversationId: string): string => {
+    const into = merged.get(conversationId)
+    return into === undefined ? conversationId : laneOf(into)
+  }
 
   const backlogOf = (instanceId: string): Backlog => {
     // Until its to-do list was found empty once, an instance may have messages waiting.
@@ -127,16 +137,17 @@ export const createSender = (parts: Parts) => {
     const record = async (decide: Decide<Message, MessageEvent>) => {
       await transact(Message, messageId(job.instance_id, content.targetWhatsappId), decide, contextOf(job))
     }
+    const { id: conversationId } = await followConversation(job.conversation_id)
     switch (content.kind) {
       case 'edit':
-        return record(edit(content.text, true, at))
+        return record(edit(content.text, true, at, { conversationId }))
       case 'delete':
-        return record(takeBack(true, at))
+        return record(takeBack(true, at, { conversationId }))
       case 'reaction': {
         const [by, own] = await Promise.all([ownJidOf(job.instance_id), load(Message, job.id)])
         const reaction = {
           instanceId: job.instance_id,
-          conversationId: job.conversation_id,
+          conversationId,
           conversationNumber: own.state.body?.conversationNumber ?? 0,
           targetWhatsappId: content.targetWhatsappId,
           by,
@@ -169,7 +180,7 @@ export const createSender = (parts: Parts) => {
   }
 
   const enqueue = (job: OutboxRow, isNew: boolean): Promise<Position> => {
-    const lane = job.conversation_id
+    const lane = laneOf(job.conversation_id)
     const before = lanes.get(lane)
     // What waits on keeps those behind it waiting, or they would overtake it.
     const inTurn = before?.then((position) => (position === START ? START : send(job, isNew)))
@@ -227,6 +238,18 @@ export const createSender = (parts: Parts) => {
     if (isConnected(job.instance_id)) void drain(job.instance_id)
   }
 
+  /** What is queued in the one conversation from now on follows what was queued in both. */
+  const unite = (conversationId: string, into: string) => {
+    const [own, other] = [lanes.get(into), lanes.get(conversationId)]
+    merged.set(conversationId, into)
+    if (!other) return
+    const both = Promise.all([own ?? other, other]).then(([one, two]) =>
+      one === START || two === START ? START : one > two ? one : two,
+    )
+    lanes.set(into, both)
+    void both.then(() => lanes.get(into) === both && lanes.delete(into))
+  }
+
   /** The log is followed anew, and something may have been missed: whatever waits goes first. */
   const begin = () => {
     for (const [instanceId, backlog] of backlogs) {
@@ -238,7 +261,7 @@ export const createSender = (parts: Parts) => {
   /** The session is no longer here: what is known of its messages gets old. */
   const forget = (instanceId: string) => void backlogs.delete(instanceId)
 
-  return { begin, queued, drain, forget }
+  return { begin, queued, unite, drain, forget }
 }
 
 /** WhatsApp id of the message that a content is about. */

@@ -1,8 +1,10 @@
-import { Conversation, start } from '../domain/conversation.ts'
+import { Conversation, gather, goOn, merge, start, unite } from '../domain/conversation.ts'
 import { conversationId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
 import { isGroup } from '../domain/values.ts'
+import type { Position } from '../ports/event-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
+import { createAddresses, type Addresses } from './addresses.ts'
 import type { Load, Recall, Transact } from './transact.ts'
 
 type Parts = {
@@ -12,42 +14,144 @@ type Parts = {
   readonly numbers: Numbers
   /** Whether an automation of the instance is enabled. */
   readonly hasAutomation: (instanceId: string) => Promise<boolean>
+  readonly addresses?: Addresses
   /** Nobody else writes to this log: what is remembered of a conversation holds. */
   readonly alone?: boolean
 }
 
-export type StartedConversation = { readonly id: string; readonly number: number }
+export type StartedConversation = {
+  readonly id: string
+  readonly number: number
+  /** JID of the chat that it is, which may be known by others, too. */
+  readonly chat: string
+}
+/** What was written into a conversation, which may have been merged meanwhile. */
+export type Wrote = { readonly id: string; readonly conversationId: string; readonly position?: Position }
+type StartOptions = {
+  /** The other side speaks first, so that automation answers where there is one. */
+  readonly incoming?: boolean
+  /** What other nodes wrote until now has to be known; else a deletion of a moment ago may be overlooked. */
+  readonly surely?: boolean
+}
 export type StartConversation = (
   instanceId: string,
   chat: string,
   context: Context,
-  options?: {
-    /** The other side speaks first, so that automation answers where there is one. */
-    readonly incoming?: boolean
-    /** What other nodes wrote until now has to be known; else a deletion of a moment ago may be overlooked. */
-    readonly surely?: boolean
+  options?: StartOptions & {
+    /** What has been written into it just now, and belongs where it goes on. */
+    readonly wrote?: Wrote
   },
 ) => Promise<StartedConversation>
 
-/** The conversation of an instance and a chat, started when it is new or was deleted. Its number never changes. */
-export const createStartConversation = (parts: Parts): StartConversation => {
-  const { transact, load, recall, numbers, hasAutomation, alone = true } = parts
+/** Follows a conversation to the one that it is part of now. */
+export const createFollowConversation =
+  (load: Load, recall: Recall = () => undefined) =>
+  async (id: string): Promise<{ readonly id: string; readonly state: Conversation }> => {
+    const recalled = recall(Conversation, id)
+    const state = recalled?.mergedInto ? recalled : (await load(Conversation, id)).state
+    return state.mergedInto ? createFollowConversation(load, recall)(state.mergedInto.id) : { id, state }
+  }
+export type FollowConversation = ReturnType<typeof createFollowConversation>
 
-  return async (instanceId, chat, context, { incoming = false, surely = false } = {}) => {
-    const id = conversationId(instanceId, chat)
+/** The conversations of instances: one for each chat, whatever JIDs it goes by. */
+export const createConversations = (parts: Parts) => {
+  const { transact, load, recall, numbers, hasAutomation, alone = true } = parts
+  const { addresses = createAddresses(parts) } = parts
+  const follow = createFollowConversation(load, recall)
+  const now = () => new Date().toISOString()
+
+  const known = async (id: string, surely: boolean): Promise<Conversation> => {
     const recalled = surely && !alone ? undefined : recall(Conversation, id)
-    const known = recalled?.exists ? recalled : (await load(Conversation, id)).state
-    if (known.exists && known.number !== undefined) return { id, number: known.number }
+    return recalled?.exists || recalled?.mergedInto ? recalled : (await load(Conversation, id)).state
+  }
+
+  /** The conversation of a chat as it is, under the name that it goes by; nothing is started. */
+  const find = async (instanceId: string, chat: string, surely = false): Promise<Found> => {
+    const id = conversationId(instanceId, chat)
+    const state = await known(id, surely)
+    if (state.mergedInto) return find(instanceId, state.mergedInto.chat, surely)
+    // One that goes on needs no look whether it goes by another name: it would have been merged.
+    const name = state.exists ? chat : await addresses.nameOf(instanceId, chat)
+    return name === chat ? { id, chat, state } : find(instanceId, name, surely)
+  }
+
+  const begin = async (
+    { id, chat, state }: Found,
+    instanceId: string,
+    context: Context,
+    incoming: boolean,
+  ) => {
     const command = {
-      number: known.number ?? (await numbers('conversation')),
+      number: state.number ?? (await numbers('conversation')),
       instanceId,
       chat,
       // Automation answers people, not groups.
       ...(incoming && !isGroup(chat) && (await hasAutomation(instanceId)) && { automated: true }),
-      at: new Date().toISOString(),
+      at: now(),
     }
-    const { number } = (await transact(Conversation, id, start(command), context, { expectNew: true })).state
-    if (number === undefined) throw new Error(`Conversation ${id} has not started`)
-    return { id, number }
+    await transact(Conversation, id, start(command), context, { expectNew: true })
+    // Whoever links it now finds it started; whoever did so before is seen here.
+    const name = await addresses.nameOf(instanceId, chat)
+    if (name !== chat) await mergeInto({ instanceId, from: chat, to: name }, context)
   }
+
+  /** What was on its way into a conversation when that was merged goes where it belongs. */
+  const gatherFor = async (
+    instanceId: string,
+    { id, conversationId: of, position }: Wrote,
+    context: Context,
+  ) => {
+    const merged = await load(Conversation, of)
+    if (position === undefined || position > merged.position)
+      await transact(Conversation, of, gather(instanceId, id, now()), context)
+  }
+
+  const startConversation: StartConversation = async (instanceId, chat, context, options = {}) => {
+    const { incoming = false, surely = false, wrote } = options
+    let found = await find(instanceId, chat, surely)
+    if (!found.state.exists) {
+      await begin(found, instanceId, context, incoming)
+      found = await find(instanceId, chat)
+    }
+    const { id, state } = found
+    if (state.number === undefined) throw new Error(`Conversation ${id} has not started`)
+    if (wrote && wrote.conversationId !== id) await gatherFor(instanceId, wrote, context)
+    return { id, number: state.number, chat: found.chat }
+  }
+
+  /** Makes the conversation of one JID part of that of another. Done in part, it is completed. */
+  const mergeInto = async (
+    { instanceId, from, to }: { instanceId: string; from: string; to: string },
+    context: Context,
+  ): Promise<void> => {
+    const id = conversationId(instanceId, from)
+    const before = (await load(Conversation, id)).state
+    if (before.number === undefined) return
+    const into = conversationId(instanceId, to)
+    if (!before.mergedInto) {
+      const command = { number: before.number, instanceId, chat: to, at: now() }
+      const { state } = await transact(Conversation, into, goOn(before, command), context, {
+        expectNew: true,
+      })
+      if (state.mergedInto) return mergeInto({ instanceId, from, to: state.mergedInto.chat }, context)
+      const { number } = state
+      if (number === undefined) throw new Error(`Conversation ${into} has not started`)
+      await transact(Conversation, id, merge({ instanceId, id: into, number, chat: to }, now()), context)
+    }
+    const merged = (await load(Conversation, id)).state
+    if (!merged.mergedInto) return
+    const goesOn = await follow(merged.mergedInto.id)
+    await transact(Conversation, goesOn.id, unite(id, merged, now()), context)
+    // That one may have been merged at the same moment, and have gone without this one.
+    if (goesOn.id !== merged.mergedInto.id)
+      await transact(Conversation, merged.mergedInto.id, gather(instanceId, id, now()), context)
+  }
+
+  return { startConversation, find, follow, mergeInto }
 }
+export type Conversations = ReturnType<typeof createConversations>
+type Found = { readonly id: string; readonly chat: string; readonly state: Conversation }
+
+/** The conversation of an instance and a chat, started when it is new or was deleted. Its number never changes. */
+export const createStartConversation = (parts: Parts): StartConversation =>
+  createConversations(parts).startConversation

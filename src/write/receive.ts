@@ -1,6 +1,6 @@
 import { heardName } from '../domain/contact.ts'
 import { isMedia, type Content, type MediaMessage } from '../domain/content.ts'
-import { incomingMediaId, messageId } from '../domain/ids.ts'
+import { conversationId, incomingMediaId, messageId, namesakeId } from '../domain/ids.ts'
 import { Instance, report } from '../domain/instance.ts'
 import { fileUrl } from '../domain/media.ts'
 import { acknowledge, edit, Message, react, receive, takeBack } from '../domain/message.ts'
@@ -17,16 +17,23 @@ import type {
   Receipt,
 } from '../ports/gateway.ts'
 import type { Numbers } from '../ports/numbers.ts'
+import type { Addresses } from './addresses.ts'
+import { createAuthors } from './authors.ts'
 import type { Contacts } from './contacts.ts'
-import type { StartConversation } from './conversations.ts'
+import type { FollowConversation, StartConversation } from './conversations.ts'
+import type { LinkAddresses } from './link-addresses.ts'
 import type { KeptMedia, MediaKeeper } from './media.ts'
-import type { Transact } from './transact.ts'
+import type { Load, Transact } from './transact.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 
 type Parts = {
   readonly transact: Transact
+  readonly load: Load
   readonly numbers: Numbers
   readonly startConversation: StartConversation
+  readonly followConversation: FollowConversation
+  readonly addresses: Pick<Addresses, 'nameOf' | 'believedNameOf'>
+  readonly linkAddresses: LinkAddresses
   readonly contacts: Pick<Contacts, 'hear'>
   readonly media: Pick<MediaKeeper, 'spool' | 'keep' | 'find'>
   /** Where this server is reached, for the addresses of files. */
@@ -35,7 +42,9 @@ type Parts = {
 
 /** What comes from WhatsApp, in our own words, becomes facts. Told again, it changes nothing. */
 export const createReceive = (parts: Parts) => {
-  const { transact, numbers, startConversation, contacts, media, baseUrl } = parts
+  const { transact, load, numbers, startConversation, followConversation } = parts
+  const { addresses, linkAddresses, contacts, media, baseUrl } = parts
+  const { authorIn, isSamePerson, isIn, isSame, idOf } = createAuthors(parts)
 
   /** Its file may have gone, with the conversation that it was to be in, since it was kept. */
   const presentContent = async (content: Content): Promise<Content> =>
@@ -44,27 +53,36 @@ export const createReceive = (parts: Parts) => {
       : content
 
   const message = async (instanceId: string, incoming: Incoming, context: Context) => {
-    const id = messageId(instanceId, incoming.whatsappId)
-    const start = (surely: boolean) =>
-      startConversation(instanceId, incoming.chat, context, { incoming: !incoming.fromMe, surely })
+    const { fromMe, past, ...words } = incoming
+    const options = { incoming: !fromMe }
     const [conversation, number, content] = await Promise.all([
-      start(false),
+      startConversation(instanceId, incoming.chat, context, options),
       numbers('message'),
       presentContent(incoming.content),
     ])
-    const { fromMe, ...words } = incoming
+    const sender = await authorIn(instanceId, conversation, incoming)
     const data = {
       ...words,
       content,
+      chat: conversation.chat,
+      sender,
       number,
       instanceId,
       conversationId: conversation.id,
       conversationNumber: conversation.number,
+      ...(past && { importedAt: new Date().toISOString() }),
     }
-    const written = await transact(Message, id, receive(data, fromMe), context, { expectNew: true })
+    const id = messageId(instanceId, incoming.whatsappId)
+    const take = (id: string) => transact(Message, id, receive(data, fromMe), context, { expectNew: true })
+    const taken = { id, ...(await take(id)) }
+    const isTaken = taken.events.length > 0 || (await isSame(taken.state, sender, conversation, fromMe))
+    const namesake = namesakeId(instanceId, incoming.whatsappId, conversation.chat, sender)
+    const written = isTaken ? taken : { id: namesake, ...(await take(namesake)) }
     // Deleted in between, it would be there for those who read and not for those who write.
-    await start(true)
-    return { id, ...written }
+    const { conversationId: of = conversation.id } = written.state.body ?? {}
+    const wrote = { id: written.id, conversationId: of, position: written.position }
+    await startConversation(instanceId, incoming.chat, context, { ...options, surely: true, wrote })
+    return written
   }
 
   /** `state.body` is missing if the message is not known. */
@@ -72,27 +90,60 @@ export const createReceive = (parts: Parts) => {
     transact(Message, messageId(instanceId, whatsappId), acknowledge(status, at), context)
 
   const reaction = async (instanceId: string, incoming: IncomingReaction, context: Context) => {
-    const { targetWhatsappId, chat, sender, senderName, fromMe, emoji, at } = incoming
-    const conversation = await startConversation(instanceId, chat, context)
+    const { targetWhatsappId, chat, senderName, fromMe, emoji, at } = incoming
+    const id = messageId(instanceId, targetWhatsappId)
+    const [conversation, target] = await Promise.all([
+      startConversation(instanceId, chat, context),
+      load(Message, id),
+    ])
+    // Of a message in another chat, nobody here knows more than the id.
+    const isHere = !target.state.body || (await isIn(conversation, target.state.body))
     const decide = react({
       instanceId,
       conversationId: conversation.id,
       conversationNumber: conversation.number,
       targetWhatsappId,
-      by: sender,
+      by: await authorIn(instanceId, conversation, incoming),
       ...(senderName !== undefined && { byName: senderName }),
       fromMe,
       emoji,
       at,
     })
-    return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
+    return transact(Message, id, isHere ? decide : () => [], context)
   }
 
-  /** Nothing, if the message is not known. */
-  const change = (instanceId: string, incoming: IncomingChange, context: Context) => {
-    const { targetWhatsappId, fromMe, text, at } = incoming
-    const decide = text === undefined ? takeBack(fromMe, at) : edit(text, fromMe, at)
-    return transact(Message, messageId(instanceId, targetWhatsappId), decide, context)
+  /** Who changes a message, by the JID that the message has; undefined if it is not in the chat of the change. */
+  const changerOf = async ({ body }: Message, incoming: IncomingChange) => {
+    if (!body) return {}
+    const { instanceId } = body
+    const [{ id: conversation }, there, by] = await Promise.all([
+      followConversation(body.conversationId),
+      incoming.chat === undefined ? undefined : addresses.nameOf(instanceId, incoming.chat),
+      'sender' in body && incoming.by !== undefined && isSamePerson(instanceId, body.sender, incoming.by),
+    ])
+    if (there !== undefined && conversationId(instanceId, there) !== conversation) return undefined
+    return {
+      conversationId: conversation,
+      ...(incoming.by !== undefined && { by: by && 'sender' in body ? body.sender : incoming.by }),
+      ...(incoming.asAdmin && there !== undefined && { asAdmin: true }),
+    }
+  }
+
+  /** Nothing, if the message is not known, or of somebody else. */
+  const change = async (instanceId: string, incoming: IncomingChange, context: Context) => {
+    const { targetWhatsappId, fromMe, by, chat, text, at } = incoming
+    const decideOn = async (id: string) => {
+      const changer = await changerOf((await load(Message, id)).state, incoming)
+      if (!changer) return () => []
+      return text === undefined ? takeBack(fromMe, at, changer) : edit(text, fromMe, at, changer)
+    }
+    const id = messageId(instanceId, targetWhatsappId)
+    const written = await transact(Message, id, await decideOn(id), context)
+    if (written.events.length > 0 || by === undefined || chat === undefined) return written
+    // The author may have written under an id that was somebody else's already.
+    const [where, who] = [await addresses.nameOf(instanceId, chat), await addresses.nameOf(instanceId, by)]
+    const namesake = namesakeId(instanceId, targetWhatsappId, where, who)
+    return transact(Message, namesake, await decideOn(namesake), context)
   }
 
   /** What is said of a person becomes part of the contact. A picture is not said, but asked for. */
@@ -108,17 +159,28 @@ export const createReceive = (parts: Parts) => {
       await contacts.hear({ instanceId, jid, ...heard, at }, context)
   }
 
-  const addressLink = async (_instanceId: string, _link: AddressLink, _context: Context) => {}
+  const addressLink = (instanceId: string, link: AddressLink, context: Context) =>
+    linkAddresses(instanceId, link, context)
 
   /** Keeps the file of a message before the message itself is told. One that was kept before is not read again. */
   const file = async (
     instanceId: string,
-    { whatsappId, chat, fromMe, content, body }: IncomingFile,
+    { content, body, ...told }: IncomingFile,
     context: Context,
   ): Promise<MediaMessage> => {
-    const id = messageId(instanceId, whatsappId)
-    const mediaId = incomingMediaId(id)
-    const known = await media.find(mediaId)
+    const { chat, sender = chat, fromMe } = told
+    const look = async () => {
+      const name = await addresses.nameOf(instanceId, chat)
+      const where = { id: conversationId(instanceId, name), chat: name }
+      const author = await authorIn(instanceId, where, { chat, sender })
+      const id = await idOf(instanceId, { ...told, sender }, author, where)
+      const mediaId = incomingMediaId(id, name, author)
+      return { id, mediaId, known: await media.find(mediaId) }
+    }
+    const { id, mediaId, known } = await look().catch((error: unknown) => {
+      body.destroy()
+      throw error
+    })
     if (known) {
       body.destroy()
       return known === 'deleted' ? withoutFile(content) : withFile(content, known, baseUrl)
@@ -128,14 +190,19 @@ export const createReceive = (parts: Parts) => {
     const wanted = { type, filename, foreign: { mimeType: mimeType ?? null } } as const
     const spooled = await media.spool(body, wanted, content.size)
     // Not before the file is here: a conversation that is deleted meanwhile does not take it away.
-    const conversation = await startConversation(instanceId, chat, context, { incoming: !fromMe }).catch(
+    const options = { incoming: !fromMe }
+    const conversation = await startConversation(instanceId, chat, context, options).catch(
       async (error: unknown) => {
         await spooled.discard()
         throw error
       },
     )
     const place = { id: mediaId, instanceId, conversationId: conversation.id, messageId: id }
-    return withFile(content, await media.keep(spooled, wanted, place, context), baseUrl)
+    const kept = await media.keep(spooled, wanted, place, context)
+    // Merged meanwhile, it is there with what it goes on as.
+    const wrote = { id: kept.id, conversationId: conversation.id }
+    await startConversation(instanceId, chat, context, { ...options, surely: true, wrote })
+    return withFile(content, kept, baseUrl)
   }
 
   /** `term`: of the session that it is reported of, if that is one of ours. */

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import { isSignal, type Content } from '../domain/content.ts'
-import { Conversation, mustBeManual } from '../domain/conversation.ts'
+import { mustBeManual } from '../domain/conversation.ts'
 import { notFound, Refusal } from '../domain/errors.ts'
-import { conversationId, messageId, outgoingWhatsappId } from '../domain/ids.ts'
+import { messageId, outgoingWhatsappId } from '../domain/ids.ts'
 import { Instance, mustBeConnected } from '../domain/instance.ts'
 import { Message, mustBeFreeFor, queue, type MessageStatus } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import type { Numbers } from '../ports/numbers.ts'
-import type { StartConversation } from './conversations.ts'
+import type { Conversations, StartConversation } from './conversations.ts'
 import type { Outcomes } from './outcomes.ts'
 import type { Quota } from './quota.ts'
 import type { Load, Recall, Transact } from './transact.ts'
@@ -24,6 +24,7 @@ type Parts = {
   readonly recall: Recall
   readonly numbers: Numbers
   readonly startConversation: StartConversation
+  readonly findConversation: Conversations['find']
   readonly outcomes: Outcomes
   readonly quota: Quota
   /** Whether an automation of the instance is enabled. */
@@ -68,8 +69,8 @@ export type SentMessage = {
  * crash anywhere sends again under the same one. Throws SEND_FAILED if WhatsApp refuses.
  */
 export const createSend = (parts: Parts) => {
-  const { transact, load, recall, numbers, startConversation, outcomes, quota, timeoutMs, hasAutomation } =
-    parts
+  const { transact, load, recall, numbers, startConversation, findConversation } = parts
+  const { outcomes, quota, timeoutMs, hasAutomation } = parts
   const believed = new LRUCache<string, true>({ max: BELIEVED_MAX, ttl: BELIEVED_MS })
 
   /** One that was connected a moment ago will do; before it is refused, the log is asked. */
@@ -85,7 +86,7 @@ export const createSend = (parts: Parts) => {
   const mustNotBeAutomated = async ({ instanceId, chat, content, context }: SendCommand) => {
     const isFree = context.actor.kind === 'automation' || (typeof content !== 'function' && isSignal(content))
     if (isFree || !(await hasAutomation(instanceId))) return
-    mustBeManual((await load(Conversation, conversationId(instanceId, chat))).state)
+    mustBeManual((await findConversation(instanceId, chat, true)).state)
   }
 
   const mustBeAllowed = async (command: SendCommand, instance: Instance) => {
@@ -126,6 +127,26 @@ export const createSend = (parts: Parts) => {
     return message?.state ?? queued
   }
 
+  /** The chat of a message that was queued before: under the JID of then, if that is the same one. */
+  const chatOf = async ({ instanceId, chat }: SendCommand, queued: { readonly chat: string }) => {
+    if (queued.chat === chat) return chat
+    const [now, then] = await Promise.all([chat, queued.chat].map((jid) => findConversation(instanceId, jid)))
+    return now?.id === then?.id ? queued.chat : chat
+  }
+
+  const contentOf = async (
+    { content, instanceId, chat }: SendCommand,
+    id: string,
+    queued: Message['body'],
+  ) =>
+    typeof content === 'function'
+      ? content({
+          id,
+          conversationId: (await findConversation(instanceId, chat)).id,
+          queued: queued?.content,
+        })
+      : content
+
   return async (command: SendCommand): Promise<SentMessage> => {
     const { instanceId, chat, context, idempotencyKey } = command
     const whatsappId = outgoingWhatsappId(instanceId, idempotencyKey)
@@ -139,8 +160,9 @@ export const createSend = (parts: Parts) => {
     if (!instance.exists) throw notFound('Instance')
     const queuedBefore = known?.state.body
     if (!queuedBefore) await mustBeAllowed(command, instance)
-    const content = await contentOf(command, id, queuedBefore?.content)
-    if (known) mustBeFreeFor({ chat, content }, known.state)
+    const content = await contentOf(command, id, queuedBefore)
+    if (queuedBefore && known)
+      mustBeFreeFor({ chat: await chatOf(command, queuedBefore), content }, known.state)
     const take = async () => {
       const conversation = await startConversation(instanceId, chat, context)
       const message = {
@@ -149,13 +171,15 @@ export const createSend = (parts: Parts) => {
         conversationNumber: conversation.number,
         number,
         whatsappId,
-        chat,
+        chat: queuedBefore?.chat ?? conversation.chat,
         content,
         at: new Date().toISOString(),
       }
       const queued = await transact(Message, id, queue(message), context, { expectNew: true })
       // Deleted in between, it would be there for those who read and not for those who write.
-      await startConversation(instanceId, chat, context, { surely: true })
+      const { conversationId } = queued.state.body ?? message
+      const wrote = { id, conversationId, position: queued.position }
+      await startConversation(instanceId, chat, context, { surely: true, wrote })
       return queued
     }
     const isTaken = async () =>
@@ -183,11 +207,6 @@ export const createSend = (parts: Parts) => {
   }
 }
 export type Send = ReturnType<typeof createSend>
-
-const contentOf = ({ content, instanceId, chat }: SendCommand, id: string, queued: Content | undefined) =>
-  typeof content === 'function'
-    ? content({ id, conversationId: conversationId(instanceId, chat), queued })
-    : content
 
 const sendFailed = (reason = 'unknown reason') =>
   new Refusal('SEND_FAILED', `WhatsApp did not take the message: ${reason}. Send it again under a new key.`, {

@@ -5,12 +5,15 @@ import {
   create,
   heardName,
   learn,
+  merge,
   nameOf,
   remove,
   save,
+  unite,
   type ContactEvent,
 } from '../../src/domain/contact.ts'
 import { fold } from '../../src/domain/decider.ts'
+import { contactId } from '../../src/domain/ids.ts'
 import { AT, INSTANCE, JOHN, later } from '../support/facts.ts'
 import { specification } from '../support/given.ts'
 
@@ -206,4 +209,70 @@ describe('a contact that is deleted', () => {
       .given()
       .when(remove(later(1)))
       .refuses('NOT_FOUND'))
+})
+
+describe('a contact who turns out to be somebody known', () => {
+  const HIDDEN = '171234567890123@lid'
+  const hidden = contactId(INSTANCE, HIDDEN)
+  const john = { id: contactId(INSTANCE, JOHN), jid: JOHN }
+  const hiddenPlace = { number: 3, instanceId: INSTANCE, jid: HIDDEN }
+  const merged: ContactEvent = {
+    type: 'ContactMerged',
+    data: { instanceId: INSTANCE, into: john.id, jid: JOHN, at: AT },
+  }
+  const ofHidden = (details: object): ContactEvent => ({
+    type: 'ContactCreated',
+    data: { ...hiddenPlace, ...details, at: AT },
+  })
+  const united = (fields: object): ContactEvent => ({
+    type: 'ContactUnited',
+    data: { ...place, saved: true, with: hidden, aliases: [hidden, '3'], at: AT, ...fields },
+  })
+
+  test('is so once; whoever never was is nobody else either', () => {
+    contact
+      .given(ofHidden({}))
+      .when(merge(INSTANCE, john, AT))
+      .then(merged)
+    contact
+      .given(ofHidden({}), merged)
+      .when(merge(INSTANCE, { id: hidden, jid: HIDDEN }, AT))
+      .then()
+    contact
+      .given()
+      .when(merge(INSTANCE, john, AT))
+      .then()
+  })
+  test('fills what is not known of the other one, and no more', () => {
+    const other = stateAfter(ofHidden({ name: 'Mr. X', email: 'x@example.com' }), merged)
+    contact
+      .given(learned('Johnny'), created({ name: 'John Doe' }))
+      .when(unite(place, hidden, other, AT))
+      .then(united({ name: 'John Doe', email: 'x@example.com', pushName: 'Johnny' }))
+  })
+  test('is known from then on by the other JID alone, if nobody was known by that', () =>
+    contact
+      .given()
+      .when(unite(place, hidden, stateAfter(ofHidden({ name: 'Mr. X' }), merged), AT))
+      .then(united({ name: 'Mr. X' })))
+  test('saved by nobody, is no more saved than before', () => {
+    const other = stateAfter(
+      { type: 'ContactLearned', data: { ...hiddenPlace, pushName: 'X', at: AT } },
+      merged,
+    )
+    contact
+      .given(learned())
+      .when(unite(place, hidden, other, AT))
+      .then(united({ saved: false, pushName: 'X' }))
+  })
+  test('fills nothing again that was cleared since', () =>
+    contact
+      .given(created(), united({ name: 'John Doe', email: 'x@example.com' }), changed({ name: 'John Doe' }))
+      .when(unite(place, hidden, stateAfter(ofHidden({ email: 'x@example.com' }), merged), later(1)))
+      .then())
+  test('is remembered when the other one is deleted and learned again', () =>
+    contact
+      .given(created(), united({}), deleted(1))
+      .when(learn({ ...place, at: later(2) }))
+      .then({ type: 'ContactLearned', data: { ...place, aliases: [hidden, '3'], at: later(2) } }))
 })

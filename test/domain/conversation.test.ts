@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest'
 import {
   archive,
   Conversation,
+  gather,
+  goOn,
   markRead,
+  merge,
   mustBeManual,
   pause,
   remove,
@@ -10,12 +13,15 @@ import {
   resume,
   start,
   tag,
+  unite,
   type ConversationEvent,
 } from '../../src/domain/conversation.ts'
 import { fold } from '../../src/domain/decider.ts'
-import { AT, INSTANCE, JOHN, later, TEAM } from '../support/facts.ts'
+import { conversationId } from '../../src/domain/ids.ts'
+import { AT, INSTANCE, JOHN, later, MARY, TEAM } from '../support/facts.ts'
 import { specification } from '../support/given.ts'
 
+const TAG = '550e8400-e29b-41d4-a716-446655440001'
 const conversation = specification(Conversation)
 const withJohn = { number: 123, instanceId: INSTANCE, chat: JOHN, at: AT }
 const started: ConversationEvent = { type: 'ConversationStarted', data: { ...withJohn, isGroup: false } }
@@ -134,4 +140,118 @@ describe('automation', () => {
     expect(() => mustBeManual(fold(Conversation, [automated, paused]))).not.toThrow()
     expect(() => mustBeManual(fold(Conversation, [started]))).not.toThrow()
   })
+})
+
+describe('a conversation that turns out to be part of another one', () => {
+  const HIDDEN = '171234567890123@lid'
+  const [hidden, withJohnId] = [HIDDEN, JOHN].map((chat) => conversationId(INSTANCE, chat)) as [
+    string,
+    string,
+  ]
+  const john = { instanceId: INSTANCE, id: withJohnId, number: 123, chat: JOHN }
+  const ofHidden: ConversationEvent = {
+    type: 'ConversationStarted',
+    data: { number: 7, instanceId: INSTANCE, chat: HIDDEN, isGroup: false, at: AT },
+  }
+  const data = { instanceId: INSTANCE, into: withJohnId, intoNumber: 123, chat: JOHN, at: AT }
+  const merged: ConversationEvent = { type: 'ConversationMerged', data }
+  const gathered: ConversationEvent = { type: 'ConversationMerged', data: { ...data, gathered: TAG } }
+  const tagged = (...added: string[]): ConversationEvent => ({
+    type: 'ConversationTagged',
+    data: { added, removed: [], at: AT },
+  })
+  const automated: ConversationEvent = {
+    type: 'ConversationStarted',
+    data: { ...withJohn, isGroup: false, automated: true },
+  }
+  const paused: ConversationEvent = { type: 'AutomationPaused', data: { reason: 'VIP', at: AT } }
+  const archived: ConversationEvent = { type: 'ConversationArchived', data: { at: AT } }
+  const united: ConversationEvent = {
+    type: 'ConversationUnited',
+    data: { with: hidden, aliases: [hidden, '7'], tags: [TAG], at: AT },
+  }
+  const other = (...events: ConversationEvent[]) => fold(Conversation, events)
+
+  test('is so once, and for good', () => {
+    conversation.given(ofHidden).when(merge(john, AT)).then(merged)
+    conversation
+      .given(ofHidden, merged)
+      .when(merge({ ...john, id: TAG, number: 9, chat: MARY }, AT))
+      .then()
+  })
+  test('is so as well when it was deleted, and not when it never was', () => {
+    conversation
+      .given(ofHidden, { type: 'ConversationDeleted', data: { instanceId: INSTANCE, at: AT } })
+      .when(merge(john, AT))
+      .then(merged)
+    conversation.given().when(merge(john, AT)).then()
+  })
+  test('does not start again, and can no longer be changed', () => {
+    conversation
+      .given(ofHidden, merged)
+      .when(start({ ...withJohn, chat: HIDDEN }))
+      .then()
+    for (const decide of [archive(AT), tag([], AT), pause(undefined, AT), remove(AT)])
+      conversation.given(ofHidden, merged).when(decide).refuses('NOT_FOUND')
+  })
+  test('what was on its way into it follows, each once', () => {
+    conversation
+      .given(ofHidden, merged)
+      .when(gather(INSTANCE, TAG, AT))
+      .then(gathered)
+    conversation
+      .given(ofHidden, merged, gathered)
+      .when(gather(INSTANCE, TAG, later(1)))
+      .then()
+    conversation
+      .given(ofHidden)
+      .when(gather(INSTANCE, TAG, AT))
+      .then()
+  })
+  test('goes on under its number where there is no other one, archived and paused as it was', () => {
+    const before = other(ofHidden, paused, archived)
+    conversation
+      .given()
+      .when(goOn(before, { ...withJohn, number: 7 }))
+      .then(
+        { type: 'ConversationStarted', data: { ...withJohn, number: 7, isGroup: false, automated: true } },
+        paused,
+        archived,
+      )
+    conversation
+      .given(started)
+      .when(goOn(before, { ...withJohn, number: 7 }))
+      .then()
+  })
+  test('leaves the other one its tags, its names and what was not read, once', () => {
+    const before = other(ofHidden, tagged(TAG), merged)
+    conversation
+      .given(started)
+      .when(unite(hidden, before, AT))
+      .then(united)
+    conversation
+      .given(started, united)
+      .when(unite(hidden, before, later(1)))
+      .then()
+    conversation
+      .given(started, tagged(TAG))
+      .when(unite(hidden, before, AT))
+      .then({ type: 'ConversationUnited', data: { ...united.data, tags: [] } } as ConversationEvent)
+    conversation.given(started, readUpTo(9), united).when(markRead(9, AT)).then(readUpTo(9))
+  })
+  test('brings those along that had become part of it', () =>
+    conversation
+      .given(started)
+      .when(unite(withJohnId, other(ofHidden, united, merged), AT))
+      .then({
+        type: 'ConversationUnited',
+        data: { with: withJohnId, aliases: [withJohnId, '7', hidden, '7'], tags: [TAG], at: AT },
+      }))
+  test('leaves archive and automation of the other one as they are', () =>
+    expect(other(automated, united)).toMatchObject({ archived: false, automation: 'active' }))
+  test('is remembered by the other one when that is deleted and starts again', () =>
+    conversation
+      .given(started, united, { type: 'ConversationDeleted', data: { instanceId: INSTANCE, at: AT } })
+      .when(start(withJohn))
+      .then({ type: 'ConversationStarted', data: { ...withJohn, isGroup: false, aliases: [hidden, '7'] } }))
 })

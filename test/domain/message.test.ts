@@ -17,7 +17,7 @@ import {
   type MessageEvent,
   type Reaction,
 } from '../../src/domain/message.ts'
-import { AT, incoming, JOHN, later, MARY, outgoing, placeIn } from '../support/facts.ts'
+import { AT, incoming, JOHN, later, MARY, outgoing, placeIn, TEAM } from '../support/facts.ts'
 import { decideOrNothing, specification } from '../support/given.ts'
 
 const message = specification(Message)
@@ -304,5 +304,104 @@ describe('what can be changed through this instance', () => {
       data: outgoing('hello', { content: { kind: 'image' } }),
     }
     expect(() => mustBeEditable(stateOf(image, sent))).toThrow(expect.objectContaining({ code: 'CONFLICT' }))
+  })
+})
+
+describe('who changes a message', () => {
+  const inTeam = incoming('hello', { ...placeIn(TEAM), chat: TEAM, sender: JOHN })
+  const ofTeam: MessageEvent = { type: 'MessageReceived', data: inTeam }
+  const takenBack = (fromMe = false): MessageEvent => ({
+    type: 'MessageDeleted',
+    data: { ...placeIn(TEAM), number: 1, fromMe, at: AT },
+  })
+  test('is the author, or nothing changes', () => {
+    message
+      .given(received)
+      .when(edit('bye', false, AT, { by: JOHN }))
+      .then(edited('bye'))
+    for (const decide of [edit('forged', false, AT, { by: MARY }), takeBack(false, AT, { by: MARY })])
+      message.given(received).when(decide).then()
+    message
+      .given(received)
+      .when(takeBack(false, AT, { by: JOHN }))
+      .then(deleted())
+  })
+  test('is, of what was sent, the instance, whatever its JID, and nobody else', () => {
+    message
+      .given(queued, sent)
+      .when(edit('bye', true, AT, { by: MARY }))
+      .then(edited('bye', true))
+    for (const decide of [edit('forged', false, AT, { by: JOHN }), takeBack(false, AT, { by: JOHN })])
+      message.given(queued, sent).when(decide).then()
+  })
+  test('is no instance that did not write it', () => {
+    for (const decide of [edit('forged', true, AT, { by: JOHN }), takeBack(true, AT, { by: JOHN })])
+      message.given(received).when(decide).then()
+  })
+  test('is an admin who takes it back from the group, and gives it no other text', () => {
+    message
+      .given(ofTeam)
+      .when(takeBack(false, AT, { by: MARY, asAdmin: true }))
+      .then(takenBack())
+    message
+      .given(ofTeam)
+      .when(takeBack(true, AT, { by: MARY, asAdmin: true }))
+      .then(takenBack(true))
+    message
+      .given(ofTeam)
+      .when(edit('forged', false, AT, { by: MARY, asAdmin: true }))
+      .then()
+    message
+      .given(received)
+      .when(takeBack(false, AT, { by: MARY, asAdmin: true }))
+      .then()
+  })
+  test('changes it where it is now', () =>
+    message
+      .given(received)
+      .when(edit('bye', false, AT, { by: JOHN, conversationId: placeIn(MARY).conversationId }))
+      .then({
+        type: 'MessageEdited',
+        data: { ...placeIn(MARY), number: 1, text: 'bye', fromMe: false, at: AT },
+      }))
+})
+
+describe('what happened to a message before it was imported', () => {
+  const importedAt = later(60)
+  const imported: MessageEvent = { type: 'MessageReceived', data: incoming('hello', { importedAt }) }
+  const importedTyped: MessageEvent = {
+    type: 'MessageSentFromPhone',
+    data: incoming('hello', { importedAt }),
+  }
+  test('is marked as past', () => {
+    message
+      .given(imported)
+      .when(react(reaction('👍')))
+      .then({ type: 'MessageReacted', data: { ...reaction('👍'), past: true } })
+    message
+      .given(imported)
+      .when(edit('bye', false, AT))
+      .then({
+        type: 'MessageEdited',
+        data: { ...place, number: 1, text: 'bye', fromMe: false, past: true, at: AT },
+      })
+    message
+      .given(imported)
+      .when(takeBack(false, AT))
+      .then({ type: 'MessageDeleted', data: { ...place, number: 1, fromMe: false, past: true, at: AT } })
+    message
+      .given(importedTyped)
+      .when(acknowledge('read', AT))
+      .then({ type: 'MessageRead', data: { ...step, past: true } })
+  })
+  test('is told from what happened since', () => {
+    message
+      .given(importedTyped)
+      .when(acknowledge('read', later(61)))
+      .then({ type: 'MessageRead', data: { ...step, at: later(61) } })
+    message
+      .given(imported)
+      .when(react({ ...reaction('👍'), at: later(61) }))
+      .then({ type: 'MessageReacted', data: { ...reaction('👍'), at: later(61) } })
   })
 })

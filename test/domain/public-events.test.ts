@@ -342,3 +342,42 @@ describe('contacts', () => {
       data: { contact_id: 7, display_name: 'John Doe', deleted: true },
     }))
 })
+
+describe('the past', () => {
+  const imported = received({ importedAt: later(60) })
+  test('is no news: neither what was said, nor what happened to it before it was imported', () => {
+    expect(toldOfMessage([], imported)).toEqual([])
+    expect(toldOfMessage([], { ...imported, type: 'MessageSentFromPhone' } as MessageEvent)).toEqual([])
+    const edited = { ...placeIn(JOHN), number: 456, text: 'bye', fromMe: false, past: true as const, at: AT }
+    expect(toldOfMessage([imported], { type: 'MessageEdited', data: edited })).toEqual([])
+    const read = { ...placeIn(JOHN), past: true as const, at: AT }
+    expect(toldOfMessage([imported], { type: 'MessageRead', data: read })).toEqual([])
+  })
+  test('has news of today told', () => {
+    const edited = { ...placeIn(JOHN), number: 456, text: 'bye', fromMe: false, at: later(61) }
+    expect(toldOfMessage([imported], { type: 'MessageEdited', data: edited })).toMatchObject([
+      { type: 'message.edited', data: { content: 'bye', conversation_id: 123 } },
+    ])
+  })
+})
+
+describe('a contact that turns out to be another one', () => {
+  const learned: ContactEvent = {
+    type: 'ContactLearned',
+    data: { number: 9, instanceId: INSTANCE, jid: '171234567890123@lid', pushName: 'John', at: AT },
+  }
+  test('is gone under its own id, and what is known of the other one is told', () => {
+    const merged = { instanceId: INSTANCE, into: MESSAGE, jid: JOHN, at: later(1) }
+    expect(toldOfContact([learned], { type: 'ContactMerged', data: merged })).toMatchObject([
+      { type: 'contact.update', data: { contact_id: 9, deleted: true } },
+    ])
+    const united = { number: 7, instanceId: INSTANCE, jid: JOHN, pushName: 'John', saved: false }
+    const data = { ...united, with: CONTACT, aliases: [CONTACT, '9'], at: later(1) }
+    expect(toldOfContact([], { type: 'ContactUnited', data })).toMatchObject([
+      {
+        type: 'contact.update',
+        data: { contact_id: 7, phone_number: '5511999999999', push_name: 'John', deleted: false },
+      },
+    ])
+  })
+})

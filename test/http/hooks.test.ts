@@ -120,6 +120,7 @@ describe('incoming', () => {
         reactions: [],
         status: 'received',
         error: null,
+        imported: false,
         edited_at: null,
         deleted_at: null,
         created_at: '2024-01-15T09:50:00Z',

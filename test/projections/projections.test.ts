@@ -12,13 +12,17 @@ import { allRows, inBatchesOf, tables } from '../support/rows.ts'
 import {
   AUTOMATION,
   ERASED,
+  HIDDEN,
+  HIDDEN_MEDIA,
   KEPT_TOKEN,
+  PICTURE,
   REVOKED_TOKEN,
   story,
   tellStory,
   TOKEN,
   UPLOAD,
   VIP,
+  ZOE,
 } from '../support/story.ts'
 
 const errors: unknown[] = []
@@ -135,6 +139,7 @@ describe('after a day of a small business', () => {
       contact_number: '5511999999999',
       name: 'John Doe',
       is_group: false,
+      picture: PICTURE,
       last_message: 'waits',
       last_message_kind: 'text',
       last_message_number: 11,
@@ -178,6 +183,7 @@ describe('after a day of a small business', () => {
       saved: true,
       sort_name: 'joao doe',
       search: 'joao doe john d. 5511999999999',
+      aliases: null,
       created_at: later(11),
     })
     expect(await row('contact', contactId(INSTANCE, MARY))).toMatchObject({
@@ -190,11 +196,46 @@ describe('after a day of a small business', () => {
       sort_name: 'mary of acme',
       created_at: later(23),
     })
-    expect(await idsIn('contact'), 'but for the one that was deleted').toHaveLength(2)
+    expect(await idsIn('contact'), 'but for those that were deleted, or are others').toHaveLength(3)
+  })
+
+  test('what was one person all along is one conversation and one contact, with all that there was of both', async () => {
+    const zoe = conversationId(INSTANCE, ZOE)
+    const merged = conversationId(INSTANCE, HIDDEN)
+    expect(await row('conversation', zoe)).toMatchObject({
+      number: 5,
+      chat: ZOE,
+      contact_number: '5511555555555',
+      last_message: 'late',
+      last_message_number: 17,
+      last_incoming_number: 17,
+      unread_count: 3,
+      aliases: [merged, '4'],
+    })
+    expect(await row('conversation', merged)).toBeUndefined()
+    for (const text of ['from-hidden', 'from-zoe', 'to-hidden', 'late', 'long-ago'])
+      expect(await message(text)).toMatchObject({ conversation_id: zoe, imported: text === 'long-ago' })
+    for (const [table, id] of [
+      ['outbox', messageId(INSTANCE, 'to-hidden')],
+      ['message_search', messageId(INSTANCE, 'from-hidden')],
+      ['message_search', messageId(INSTANCE, 'late')],
+      ['media', HIDDEN_MEDIA],
+    ] as const)
+      expect(await row(table, id)).toMatchObject({ conversation_id: zoe })
+    expect(await row('contact', contactId(INSTANCE, ZOE))).toMatchObject({
+      number: 5,
+      phone_number: '5511555555555',
+      name: 'Zoe (hidden)',
+      push_name: 'Zoe',
+      notes: 'Pays late',
+      saved: true,
+      aliases: [contactId(INSTANCE, HIDDEN), '4'],
+    })
+    expect(await row('contact', contactId(INSTANCE, HIDDEN))).toBeUndefined()
   })
 
   test('files are known by what they are, and deleted ones are gone', async () => {
-    expect(await idsIn('media')).toEqual([UPLOAD])
+    expect(await idsIn('media')).toEqual([UPLOAD, HIDDEN_MEDIA])
     expect(await row('media', UPLOAD)).toMatchObject({
       tenant_id: TENANT,
       instance_id: INSTANCE,
@@ -223,7 +264,8 @@ describe('after a day of a small business', () => {
       lost: 'failed',
       waits: 'queued',
     })
-    expect(await idsIn('message')).toHaveLength(whatsappIds.length)
+    const ofZoe = 5
+    expect(await idsIn('message')).toHaveLength(whatsappIds.length + ofZoe)
   })
 
   test('messages say what they are, who wrote them and what they answer', async () => {
@@ -273,7 +315,9 @@ describe('after a day of a small business', () => {
       color: '#dc2626',
       created_at: later(37),
     })
-    expect(await idsIn('conversation_tag')).toEqual([`${conversationId(INSTANCE, JOHN)} ${VIP}`])
+    expect(await idsIn('conversation_tag')).toEqual(
+      [ZOE, JOHN].map((chat) => `${conversationId(INSTANCE, chat)} ${VIP}`).toSorted(),
+    )
   })
 
   test('reactions stand on the message they are about, but for those taken back', async () => {
@@ -300,7 +344,9 @@ describe('after a day of a small business', () => {
   })
 
   test('the outbox holds what is still to be sent, and nothing else', async () => {
-    expect(await idsIn('outbox')).toEqual([messageId(INSTANCE, 'waits')])
+    expect(await idsIn('outbox')).toEqual(
+      ['waits', 'to-hidden'].map((text) => messageId(INSTANCE, text)).toSorted(),
+    )
     expect(await row('outbox', messageId(INSTANCE, 'waits'))).toMatchObject({
       number: 11,
       tenant_id: TENANT,
@@ -318,14 +364,14 @@ describe('after a day of a small business', () => {
       {
         instance_id: INSTANCE,
         slot: later(0),
-        queued: 5,
+        queued: 6,
         sent: 3,
         delivered: 1,
         read: 1,
         played: 1,
         failed: 1,
-        received: 6,
-        last_at: later(37),
+        received: 9,
+        last_at: later(40),
       },
     ])
   })

@@ -12,7 +12,7 @@ import type { AutomationRow } from '../../src/projections/automations.ts'
 import { isOf } from '../../src/projections/projection.ts'
 import { createLaneRunner } from '../../src/reactions/lanes.ts'
 import { createAutomationWork } from '../../src/reactions/run-automations.ts'
-import { createStartConversation } from '../../src/write/conversations.ts'
+import { createConversations } from '../../src/write/conversations.ts'
 import { createOutcomes } from '../../src/write/outcomes.ts'
 import { createLocalTurns } from '../../src/local-turns.ts'
 import { createQuota } from '../../src/write/quota.ts'
@@ -58,7 +58,8 @@ export const startAutomated = async (log: TestLog, definitions: Definition[]) =>
   const { transact, load, recall, store, pool, run } = log
   const numbers = postgresNumbers(pool)
   const hasAutomation = () => Promise.resolve(true)
-  const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
+  const conversations = createConversations({ transact, load, recall, numbers, hasAutomation })
+  const { startConversation, find: findConversation } = conversations
   const receive = receiveWithoutFiles({ transact, load, numbers, startConversation })
   const outcomes = createOutcomes(store, () => {})
   const send = createSend({
@@ -67,6 +68,7 @@ export const startAutomated = async (log: TestLog, definitions: Definition[]) =>
     recall,
     numbers,
     startConversation,
+    findConversation,
     outcomes,
     hasAutomation,
     quota: createQuota({
@@ -132,6 +134,7 @@ export const startAutomated = async (log: TestLog, definitions: Definition[]) =>
     startProgram,
     hear,
     startConversation,
+    findConversation,
     /** What was said to somebody, in the order of the log. */
     said: (chat = JOHN) =>
       subscriber.events.flatMap((event) =>

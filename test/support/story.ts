@@ -1,5 +1,5 @@
 import type { ZapiniEvent } from '../../src/domain/catalogue.ts'
-import { contactId, conversationId, defaultWebhookId, userId } from '../../src/domain/ids.ts'
+import { contactId, conversationId, defaultWebhookId, messageId, userId } from '../../src/domain/ids.ts'
 import { NO_STREAM, type EventStore, type Position } from '../../src/ports/event-store.ts'
 import {
   incoming,
@@ -18,6 +18,9 @@ import {
 const ANN = '5511666666666@s.whatsapp.net'
 const OTHER_INSTANCE = '550e8400-e29b-41d4-a716-446655440099'
 export const TOKEN = '550e8400-e29b-41d4-a716-446655440011'
+export const HIDDEN = '171234567890123@lid'
+export const ZOE = '5511555555555@s.whatsapp.net'
+export const HIDDEN_MEDIA = '550e8400-e29b-41d4-a716-446655440023'
 export const VIP = '550e8400-e29b-41d4-a716-446655440001'
 const GONE_TAG = '550e8400-e29b-41d4-a716-446655440002'
 export const ERASED = '5511666666666@s.whatsapp.net'
@@ -68,6 +71,15 @@ const person = (
 ): Told => [
   `contact-${contactId(INSTANCE, jid)}`,
   { type: event, data: { number, instanceId: INSTANCE, jid, ...said, at: later(seconds) } },
+]
+export const PICTURE = {
+  mediaId: '550e8400-e29b-41d4-a716-446655440077',
+  key: 'of-john-as-he-is',
+  mimeType: 'image/jpeg',
+}
+const pictured = (picture: typeof PICTURE | undefined, seconds: number): Told => [
+  `conversation-${conversationId(INSTANCE, JOHN)}`,
+  { type: 'ConversationPictured', data: { ...(picture && { picture }), at: later(seconds) } },
 ]
 const created = (id: string, number: number): Told => [
   `instance-${id}`,
@@ -134,6 +146,41 @@ const automated = (id: string, number: number, instanceId: string): Told => [
   {
     type: 'AutomationCreated',
     data: { number, instanceId, kind: 'flow', ...greeting, at: later(number) },
+  },
+]
+const said = (
+  whatsappId: string,
+  number: number,
+  conversationNumber: number,
+  chat: string,
+  seconds: number,
+  more = {},
+): Told => [
+  messageStream(whatsappId),
+  {
+    type: 'MessageReceived',
+    data: incoming(whatsappId, {
+      chat,
+      sender: chat,
+      number,
+      conversationNumber,
+      at: later(seconds),
+      ...more,
+    }),
+  },
+]
+const merged = (chat: string, into: string, intoNumber: number, seconds: number, gathered?: string): Told => [
+  `conversation-${conversationId(INSTANCE, chat)}`,
+  {
+    type: 'ConversationMerged',
+    data: {
+      instanceId: INSTANCE,
+      into: conversationId(INSTANCE, into),
+      intoNumber,
+      chat: into,
+      ...(gathered !== undefined && { gathered }),
+      at: later(seconds),
+    },
   },
 ]
 const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
@@ -230,6 +277,9 @@ export const story: readonly Told[] = [
     `conversation-${conversationId(INSTANCE, JOHN)}`,
     { type: 'ConversationRead', data: { upTo: 2, instanceId: INSTANCE, at: later(18) } },
   ],
+  pictured({ mediaId: UPLOAD, key: 'of-john-as-he-was', mimeType: 'image/png' }, 18),
+  pictured(undefined, 18),
+  pictured(PICTURE, 19),
   step('answer', 'MessageRead', 19),
   [
     messageStream('voice'),
@@ -380,6 +430,68 @@ export const story: readonly Told[] = [
   [`instance-${OTHER_INSTANCE}`, { type: 'InstanceClosed', data: { at: later(40) } }],
   [`instance-${OTHER_INSTANCE}`, { type: 'InstanceOpened', data: { at: later(41) } }],
   [`instance-${OTHER_INSTANCE}`, { type: 'InstanceDeleted', data: { at: later(40) } }],
+  // A customer who hid her number, and who she turned out to be; what was on its way meanwhile follows.
+  started(4, HIDDEN, 39),
+  started(5, ZOE, 39),
+  said('from-hidden', 14, 4, HIDDEN, 39),
+  said('from-zoe', 15, 5, ZOE, 39),
+  tagged(HIDDEN, [VIP], [], 39),
+  stored(HIDDEN_MEDIA, 39, { conversationId: conversationId(INSTANCE, HIDDEN) }),
+  [
+    messageStream('to-hidden'),
+    {
+      type: 'MessageQueued',
+      data: outgoing('to-hidden', { chat: HIDDEN, conversationNumber: 4, number: 16, at: later(39) }),
+    },
+  ],
+  person(4, HIDDEN, 'ContactCreated', 39, { name: 'Zoe (hidden)', notes: 'Pays late' }),
+  person(5, ZOE, 'ContactLearned', 39, { pushName: 'Zoe' }),
+  merged(HIDDEN, ZOE, 5, 40),
+  [
+    `conversation-${conversationId(INSTANCE, ZOE)}`,
+    {
+      type: 'ConversationUnited',
+      data: {
+        with: conversationId(INSTANCE, HIDDEN),
+        aliases: [conversationId(INSTANCE, HIDDEN), '4'],
+        tags: [VIP],
+        at: later(40),
+      },
+    },
+  ],
+  said('late', 17, 4, HIDDEN, 40),
+  merged(HIDDEN, ZOE, 5, 40, messageId(INSTANCE, 'late')),
+  [
+    `contact-${contactId(INSTANCE, HIDDEN)}`,
+    {
+      type: 'ContactMerged',
+      data: { instanceId: INSTANCE, into: contactId(INSTANCE, ZOE), jid: ZOE, at: later(40) },
+    },
+  ],
+  [
+    `contact-${contactId(INSTANCE, ZOE)}`,
+    {
+      type: 'ContactUnited',
+      data: {
+        number: 5,
+        instanceId: INSTANCE,
+        jid: ZOE,
+        name: 'Zoe (hidden)',
+        notes: 'Pays late',
+        pushName: 'Zoe',
+        saved: true,
+        with: contactId(INSTANCE, HIDDEN),
+        aliases: [contactId(INSTANCE, HIDDEN), '4'],
+        at: later(40),
+      },
+    },
+  ],
+  // What she had said before the phone was paired.
+  said('long-ago', 18, 5, ZOE, -1000, { importedAt: later(41) }),
+  [
+    messageStream('long-ago'),
+    { type: 'MessageRead', data: { ...placeIn(ZOE), past: true, at: later(-999) } },
+  ],
   [`tenant-${TENANT}`, { type: 'TenantDisabled', data: { at: later(43) } }],
   [`tenant-${TENANT}`, { type: 'TenantEnabled', data: { at: later(44) } }],
   [`tenant-${TENANT}`, { type: 'TenantDisabled', data: { at: later(41) } }],

@@ -10,8 +10,9 @@ import { conversationId, messageId } from '../../src/domain/ids.ts'
 import { discard, Media } from '../../src/domain/media.ts'
 import { Message } from '../../src/domain/message.ts'
 import type { IncomingFile } from '../../src/ports/gateway.ts'
+import { createAddresses } from '../../src/write/addresses.ts'
 import { createContacts } from '../../src/write/contacts.ts'
-import { createStartConversation } from '../../src/write/conversations.ts'
+import { createFollowConversation, createStartConversation } from '../../src/write/conversations.ts'
 import { createReceive } from '../../src/write/receive.ts'
 import { AT, context, INSTANCE, JOHN, placeIn } from '../support/facts.ts'
 import { pdf, tinyFiles } from '../support/files.ts'
@@ -26,7 +27,11 @@ const setUp = async () => {
   const media = await testMedia(log)
   const receive = createReceive({
     transact,
+    load,
     numbers,
+    followConversation: createFollowConversation(load),
+    addresses: createAddresses({ load }),
+    linkAddresses: () => Promise.resolve(),
     startConversation: createStartConversation({ transact, load, recall, numbers, hasAutomation }),
     contacts: createContacts({ transact, load, numbers }),
     media,

@@ -21,21 +21,6 @@ export const lidsIn = (batch: Batch): readonly string[] => {
 }
 
 /**
- * Ids of messages that were taken back before anybody was told of them: Baileys leaves nothing of such a message but the
- * word that it is gone.
- */
-export const swallowedIn = (batch: Batch): readonly string[] => {
-  const messages = messagesOf(batch['messages.upsert'])
-  const hollow = new Set(messages.filter(isRevoked).map(({ key }) => fieldsOf(key)?.['id']))
-  return messages.flatMap(({ key, message }) => {
-    const change = changeIn(unwrapped(message))
-    return change?.kind === 'delete' && hollow.has(fieldsOf(key)?.['id']) ? [change.targetWhatsappId] : []
-  })
-}
-
-const isRevoked = ({ message, messageStubType }: WAMessage) => !message && messageStubType === REVOKED
-
-/**
  * What a batch of Baileys' events says, in our own words: addresses first, then messages in order, then what happened
  * to them. Pure; never throws. What is told again means the same again.
  */

@@ -34,7 +34,9 @@ describe('what comes in', () => {
   })
 
   it('is told by the next session if the last one was closed before it could be stored', async () => {
-    const { gateway, whatsApp, paired, opened, isConnected } = await startGateway({ timing: { settleMs: 100 } })
+    const { gateway, whatsApp, paired, opened, isConnected } = await startGateway({
+      timing: { settleMs: 100 },
+    })
     const shop = await paired()
     shop.refuse(1000)
     const id = await whatsApp.person('Maria').writeTo(shop.owner, 'Hello!')
@@ -77,7 +79,9 @@ describe('the log of the program', () => {
   it('has no key, no QR code, no pairing code and no word of what people say', async () => {
     const printed: string[] = []
     for (const name of ['log', 'info', 'warn', 'error', 'debug'] as const)
-      vi.spyOn(console, name).mockImplementation((...said: unknown[]) => void printed.push(said.map(String).join(' ')))
+      vi.spyOn(console, name).mockImplementation(
+        (...said: unknown[]) => void printed.push(said.map(String).join(' ')),
+      )
     const { gateway, whatsApp, logs, paired, opened, qrOf, isConnected, status } = await startGateway()
     const shop = await paired()
     const maria = whatsApp.person('Maria')
@@ -100,7 +104,15 @@ describe('the log of the program', () => {
     await status(shop, { status: 'disconnected' })
     const all = [...printed, ...logs.map((line) => JSON.stringify(line, errors))].join('\n')
     expect(logs.length).toBeGreaterThan(0)
-    for (const secret of ['secret', code, qr.split(',')[2] ?? '', maria.phoneNumber, 'privKey', 'noiseKey', 'advSecret'])
+    for (const secret of [
+      'secret',
+      code,
+      qr.split(',')[2] ?? '',
+      maria.phoneNumber,
+      'privKey',
+      'noiseKey',
+      'advSecret',
+    ])
       expect(all).not.toContain(secret)
   })
 })

@@ -1,7 +1,7 @@
 import type { BaileysEventMap } from '@whiskeysockets/baileys'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { lidsIn, swallowedIn, translate } from '../../../src/adapters/baileys/translate.ts'
+import { lidsIn, translate } from '../../../src/adapters/baileys/translate.ts'
 import type { Told } from '../../../src/adapters/baileys/told.ts'
 import { storable } from '../../../src/domain/storable.ts'
 import { toJid } from '../../../src/domain/values.ts'
@@ -230,7 +230,6 @@ test('whatever a batch holds, what it needs to know of it can be asked', () => {
   fc.assert(
     fc.property(batches, (batch) => {
       for (const lid of lidsIn(batch)) expect(lid).toMatch(/^\d+@lid$/)
-      expect(Array.isArray(swallowedIn(batch))).toBe(true)
     }),
   )
 })

@@ -14,7 +14,7 @@ import { testPool } from '../../support/database.ts'
 export type Logged = { readonly level: string; readonly text: string; readonly fields: object }
 
 /** What is short in production is shorter here: a test waits for events, and for nothing else. */
-export const quick: BaileysOptions['timing'] = {
+export const quick = {
   backoff: { minMs: 20, maxMs: 200 },
   slowlyMs: 50,
   settleMs: 2000,
