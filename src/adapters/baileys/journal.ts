@@ -103,7 +103,7 @@ export const createJournal = (
       const stanza = stanzas.get(name)
       stanzas.delete(name)
       const known = await find(ciphertext)
-      if (known) return known.plain
+      if (known && isSame(known.stanza, stanza)) return known.plain
       const plain = Buffer.from(await decrypt())
       if (!stanza) onError(new Error('A message came past the journal: it cannot be read back after a crash'))
       const written: KeySet = { inbound: { [name]: rowOf(ciphertext, { plain, stanza, me: me() }) } }
@@ -152,6 +152,10 @@ export const createJournal = (
     },
   }
 }
+
+/** Whoever carries a payload must not be able to put it into the mouth of another one. */
+const isSame = (one: Attributes = {}, other: Attributes = {}) =>
+  ['id', 'from', 'participant'].every((name) => one[name] === other[name])
 
 /** The message as the library would have told it; undefined if the payload cannot be read. */
 const messageIn = ({ plain, stanza, me }: Entry): WAMessage | undefined => {

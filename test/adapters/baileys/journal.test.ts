@@ -75,11 +75,12 @@ test('a message that comes again after a crash is answered from the journal; the
   const [instanceId, stockId] = [randomUUID(), randomUUID()]
   const before = await start(pool, instanceId)
   const payload = await write(await contactOf(before), 'precious')
-  expect(await before.receive(stanzaOf(ALICE), payload)).toEqual(['precious'])
+  const stanza = stanzaOf(ALICE)
+  expect(await before.receive(stanza, payload)).toEqual(['precious'])
 
   const after = await start(pool, instanceId)
-  expect(await after.receive(stanzaOf(ALICE), payload)).toEqual(['precious'])
-  expect(await after.receive(stanzaOf(ALICE), payload)).toEqual(['precious'])
+  expect(await after.receive({ ...stanza, offline: '1' }, payload)).toEqual(['precious'])
+  expect(await after.receive(stanza, payload)).toEqual(['precious'])
 
   const { auth } = await start(pool, stockId)
   const stock = signalDevice(ME.id, auth, DEFAULT_CONNECTION_CONFIG.makeSignalRepository)
@@ -89,15 +90,31 @@ test('a message that comes again after a crash is answered from the journal; the
   await expect(stock.read(ALICE, again)).rejects.toThrow()
 })
 
+test('what one wrote is not answered from the journal for another one, or for another message', async () => {
+  const pool = await testPool()
+  const store = await start(pool, randomUUID())
+  const [alice, bob] = [await contactOf(store), await contactOf(store, '222@lid')]
+  for (const contact of [alice, bob]) {
+    await store.receive(stanzaOf(contact.jid), await write(contact, 'hello'))
+    const reply = { jid: contact.jid, data: padded('hello') }
+    await contact.read(ME.id, await store.device.repository.encryptMessage(reply))
+  }
+  const payload = await write(alice, 'by Alice')
+  expect(payload.type).toBe('msg')
+  await store.receive(stanzaOf(ALICE, 'ID'), payload)
+  for (const stanza of [stanzaOf('222@lid', 'ID'), stanzaOf(ALICE, 'OTHER')])
+    await expect(store.receive(stanza, payload)).rejects.toThrow()
+})
+
 test('the conversation goes on after a message was answered from the journal', async () => {
   const pool = await testPool()
   const instanceId = randomUUID()
   const before = await start(pool, instanceId)
   const alice = await contactOf(before)
   const payload = await write(alice, 'one')
-  await before.receive(stanzaOf(ALICE), payload)
+  await before.receive(stanzaOf(ALICE, 'ONE'), payload)
   const after = await start(pool, instanceId)
-  await after.receive(stanzaOf(ALICE), payload)
+  await after.receive(stanzaOf(ALICE, 'ONE'), payload)
   expect(await after.receive(stanzaOf(ALICE), await write(alice, 'two'))).toEqual(['two'])
   const reply = await after.device.repository.encryptMessage({ jid: ALICE, data: padded('three') })
   expect(await alice.read(ME.id, reply)).toBe('three')
@@ -200,7 +217,7 @@ test('what devices of the account tell each other is for the library, when it co
 
   const after = await start(pool, instanceId)
   expect((await after.journal.pending()).map(({ key }) => key.id)).toEqual(['R'])
-  expect(await after.receive(stanzaOf('911@lid', 'K'), share)).toEqual([''])
+  expect(await after.receive({ ...stanzaOf('911@lid', 'K'), category: 'peer' }, share)).toEqual([''])
 })
 
 test('plaintext is in the database together with the ratchet, or not at all, and encrypted', async () => {

@@ -366,26 +366,30 @@ test('keys behave like a map', async () => {
 test('an unlinked session loses creds and keys at once, also those on their way, and begins anew', async () => {
   const pool = await testPool()
   const instanceId = randomUUID()
-  const store = await open(pool, instanceId)
-  Object.assign(store.auth.creds, { account })
-  await store.saveCreds()
-  await store.auth.keys.set({ 'device-list': { a: ['1'] } })
-  const late = [
-    put(store.auth, { 'device-list': { b: ['1'] } }),
-    store.saveCreds(),
-    store.wipe(),
-    put(store.auth, { 'device-list': { c: ['1'] } }),
-    store.saveCreds(),
-  ]
-  await Promise.allSettled(late)
-  await late[2]
-  await store.wipe()
-  expect(store.broken.aborted).toBe(false)
+  const { auth, saveCreds, wipe, broken } = await open(pool, instanceId)
+  Object.assign(auth.creds, { account })
+  await saveCreds()
+  await put(auth, { 'device-list': { a: ['1'] } })
+  const under: Promise<unknown>[] = []
+  const wiped: Promise<unknown>[] = []
+  await holding(
+    pool,
+    'select from whatsapp_key where instance_id = $1 for update',
+    [instanceId],
+    () => {
+      under.push(put(auth, { 'device-list': { a: ['2'], b: ['2'] } }))
+      void vi.waitFor(async () => expect(await waitingFor(pool)).toBe(1)).then(() => wiped.push(wipe()))
+    },
+    2,
+  )
+  await Promise.all([...under, ...wiped])
+  expect(wiped).toHaveLength(1)
   expect(await countOf(pool, 'whatsapp_key')).toBe(0)
-
-  const again = await open(pool, instanceId)
-  expect(again.auth.creds.account).toBeUndefined()
-  expect(await countOf(pool, 'whatsapp_key')).toBe(0)
+  await expect(put(auth, { 'device-list': { c: ['1'] } })).rejects.toThrow(Overtaken)
+  await expect(saveCreds()).rejects.toThrow(Overtaken)
+  await wipe()
+  expect(broken.aborted).toBe(false)
+  expect((await open(pool, instanceId)).auth.creds.account).toBeUndefined()
 })
 
 test('a deleted instance leaves nothing, and what is still open for it writes nothing', async () => {
