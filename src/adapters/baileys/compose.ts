@@ -16,6 +16,11 @@ export type OutgoingFile = {
   readonly stream: Readable
   readonly mimeType: string
   readonly filename?: string
+  /** JPEG in base64; empty if there is none. */
+  readonly jpegThumbnail?: string
+  readonly width?: number
+  readonly height?: number
+  readonly seconds?: number
 }
 
 export type Given = {
@@ -95,19 +100,21 @@ const VOICE = 'audio/ogg; codecs=opus'
 /** The type is always said: what Baileys takes for granted, such as `image/jpeg` for every image, may be wrong. */
 const mediaOf = (content: MediaMessage, file: OutgoingFile | undefined): AnyMediaMessageContent => {
   if (!file) throw new Error('The file is not there any more')
-  const { mimeType: mimetype } = file
-  const media = { stream: file.stream }
+  const { stream, mimeType: mimetype, filename, ...shown } = file
+  const media = { stream }
   const { text: caption, mentions } = mentioning(content.caption ?? '', content.mentions)
   const described = { ...(caption !== '' && { caption }), ...(mentions && { mentions }) }
   switch (content.kind) {
     case 'image':
-      return { image: media, mimetype, ...described }
+      return { image: media, mimetype, ...shown, ...described }
     case 'video':
-      return { video: media, mimetype, ...described }
+      return { video: media, mimetype, ...shown, ...described }
     case 'audio':
-      return isVoice(mimetype) ? { audio: media, mimetype: VOICE, ptt: true } : { audio: media, mimetype }
+      return isVoice(mimetype)
+        ? { audio: media, mimetype: VOICE, ptt: true, ...shown }
+        : { audio: media, mimetype, ...shown }
     case 'document': {
-      const fileName = content.filename ?? file.filename ?? 'file'
+      const fileName = content.filename ?? filename ?? 'file'
       const { caption } = content
       return { document: media, mimetype, fileName, ...(caption !== undefined && { caption }) }
     }

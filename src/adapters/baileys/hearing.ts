@@ -87,9 +87,7 @@ export const createHearing = (parts: Parts) => {
   return {
     hear: (batch: Batch): void => {
       if (Object.keys(batch).every((name) => plumbing.has(name))) return
-      last = last
-        .then(async () => inbox.take(await toldOf(batch), batch['messages.upsert']?.messages))
-        .catch(onError)
+      last = last.then(async () => inbox.take(await toldOf(batch), journalledIn(batch))).catch(onError)
     },
     /** The connection is open: what an earlier one left is told, and then what comes. */
     begin: (): void => {
@@ -104,6 +102,10 @@ export const createHearing = (parts: Parts) => {
     stop: () => inbox.stop(),
   }
 }
+/** What the phone gave when it was asked, the journal does not have as a message. */
+const journalledIn = ({ 'messages.upsert': upsert }: Batch) =>
+  upsert && upsert.requestId === undefined ? upsert.messages : []
+
 export type Hearing = ReturnType<typeof createHearing>
 
 const isAdminIn = (group: GroupMetadata | undefined, person: string, pairs: ReadonlyMap<string, string>) =>

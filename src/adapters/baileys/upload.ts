@@ -6,28 +6,21 @@ import { extractImageThumb, getAudioDuration } from '@whiskeysockets/baileys'
 import type { MediaMessage } from '../../domain/content.ts'
 import type { MediaStore } from '../../ports/media-store.ts'
 import { within } from '../within.ts'
+import type { OutgoingFile } from './compose.ts'
 
 /** For what is shown of a file before it is downloaded. */
 const LOOK_MS = 10_000
 const LEFTOVER_MS = 86_400_000
 
 /**
- * A file on its way out. What is shown of it is given, also where nothing could be found: else the library writes the
- * file in the clear to a folder that all programs share, and runs others on it.
+ * The file of a message, from our own store; undefined if the message has none, or it was deleted. What is shown of it is
+ * given, also where nothing could be found: else the library writes the file in the clear to a folder that all programs
+ * share, and runs others on it.
  */
-export type Upload = {
-  readonly stream: Readable
-  readonly mimeType: string
-  readonly filename?: string
-  /** JPEG in base64; empty if there is none. */
-  readonly jpegThumbnail?: string
-  readonly width?: number
-  readonly height?: number
-  readonly seconds?: number
-}
-
-/** The file of a message, from our own store; undefined if the message has none, or it was deleted. */
-export const openUpload = async (content: MediaMessage, store: MediaStore): Promise<Upload | undefined> => {
+export const openUpload = async (
+  content: MediaMessage,
+  store: MediaStore,
+): Promise<OutgoingFile | undefined> => {
   const { mediaId, mimeType = 'application/octet-stream', filename } = content
   if (mediaId === undefined) return undefined
   const shown = await shownOf(content, () => store.open(mediaId))
