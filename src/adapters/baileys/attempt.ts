@@ -11,7 +11,7 @@ import { quietLogs, type Write } from './quiet-logs.ts'
 import { createSend } from './send.ts'
 import { connect, type Connection, type Ended } from './session.ts'
 import { Overtaken, type SessionStore } from './session-store.ts'
-import { startLosing, stopLosing, type Session } from './sessions.ts'
+import { startLosing, stopLosing, type Session, type Watch } from './sessions.ts'
 import type { Turnstile } from './turnstile.ts'
 import type { Versions } from './version.ts'
 
@@ -25,6 +25,7 @@ export type AttemptParts = {
   readonly download: Downloads['download']
   readonly fileOf: (message: Outgoing) => Promise<OutgoingFile | undefined>
   readonly write: Write
+  readonly watch?: Watch
   readonly timing: {
     readonly callMs: number
     readonly ackMs: number
@@ -98,6 +99,7 @@ export const createAttempt = (parts: AttemptParts) => {
         onError: (error) => write('warn', 'a message could not be sent', fault(session, error)),
       })
       session.open = { sock, ask, send, groups }
+      parts.watch?.opened()
       stopLosing(session)
       session.report({ status: 'connected', ...profileOf(sock), at: now() })
       hearing.begin()
@@ -108,6 +110,7 @@ export const createAttempt = (parts: AttemptParts) => {
 
     const ended = await connection.ended
     closing.signal.removeEventListener('abort', close)
+    if (session.open) parts.watch?.closed()
     session.open = session.connection = undefined
     code?.reject(noAnswer())
     await within(timing.settleMs, Promise.all([store.saveCreds(), hearing.idle()]), late).catch(

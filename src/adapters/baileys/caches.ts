@@ -18,7 +18,8 @@ export const createCaches = () => ({
 const cache = (max: number, ttl: number): Cache => {
   const known = new LRUCache<string, NonNullable<unknown>>({ max, ttl })
   return {
-    // Whoever reads a key is who wrote it.
+    // Whoever reads a key is who wrote it. The library's type wants the parameter.
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
     get: <T>(key: string) => known.get(key) as T | undefined,
     set: (key, value) => {
       known.set(key, value ?? undefined)

@@ -14,7 +14,7 @@ import { createDownloads } from './media.ts'
 import { isPaired, noAnswer } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
 import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
-import { createSession, runSession, type Open, type Session } from './sessions.ts'
+import { createSession, runSession, type Open, type Session, type Watch } from './sessions.ts'
 import { createTurnstile } from './turnstile.ts'
 import { openUpload, removeUploadLeftovers } from './upload.ts'
 import { createVersions } from './version.ts'
@@ -49,6 +49,7 @@ export type BaileysOptions = {
   readonly pool: Pool
   readonly cipher: Cipher
   readonly log: Write
+  readonly watch?: Watch
   readonly timing?: Partial<typeof usualTiming>
   readonly random?: () => number
 }
@@ -71,14 +72,16 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
     onMissing: (whatsappId, missing, detail) =>
       write('warn', 'a file could not be had', { message: whatsappId, missing, detail: safe(detail) }),
   })
+  const watching = options.watch ? { watch: options.watch } : {}
   const attempt = createAttempt({
+    ...watching,
     ...{ url, timing, versions, write, turnstile: createTurnstile(LOGINS_AT_ONCE) },
     network: { fetchAgent: new Agent(ca) },
     download: downloads.download,
     fileOf: async ({ content }) => (isMedia(content) ? openUpload(content, options.mediaStore) : undefined),
     openStore: (ref) => openSessionStore({ pool, cipher, onError: onStoreError }, ref),
   })
-  const loop = { attempt, timing, versions, write, random: options.random ?? Math.random }
+  const loop = { attempt, timing, versions, write, ...watching, random: options.random ?? Math.random }
   const sessions = new Map<string, { readonly session: Session; readonly ended: Promise<void> }>()
   const inTurn = createLocalTurns()
 
@@ -145,6 +148,8 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
       : { kind: 'retry', reason: 'The instance is not connected to WhatsApp.' }
   }
 
+  if (url !== REAL_URL)
+    write('warn', 'WHATSAPP_URL is not WhatsApp: whoever answers there is trusted', { url })
   removeUploadLeftovers().catch(onStoreError)
   const purging = setInterval(() => {
     purgeSessionStores(pool, onStoreError).catch(onStoreError)

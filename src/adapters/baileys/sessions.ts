@@ -37,6 +37,13 @@ export type Session = {
   isOver: boolean
 }
 
+/** Who counts. */
+export type Watch = {
+  readonly opened: () => void
+  readonly closed: () => void
+  readonly reconnecting: (reason: string) => void
+}
+
 export type Timing = {
   readonly backoff: Backoff
   /** Before the one new try after another connection took over. */
@@ -53,6 +60,7 @@ type Parts = {
   /** Runs one socket from its making to its end. */
   readonly attempt: (session: Session) => Promise<Ended | 'overtaken'>
   readonly write: Write
+  readonly watch?: Watch
   readonly random: () => number
 }
 
@@ -133,6 +141,7 @@ export const runSession = async (parts: Parts, session: Session): Promise<void> 
       reason: safe(ended.message),
       againInMs: Math.round(ms),
     })
+    parts.watch?.reconnecting(verdict.reason)
     startLosing(session, verdict.reason, timing.offlineAfterMs)
     await pause(session, ms)
   }

@@ -29,7 +29,7 @@ export const createTurnstile = (places: number) => {
       }
       const giveUp = () => {
         waiting.splice(waiting.indexOf(enter), 1)
-        reject(signal.reason)
+        reject(new Error('Nobody waits for this place any more'))
       }
       waiting.push(enter)
       signal.addEventListener('abort', giveUp, { once: true })
