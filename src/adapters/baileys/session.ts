@@ -10,6 +10,7 @@ import makeWASocket, {
   type WASocket,
 } from '@whiskeysockets/baileys'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { Refusal } from '../../domain/errors.ts'
 import { within } from '../within.ts'
 import type { Ask } from './ask.ts'
@@ -134,6 +135,12 @@ export const connect = (options: SocketOptions): Connection => {
   sock.ws.on('unexpected-response', (_request: unknown, { statusCode }: IncomingMessage) =>
     end({ code: undefined, message: `HTTP ${statusCode} instead of a WebSocket` }),
   )
+  let wire: Socket | undefined
+  sock.ws.on('upgrade', ({ socket }: IncomingMessage) => {
+    wire = socket
+  })
+  // Whoever does not say goodbye would be waited for half a minute, and keep the process.
+  void life.ended.then(() => setTimeout(() => wire?.destroy(), GOODBYE_MS).unref())
   const onBroken = () => end({ code: undefined, message: 'The state of the session could not be kept' })
   store.broken.addEventListener('abort', onBroken, { once: true })
   if (store.broken.aborted) onBroken()
