@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { upcast } from '../domain/catalogue.ts'
+import { Conversation } from '../domain/conversation.ts'
+import { conversationId } from '../domain/ids.ts'
 import type { GatewayListener } from '../ports/gateway.ts'
 import type { Database } from '../projections/database.ts'
 import { wantedInstances } from '../projections/instances.ts'
 import { incomingBetween } from '../projections/messages.ts'
 import { outboxRow, waitingMessages } from '../projections/outbox.ts'
 import { isOf } from '../projections/projection.ts'
+import { createPictureAsker } from '../reactions/ask-pictures.ts'
 import { follow } from '../reactions/follow.ts'
 import { createReadReceipts } from '../reactions/read-receipts.ts'
 import { createInstanceRunner } from '../reactions/run-instances.ts'
@@ -25,6 +28,14 @@ type Given = {
   readonly reporter: Reporter
 }
 
+/** Whose picture it is: that of the conversation, which shows it. */
+const picturedBy = ({ id: instanceId, tenantId }: { id: string; tenantId: string }, chat: string) => ({
+  instanceId,
+  tenantId,
+  conversationId: conversationId(instanceId, chat),
+  chat,
+})
+
 /** WhatsApp: the sessions of this node, messages in, messages out. */
 export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given) => {
   const { store, gateways, leases, node, metrics } = parts
@@ -39,17 +50,25 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
       const listener = listenerOf(receive, session, randomUUID)
       return {
         ...listener,
+        contact: async (news) => {
+          await listener.contact(news)
+          const pictured = picturedBy(session, news.jid)
+          if (!news.pictureChanged) return
+          if ((await load(Conversation, pictured.conversationId)).state.exists) pictures.changed(pictured)
+        },
         connection: async (report) => {
           await listener.connection(report)
           if (report.status !== 'connected') return
           void sender.drain(session.id)
           void reads.show(session.id)
+          pictures.connected(session.id)
         },
       }
     },
     onEnded: (instanceId) => {
       sender.forget(instanceId)
       reads.forget(instanceId)
+      pictures.forget(instanceId)
     },
   })
   const reads = createReadReceipts({
@@ -59,6 +78,11 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
       return incomingBetween(db, conversationId, span)
     },
     onError: reporter('read receipts'),
+  })
+  const pictures = createPictureAsker({
+    gatewayOf: instanceRunner.gatewayOf,
+    take: writing.takePicture,
+    onError: reporter('pictures'),
   })
   const sender = createSender({
     transact,
@@ -89,7 +113,10 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
         each: (event) => {
           if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
           else if (isOf(event, 'ConversationRead')) reads.read(upcast(event))
-          else instanceRunner.each(event, signal)
+          else if (isOf(event, 'MessageReceived')) {
+            const { instanceId, conversationId, chat } = upcast(event).data
+            pictures.wrote({ instanceId, tenantId: event.meta.tenant, conversationId, chat })
+          } else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),
       },

@@ -10,6 +10,7 @@ import { createContacts } from '../write/contacts.ts'
 import { createStartConversation } from '../write/conversations.ts'
 import { createMedia } from '../write/media.ts'
 import { createOutcomes } from '../write/outcomes.ts'
+import { createPictures } from '../write/pictures.ts'
 import { createQuota } from '../write/quota.ts'
 import { createReceive } from '../write/receive.ts'
 import { createSend } from '../write/send.ts'
@@ -92,6 +93,7 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
     }),
     contacts,
     media,
+    takePicture: createPictures({ transact, load, fetchFile, media }),
     receive: createReceive({
       transact,
       numbers,

@@ -1,9 +1,17 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
 import { notFound, Refusal } from './errors.ts'
 import { isGroup, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
 
 const At = Type.Object({ at: Time })
+/** A file that is in our own store. */
+const Picture = Type.Object({
+  mediaId: Uuid,
+  /** The part of its public address that nobody can guess. */
+  key: Type.String(),
+  mimeType: Type.String(),
+})
+export type Picture = Readonly<Static<typeof Picture>>
 
 export const conversationEvents = {
   ConversationStarted: eventSchema(
@@ -28,6 +36,8 @@ export const conversationEvents = {
       at: Time,
     }),
   ),
+  /** WhatsApp shows this picture of the person or group from now on; none, if it is missing. */
+  ConversationPictured: eventSchema(Type.Object({ picture: Type.Optional(Picture), at: Time })),
   ConversationArchived: eventSchema(At),
   ConversationRestored: eventSchema(At),
   /** Its messages went with it. The next message in the chat starts it again, under its number. */
@@ -52,6 +62,7 @@ export type Conversation = {
   readonly readUpTo: number
   readonly archived: boolean
   readonly tags: readonly string[]
+  readonly picture?: Picture
   readonly automation: AutomationState
 }
 
@@ -70,6 +81,10 @@ export const Conversation: Decider<Conversation, ConversationEvent> = {
       }
       case 'ConversationRead':
         return { ...state, readUpTo: event.data.upTo }
+      case 'ConversationPictured': {
+        const { picture: _before, ...rest } = state
+        return { ...rest, ...(event.data.picture && { picture: event.data.picture }) }
+      }
       case 'ConversationArchived':
         return { ...state, archived: true }
       case 'ConversationRestored':
@@ -113,6 +128,14 @@ export const markRead =
     const from = { ...(readUpTo > 0 && { after: readUpTo }), ...(instanceId !== undefined && { instanceId }) }
     return [{ type: 'ConversationRead', data: { upTo, ...from, at } }]
   }
+
+/** Has another picture from now on, or none. */
+export const show =
+  (picture: Picture | undefined, at: string): Decision =>
+  ({ exists, picture: before }) =>
+    exists && picture?.mediaId !== before?.mediaId
+      ? [{ type: 'ConversationPictured', data: { ...(picture && { picture }), at } }]
+      : []
 
 export const archive =
   (at: string): Decision =>

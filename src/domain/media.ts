@@ -4,7 +4,13 @@ import { notFound } from './errors.ts'
 import { extensionOf, mediaRules, mediaTypes } from './media-rules.ts'
 import { literals, PersonalText, Time, Uuid } from './values.ts'
 
-export const deletionReasons = ['requested', 'expired', 'conversation_deleted', 'message_deleted'] as const
+export const deletionReasons = [
+  'requested',
+  'expired',
+  'conversation_deleted',
+  'message_deleted',
+  'replaced',
+] as const
 export type DeletionReason = (typeof deletionReasons)[number]
 
 const Stored = Type.Object({

@@ -1,5 +1,6 @@
 import { Contact, nameOf, type ContactEvent } from './contact.ts'
 import { isMedia, isSignal, textOf } from './content.ts'
+import { detailsOf } from './content-details.ts'
 import { idOfStream } from './decider.ts'
 import { publicEventId } from './ids.ts'
 import type { Instance, InstanceEvent } from './instance.ts'
@@ -34,6 +35,7 @@ const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
   media_url: isMedia(body.content) ? (body.content.url ?? null) : null,
   ...(isMedia(body.content) &&
     body.content.mediaMissing !== undefined && { media_missing: body.content.mediaMissing }),
+  ...detailsOf(body.content),
   timestamp: offsetTime(body.at),
   conversation_id: body.conversationNumber,
   chat_id: body.chat,

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import type { Picture } from '../domain/conversation.ts'
 import { mediaTypes } from '../domain/media-rules.ts'
 import { fileUrl, type StoredMedia } from '../domain/media.ts'
 import { literals } from '../domain/values.ts'
@@ -27,6 +28,13 @@ export const mediaUrl = (
   request: RouteRequest,
   publicUrl: string | undefined,
 ) => fileUrl(publicUrl ?? request.origin(), file)
+
+/** Where the picture of a person or group can be read, if there is one. */
+export type PictureUrl = (picture: Picture | null | undefined) => string | null
+export const pictureUrls =
+  (request: RouteRequest, publicUrl: string | undefined): PictureUrl =>
+  (picture) =>
+    picture ? mediaUrl(picture, request, publicUrl) : null
 
 export const mediaOfRow = (row: MediaRow): KeptMedia => ({
   id: row.id,

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { isMedia, isSignal, textOf, type Content, type MediaMissing } from '../domain/content.ts'
+import { detailsOf, type ContentDetails } from '../domain/content-details.ts'
 import type { MessageStatus, WhatsAppMessage } from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { numberOf } from '../domain/values.ts'
@@ -18,7 +19,7 @@ export type MessageRow = {
   direction: 'incoming' | 'outgoing'
   sender_jid: string | null
   sender_name: string | null
-  /** `text`, a kind of media, `other`, or `awaited`. */
+  /** That of the content, or `awaited`. */
   kind: string
   body: string | null
   media_url: string | null
@@ -30,6 +31,8 @@ export type MessageRow = {
   media_missing: MediaMissing | null
   mime_type: string | null
   filename: string | null
+  /** What a place, contacts or a poll say beside their text. */
+  details: ContentDetails
   reply_to: string | null
   mentions: string[]
   reactions: MessageReaction[]
@@ -65,6 +68,7 @@ const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): Messa
   media_missing: null,
   mime_type: null,
   filename: null,
+  details: {},
   reply_to: null,
   mentions: [],
   reactions: [],
@@ -110,6 +114,7 @@ const firstRow = (
     kind: content.kind,
     body: textOf(content),
     ...mediaOf(content),
+    details: detailsOf(content),
     reply_to: 'replyTo' in content ? (content.replyTo ?? null) : null,
     mentions: 'mentions' in content ? (content.mentions ?? []) : [],
     reactions: [],
@@ -143,6 +148,7 @@ const nothingSaid = {
   media_size: null,
   media_missing: null,
   filename: null,
+  details: {},
   mentions: [],
   reactions: [],
 }
@@ -150,7 +156,7 @@ const nothingSaid = {
 /** Every message, with its newest status and its reactions. */
 export const messages = projection<MessageRow>({
   name: 'message',
-  version: 5,
+  version: 6,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -170,6 +176,7 @@ export const messages = projection<MessageRow>({
     media_missing: 'text',
     mime_type: 'text',
     filename: 'text',
+    details: 'jsonb not null',
     reply_to: 'text',
     mentions: 'jsonb not null',
     reactions: 'jsonb not null',

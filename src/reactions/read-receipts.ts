@@ -1,8 +1,8 @@
 import { idOfStream } from '../domain/decider.ts'
-import { Refusal } from '../domain/errors.ts'
 import type { Position } from '../ports/event-store.ts'
 import type { Gateway, MessageAddress } from '../ports/gateway.ts'
 import type { RecordedOf } from '../projections/projection.ts'
+import { isUnreachable } from './unreachable.ts'
 
 /** Messages of one conversation that are shown as read at once, the newest. */
 const MESSAGES_MAX = 200
@@ -69,7 +69,7 @@ export const createReadReceipts = ({ gatewayOf, messagesIn, onError }: Parts) =>
       try {
         await showOne(instanceId, gateway, span)
       } catch (error) {
-        if (error instanceof Refusal && gatewayOf(instanceId)) {
+        if (isUnreachable(error) && gatewayOf(instanceId)) {
           keep(instanceId, span)
           break
         }

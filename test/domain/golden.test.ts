@@ -126,6 +126,7 @@ describe('personal fields', () => {
     'MessageReceived: replyTo mimeType targetWhatsappId description whatsappId',
     'MessageSentFromPhone: replyTo mimeType targetWhatsappId description whatsappId',
     'MediaStored: mimeType key',
+    'ConversationPictured: key mimeType',
     'MessageSent: kind',
     'MessageFailed: reason',
     'MessageReacted: targetWhatsappId',

@@ -101,6 +101,18 @@ describe('messages', () => {
     })
   })
 
+  test('message.received of media whose file could not be had says why, and no other one does', () => {
+    const missing = received({ content: { kind: 'image', caption: 'Look', mediaMissing: 'expired' } })
+    expect(toldOfMessage([], missing)[0]?.data).toMatchObject({
+      content: 'Look',
+      media_type: 'image',
+      media_url: null,
+      media_missing: 'expired',
+    })
+    const there = received({ content: { kind: 'image' } })
+    expect(toldOfMessage([], there)[0]?.data).not.toHaveProperty('media_missing')
+  })
+
   test('what there are no words for is told, without content', () =>
     expect(
       toldOfMessage([], received({ content: { kind: 'other', description: 'poll' } }))[0]?.data,

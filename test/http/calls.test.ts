@@ -1,16 +1,22 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Json } from '../support/client.ts'
+import { startFileServer, tinyFiles } from '../support/files.ts'
 import { storingNothing, type App } from './world.ts'
 
 const MARIA = '5511988887777'
 
 let app: App
+let files: Awaited<ReturnType<typeof startFileServer>>
 let instance: string
 beforeAll(async () => {
   app = await startApp()
+  files = await startFileServer()
 })
-afterAll(() => app.stop())
+afterAll(async () => {
+  await app.stop()
+  await files.close()
+})
 beforeEach(async () => {
   instance = await createConnectedInstance(app.admin)
 })
@@ -99,6 +105,78 @@ describe('a conversation that is marked as read', () => {
     expect(await shownAsRead()).toEqual([])
     await phone('connect')
     await becomes(ids)
+  })
+})
+
+describe('the picture of whoever writes', () => {
+  const pictureOf = async (): Promise<string | null> => (await conversation()).profile_picture_url
+  const becomes = (matching: unknown) =>
+    vi.waitFor(async () => expect(await pictureOf()).toEqual(matching), { timeout: 10_000 })
+  const link = expect.stringMatching(/\/files\/[\w-]+\.(jpg|png)$/)
+  const bytesAt = async (url: string | null) => {
+    const answer = await fetch(url ?? '')
+    return answer.ok ? Buffer.from(await answer.arrayBuffer()) : answer.status
+  }
+  const show = (file: string | null) =>
+    phone('contacts', { of: MARIA, picture_url: file === null ? null : `${files.url}/${file}` })
+
+  it('is kept, and can be read at an address of ours, in the conversation and in the contact', async () => {
+    await show('a.jpg')
+    await phone('incoming', { from: MARIA, name: 'Mary', text: 'Hello' })
+    await becomes(link)
+    const url = await pictureOf()
+    expect(await bytesAt(url)).toEqual(tinyFiles['a.jpg'])
+    const { id } = await conversation()
+    expect((await app.admin.get(`/conversations/${id}`)).body.data.profile_picture_url).toBe(url)
+    const { body } = await app.admin.get(`/contacts?instance_id=${instance}`)
+    expect(body.data).toMatchObject([{ phone_number: MARIA, profile_picture_url: url }])
+    const changed = await app.admin.put(`/contacts/${body.data[0].id}`, { name: 'Maria' })
+    expect(changed.body.data.profile_picture_url).toBe(url)
+    expect((await app.admin.get(`/contacts/${body.data[0].id}`)).body.data.profile_picture_url).toBe(url)
+  })
+  it('is another one when they change it, and none when they take it away; the old file is gone', async () => {
+    await show('a.jpg')
+    await phone('incoming', { from: MARIA, text: 'Hello' })
+    await becomes(link)
+    const first = await pictureOf()
+    await show('a.png')
+    await vi.waitFor(async () => expect(await pictureOf()).not.toBe(first), { timeout: 10_000 })
+    const second = await pictureOf()
+    expect(await bytesAt(second)).toEqual(tinyFiles['a.png'])
+    await show(null)
+    await becomes(null)
+    for (const gone of [first, second]) await vi.waitFor(async () => expect(await bytesAt(gone)).toBe(404))
+  })
+  it('stays the same file when it is the same picture', async () => {
+    await show('a.jpg')
+    await phone('incoming', { from: MARIA, text: 'Hello' })
+    await becomes(link)
+    const first = await pictureOf()
+    const asked = () => files.asked.filter((name) => name === 'a.jpg').length
+    const before = asked()
+    await show('a.jpg')
+    await vi.waitFor(() => expect(asked()).toBeGreaterThan(before), { timeout: 10_000 })
+    await show(null)
+    await becomes(null)
+    const { id } = await conversation()
+    const events = await app.store.readStream(`conversation-${id}`)
+    const pictured = events.filter(({ type }) => type === 'ConversationPictured')
+    expect(pictured.map(({ data }) => ('picture' in data ? first : null))).toEqual([first, null])
+  })
+  it('that is no picture is left where it is', async () => {
+    await show('a.pdf')
+    await phone('incoming', { from: MARIA, text: 'Hello' })
+    await vi.waitFor(() => expect(files.asked).toContain('a.pdf'), { timeout: 10_000 })
+    await show('a.png')
+    await becomes(expect.stringMatching(/\.png$/))
+  })
+  it('goes with the conversation', async () => {
+    await show('a.jpg')
+    await phone('incoming', { from: MARIA, text: 'Hello' })
+    await becomes(link)
+    const url = await pictureOf()
+    await app.admin.delete(`/conversations/${(await conversation()).id}`)
+    await vi.waitFor(async () => expect(await bytesAt(url)).toBe(404))
   })
 })
 

@@ -110,6 +110,7 @@ describe('incoming', () => {
         message_body: 'Hello, how are you?',
         media_type: null,
         media_url: null,
+        media_missing: null,
         mime_type: null,
         filename: null,
         sender_number: '5511999999999',

@@ -34,8 +34,6 @@ export const baileysClient = (whatsApp: Pick<WhatsApp, 'url'>, config: Partial<U
       auth,
       logger: pino({ level: process.env.LOG_LEVEL ?? 'silent' }),
       connectTimeoutMs: 5000,
-      // Else it would hold back what comes until a phone has told it of the past.
-      shouldSyncHistoryMessage: () => false,
       ...config,
     })
     socket.ev.process((batch) => events.add(batch))

@@ -14,7 +14,7 @@ import pino from 'pino'
 const silent = pino({ level: 'silent' })
 
 /** Keys in the memory of a phone. */
-export const memoryKeys = (): SignalKeyStore => {
+const memoryKeys = (): SignalKeyStore => {
   const rows = new Map<string, unknown>()
   return {
     get: async (kind: string, ids: string[]) => {

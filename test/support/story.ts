@@ -69,6 +69,15 @@ const person = (
   `contact-${contactId(INSTANCE, jid)}`,
   { type: event, data: { number, instanceId: INSTANCE, jid, ...said, at: later(seconds) } },
 ]
+export const PICTURE = {
+  mediaId: '550e8400-e29b-41d4-a716-446655440077',
+  key: 'of-john-as-he-is',
+  mimeType: 'image/jpeg',
+}
+const pictured = (picture: typeof PICTURE | undefined, seconds: number): Told => [
+  `conversation-${conversationId(INSTANCE, JOHN)}`,
+  { type: 'ConversationPictured', data: { ...(picture && { picture }), at: later(seconds) } },
+]
 const created = (id: string, number: number): Told => [
   `instance-${id}`,
   {
@@ -230,6 +239,9 @@ export const story: readonly Told[] = [
     `conversation-${conversationId(INSTANCE, JOHN)}`,
     { type: 'ConversationRead', data: { upTo: 2, instanceId: INSTANCE, at: later(18) } },
   ],
+  pictured({ mediaId: UPLOAD, key: 'of-john-as-he-was', mimeType: 'image/png' }, 18),
+  pictured(undefined, 18),
+  pictured(PICTURE, 19),
   step('answer', 'MessageRead', 19),
   [
     messageStream('voice'),

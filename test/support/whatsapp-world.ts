@@ -1,5 +1,6 @@
 import './quiet-whatsapp.ts'
 import { Agent } from 'node:https'
+import type { UserFacingSocketConfig } from '@whiskeysockets/baileys'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { trustWhatsApp, type Person, type WhatsAppOptions } from '../stand-ins/whatsapp/whatsapp.ts'
 import { startWorld } from '../stand-ins/whatsapp/world.ts'
@@ -34,8 +35,11 @@ export const whatsAppWorld = (options: WhatsAppOptions = {}) => {
     person: (name: string) => now().whatsApp.person(name),
   }
 
-  async function linkedAs(person: Person) {
-    const client = baileysClient(now().whatsApp, { fetchAgent: new Agent({ ca: now().whatsApp.mediaCa }) })
+  async function linkedAs(person: Person, config: Partial<UserFacingSocketConfig> = {}) {
+    const client = baileysClient(now().whatsApp, {
+      fetchAgent: new Agent({ ca: now().whatsApp.mediaCa }),
+      ...config,
+    })
     clients.push(client)
     await client.link(person)
     return { person, client }

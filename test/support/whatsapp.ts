@@ -10,6 +10,8 @@ import {
 } from '../stand-ins/whatsapp/whatsapp.ts'
 import { baileysClient, type BaileysClient } from './baileys.ts'
 
+type Config = Partial<UserFacingSocketConfig>
+
 /** For each test of a file a WhatsApp of its own, with two people, and clients that are closed in the end. */
 export const whatsAppForEach = (options: WhatsAppOptions = {}) => {
   let current: { whatsApp: WhatsApp; shop: Person; alice: Person } | undefined
@@ -33,6 +35,13 @@ export const whatsAppForEach = (options: WhatsAppOptions = {}) => {
     expect(whatsApp.errors).toEqual([])
   })
 
+  // The phones here tell nothing of the past: a client that waits for it holds back what comes.
+  const client = (config: Config = {}): BaileysClient => {
+    const made = baileysClient(now().whatsApp, { shouldSyncHistoryMessage: () => false, ...config })
+    clients.push(made)
+    return made
+  }
+
   return {
     get whatsApp() {
       return now().whatsApp
@@ -43,17 +52,12 @@ export const whatsAppForEach = (options: WhatsAppOptions = {}) => {
     get alice() {
       return now().alice
     },
-    client: (config?: Partial<UserFacingSocketConfig>): BaileysClient => {
-      const client = baileysClient(now().whatsApp, config)
-      clients.push(client)
-      return client
-    },
+    client,
     /** A client of the shop that is logged in. */
-    linked: async (config?: Partial<UserFacingSocketConfig>): Promise<BaileysClient> => {
-      const client = baileysClient(now().whatsApp, config)
-      clients.push(client)
-      await client.link(now().shop)
-      return client
+    linked: async (config: Config = {}): Promise<BaileysClient> => {
+      const made = client(config)
+      await made.link(now().shop)
+      return made
     },
   }
 }

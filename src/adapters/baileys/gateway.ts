@@ -108,6 +108,8 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
   const open: Gateway['open'] = async (ref, listener) => {
     const known = sessions.get(ref.instanceId)?.session
     if (known && !known.isOver) return known.wake()
+    // What it has still to report is no longer true.
+    known?.closing.abort()
     begin(ref, listener)
   }
 

@@ -140,7 +140,15 @@ export const createJournal = (
                where instance_id = $1 and not plumbing order by seq limit $2`,
         values: [instanceId, PENDING_MAX],
       })
-      return rows.flatMap(({ ciphertext, value }) => messageIn(entryOf(ciphertext, value)) ?? [])
+      return rows.flatMap(({ ciphertext, value }) => {
+        try {
+          return messageIn(entryOf(ciphertext, value)) ?? []
+        } catch (error) {
+          // It must not hold up the others.
+          onError(error)
+          return []
+        }
+      })
     },
 
     settle: async (keys) => {

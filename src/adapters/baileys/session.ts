@@ -9,6 +9,7 @@ import makeWASocket, {
   type UserFacingSocketConfig,
   type WASocket,
 } from '@whiskeysockets/baileys'
+import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Refusal } from '../../domain/errors.ts'
@@ -63,7 +64,7 @@ export const connect = (options: SocketOptions): Connection => {
   const { store, onQr, onOpen, onBatch, onError } = options
   const life = createLife()
 
-  const sock = makeWASocket({
+  const sock = makeSocket({
     ...configOf(options),
     makeSignalRepository: (...given) => {
       const repository = store.journal.makeSignalRepository(...given)
@@ -123,6 +124,10 @@ export const connect = (options: SocketOptions): Connection => {
       onError(error)
     }
   })
+  sock.ws[EventEmitter.captureRejectionSymbol] = (error: unknown) => {
+    const { code, message } = endingOf(failureOf(error))
+    end({ code: undefined, message: `The library failed (${code ?? 'no code'}): ${message}` })
+  }
   // Said as its last word, the closing may take long after it.
   sock.ws.on('CB:failure', ({ attrs }: BinaryNode) =>
     life.finish({ code: Number(attrs['reason'] ?? 500), message: 'Connection Failure' }),
@@ -148,6 +153,20 @@ export const connect = (options: SocketOptions): Connection => {
   expectLogin()
 
   return { sock, ask: createAsk(life, options.callMs, end), isOpen: life.isOpen, end, ended: life.ended }
+}
+
+/**
+ * Makes a socket whose listeners may reject. The library has some that do, when a connection is lost while they answer a
+ * stanza; unheard, that would end the process.
+ */
+const makeSocket = (config: UserFacingSocketConfig): WASocket => {
+  const before = EventEmitter.captureRejections
+  EventEmitter.captureRejections = true
+  try {
+    return makeWASocket(config)
+  } finally {
+    EventEmitter.captureRejections = before
+  }
 }
 
 const configOf = ({ store, groupOf, ...options }: SocketOptions): UserFacingSocketConfig => ({

@@ -55,8 +55,8 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
     access: 'conversations:read',
     successDescription: 'The conversation.',
     responses: { 200: envelope(ConversationDetail) },
-    handle: async ({ caller, params }) =>
-      reply(200, ok(await views.detail(await conversationOf(caller, params.id)))),
+    handle: async ({ caller, params, request }) =>
+      reply(200, ok(await views.detail(await conversationOf(caller, params.id), request))),
   })
   const read = route({
     ...changing,

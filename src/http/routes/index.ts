@@ -24,6 +24,7 @@ import { sandboxPeopleRoutes } from './sandbox-people.ts'
 import { sandboxRoutes } from './sandbox.ts'
 import { tagRoutes } from './tags.ts'
 import { statsRoutes } from './stats.ts'
+import { sendContentRoutes } from './send-content.ts'
 import { searchRoutes } from './search.ts'
 import { tenantRoutes } from './tenants.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -47,6 +48,7 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...instanceConnectionRoutes(services, instances, finders),
     ...tokenRoutes(services, instances),
     ...messageRoutes(services, instances),
+    ...sendContentRoutes(services, instances),
     ...conversationLists(services, instances),
     ...conversationRoutes(services, finders),
     ...conversationMessages(services, finders),

@@ -1,9 +1,9 @@
 import type { GroupMetadata as RawGroup, WASocket } from '@whiskeysockets/baileys'
 import { describe, expect, it } from 'vitest'
-import { CallRefused, type OpenSocket } from '../../../src/adapters/baileys/ask.ts'
 import { groupOf, hiddenIn, numbersIn, resultsOf } from '../../../src/adapters/baileys/group-answers.ts'
 import { createGroupCache } from '../../../src/adapters/baileys/group-cache.ts'
 import { baileysGroups } from '../../../src/adapters/baileys/groups.ts'
+import { openWith, refusing } from './open-socket.ts'
 
 const jid = '120363001234567890@g.us'
 const own = '5511912345678@s.whatsapp.net'
@@ -29,16 +29,6 @@ const answer = (id: string, status: string, attrs: Record<string, string> = {}) 
   status,
   content: { tag: 'participant', attrs: { jid: id, ...attrs } },
 })
-
-/** A connection whose calls end as told; nothing else of a socket is used. */
-const openWith = (calls: Partial<WASocket>, known: { lid: string; pn: string }[] = []): OpenSocket => ({
-  sock: {
-    ...calls,
-    signalRepository: { lidMapping: { getPNsForLIDs: () => Promise.resolve(known) } },
-  } as unknown as WASocket,
-  ask: (_name, call) => call(),
-})
-const refusing = (code: number) => () => Promise.reject(new CallRefused(code, 'refused'))
 
 describe('a group of WhatsApp, in our own words', () => {
   it('names people by their numbers, as far as those are known', () => {

@@ -251,6 +251,18 @@ test('what was unlinked stays to be told', async () => {
   expect(textsOf(await (await start(pool, instanceId)).journal.pending())).toEqual(['goodbye'])
 })
 
+test('a row that was damaged does not hold up the others, and raises an alarm', async () => {
+  const pool = await testPool()
+  const store = await start(pool, randomUUID())
+  const alice = await contactOf(store)
+  for (const text of ['one', 'two', 'three']) await store.receive(stanzaOf(ALICE), await write(alice, text))
+  await pool.query(
+    'update whatsapp_inbound set value = set_byte(value, 40, get_byte(value, 40) # 1) where seq = (select min(seq) + 1 from whatsapp_inbound)',
+  )
+  expect(textsOf(await store.journal.pending())).toEqual(['one', 'three'])
+  expect(store.errors.map(String)).toEqual([expect.stringContaining('cannot be decrypted')])
+})
+
 test('after 14 days a message is given up with an alarm, and plumbing without', async () => {
   const pool = await testPool()
   const store = await start(pool, randomUUID())

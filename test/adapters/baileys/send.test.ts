@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Outgoing } from '../../../src/ports/gateway.ts'
 import { textMessage } from '../../contracts/gateway.ts'
-import type { Person } from '../../stand-ins/whatsapp/whatsapp.ts'
+import type { Person, WhatsApp } from '../../stand-ins/whatsapp/whatsapp.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
 
 const textTo = (instanceId: string, { jid }: Pick<Person, 'jid'>, text: string): Outgoing => ({
@@ -10,6 +10,12 @@ const textTo = (instanceId: string, { jid }: Pick<Person, 'jid'>, text: string):
 })
 /** The phone shows one message for each id. */
 const shown = ({ inbox }: Person) => [...new Set(inbox.map(({ id }) => id))]
+
+/** Messages as clients wrote them. */
+const sentBy = ({ stanzas }: WhatsApp) =>
+  stanzas.all.flatMap(({ node, direction }) =>
+    direction === 'from-client' && node.tag === 'message' ? [node] : [],
+  )
 
 /** A shop that is connected, and Maria, who writes to nobody. */
 const shopAndMaria = async (...options: Parameters<typeof startGateway>) => {
@@ -30,11 +36,10 @@ describe('a message that goes out', () => {
 
   it('goes to the hidden id of a person who has one', async () => {
     const { gateway, whatsApp, maria, shop } = await shopAndMaria()
-    await gateway.send(textTo(shop.instanceId, maria, 'Hello'))
-    const sent = whatsApp.stanzas.all.filter(
-      ({ node, direction }) => direction === 'from-client' && node.tag === 'message',
-    )
-    expect(sent.map(({ node }) => node.attrs['to'])).toEqual([maria.lid])
+    const message = textTo(shop.instanceId, maria, 'Hello')
+    await gateway.send(message)
+    const sent = sentBy(whatsApp).filter(({ attrs }) => attrs['id'] === message.whatsappId)
+    expect(sent.map(({ attrs }) => attrs['to'])).toEqual([maria.lid])
   })
 
   it('is refused where the number is not on WhatsApp', async () => {
@@ -44,7 +49,7 @@ describe('a message that goes out', () => {
       kind: 'refused',
       reason: 'This number is not on WhatsApp.',
     })
-    expect(whatsApp.stanzas.all.filter(({ node }) => node.tag === 'message')).toEqual([])
+    expect(sentBy(whatsApp).filter(({ attrs }) => attrs['to'] === nobody.jid)).toEqual([])
   })
 
   it('asks WhatsApp about a person once', async () => {
@@ -95,9 +100,7 @@ describe('a message of which nothing is known', () => {
     expect(gateway.connected(shop.instanceId)).toBe(true)
     whatsApp.faults.ack = undefined
     expect((await gateway.send(message)).kind).toBe('sent')
-    const sent = whatsApp.stanzas.all.filter(
-      ({ node, direction }) => direction === 'from-client' && node.attrs['id'] === message.whatsappId,
-    )
+    const sent = sentBy(whatsApp).filter(({ attrs }) => attrs['id'] === message.whatsappId)
     expect(sent).toHaveLength(2)
     expect(maria.inbox.map(({ id, text }) => [id, text])).toEqual([[message.whatsappId, 'Once']])
   })

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
@@ -198,6 +199,7 @@ describe('a connection that ends', () => {
 
   it('is given up and made again when there is neither a QR code nor a login in time', async () => {
     const mute = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    await once(mute, 'listening')
     let connections = 0
     mute.on('connection', () => {
       connections += 1
@@ -279,6 +281,21 @@ describe('opening and closing', () => {
     )
     await vi.waitFor(() => expect(whatsApp.connections.size).toBe(0), PATIENCE)
     expect(shop.connections.length).toBe(told)
+  })
+
+  it('what one that stopped could not report is not reported once it is open again', async () => {
+    const { whatsApp, gateway, paired, qrOf, logs } = await startGateway()
+    const shop = await paired()
+    await vi.waitFor(() => expect(shop.connections.at(-1)?.status).toBe('connected'), PATIENCE)
+    shop.refuse(1_000_000)
+    shop.owner.unlink()
+    await vi.waitFor(() => expect(JSON.stringify(logs)).toContain('logged_out'), PATIENCE)
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    await vi.waitFor(() => expect(whatsApp.connections.size).toBe(1), PATIENCE)
+    shop.refuse(0)
+    await qrOf(shop)
+    const reported = shop.connections.map(({ status }) => status)
+    expect(reported).toEqual(['qr_ready', 'connected', 'qr_ready'])
   })
 
   it('a report that could not be stored is made again', async () => {

@@ -200,7 +200,7 @@ export const createCommands = (world: World) => {
     /** Never answers iqs of this xmlns; null answers all again. */
     ignoreIqs: ({ xmlns }: { xmlns: string | null }) => {
       whatsApp.faults.iq =
-        xmlns === null ? undefined : (iq) => (iq.attrs['xmlns'] === xmlns ? 'silence' : undefined)
+        xmlns === null ? undefined : (iq) => (iq.attrs.xmlns === xmlns ? 'silence' : undefined)
     },
     /** A phone that is off answers nothing that a linked client asks it. */
     switchPhone: ({ person: who, on }: Who & { on: boolean }) => {

@@ -1,14 +1,16 @@
-import { Boom } from '@hapi/boom'
 import { describe, expect, it } from 'vitest'
 import { whatsAppForEach } from '../../support/whatsapp.ts'
 
 const world = whatsAppForEach()
 
 describe('A client that is logged in', () => {
-  it.each([411, 428, 500, 503, 515])('hears of stream error %i', async (code) => {
+  it('hears of the errors that a server ends a stream with', async () => {
     const client = await world.linked()
-    world.shop.streamError(code)
-    expect(await client.closed()).toBe(code)
+    for (const code of [411, 428, 500, 503, 515]) {
+      world.shop.streamError(code)
+      expect(await client.closed()).toBe(code)
+      await client.connect()
+    }
   })
 
   it('hears 401 when the phone unlinks it, and at its next login', async () => {
@@ -46,6 +48,19 @@ describe('A client that is logged in', () => {
     expect(await client.closed()).toBe(408)
   })
 
+  it('finds with 408 that the network swallows everything', async () => {
+    const client = await world.linked({ keepAliveIntervalMs: 200 })
+    const { ws } = client.socket
+    const close = ws.close.bind(ws)
+    // It would wait half a minute for a goodbye that does not come.
+    ws.close = async () => {
+      world.shop.drop()
+      await close()
+    }
+    world.shop.hang()
+    expect(await client.closed()).toBe(408)
+  })
+
   it('logs out: the phone knows it no more', async () => {
     const client = await world.linked()
     await client.socket.logout()
@@ -74,13 +89,15 @@ describe('A client that is logged in', () => {
 })
 
 describe('A client that logs in', () => {
-  it.each([401, 402, 403, 405, 406, 500, 503])('is refused with %i', async (reason) => {
+  it('is refused for the reason that the server gives', async () => {
     const client = await world.linked()
     world.shop.drop()
     await client.closed()
-    world.whatsApp.faults.login = reason
-    client.open()
-    expect(await client.closed()).toBe(reason)
+    for (const reason of [401, 402, 403, 405, 406, 500, 503]) {
+      world.whatsApp.faults.login = reason
+      client.open()
+      expect(await client.closed()).toBe(reason)
+    }
     world.whatsApp.faults.login = undefined
     await client.connect()
   })
@@ -90,7 +107,9 @@ describe('A client that logs in', () => {
     const client = world.client()
     const socket = client.open()
     socket.ws.on('unexpected-response', (_request: unknown, { statusCode }: { statusCode: number }) => {
-      void socket.end(new Boom('The server takes no connections.', { statusCode }))
+      void socket.end(
+        Object.assign(new Error('The server takes no connections.'), { output: { statusCode } }),
+      )
     })
     expect(await client.closed()).toBe(503)
   })

@@ -23,6 +23,7 @@ export const serve = (whatsApp: WhatsApp, authority: Authority, socket: WebSocke
   const asked = new Map<string, (answer: BinaryNode) => void>()
   let said: { noiseKey: Buffer; payload: proto.IClientPayload } | undefined
   let greeted = false
+  let hanging = false
   let turn: Promise<void> = Promise.resolve()
   const whatItSaid = () => {
     if (!said) throw new Error('The client has not introduced itself yet.')
@@ -38,7 +39,7 @@ export const serve = (whatsApp: WhatsApp, authority: Authority, socket: WebSocke
       return whatItSaid().noiseKey
     },
     send: (node) => {
-      if (socket.readyState !== socket.OPEN) return
+      if (socket.readyState !== socket.OPEN || hanging) return
       whatsApp.stanzas.add({ direction: 'to-client', node, device: client.device })
       socket.send(noise.seal(encodeBinaryNode(node)))
     },
@@ -65,6 +66,10 @@ export const serve = (whatsApp: WhatsApp, authority: Authority, socket: WebSocke
       socket.close()
     },
     drop: () => socket.terminate(),
+    hang: () => {
+      hanging = true
+      socket.pause()
+    },
   }
 
   const takeFrame = async (frame: Buffer): Promise<void> => {

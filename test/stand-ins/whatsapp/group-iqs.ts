@@ -17,7 +17,7 @@ export const answerGroupIqs = (whatsApp: WhatsApp, groups: Groups) => {
 }
 
 const answer = (groups: Groups, me: Person, iq: BinaryNode, asked: BinaryNode): BinaryNode[] => {
-  const id = iq.attrs['to'] ?? ''
+  const id = iq.attrs.to ?? ''
   const { tag, attrs } = asked
   switch (tag) {
     case 'participating':
@@ -34,7 +34,7 @@ const answer = (groups: Groups, me: Person, iq: BinaryNode, asked: BinaryNode): 
       return []
     case 'description': {
       const text = getBinaryNodeChildString(asked, 'body') ?? ''
-      groups.setDescription(me, id, text, attrs['id'] ?? '', attrs['prev'])
+      groups.setDescription(me, id, text, attrs.id ?? '', attrs.prev)
       return []
     }
     case 'add':
@@ -46,7 +46,7 @@ const answer = (groups: Groups, me: Person, iq: BinaryNode, asked: BinaryNode): 
     }
     case 'leave': {
       const left = getBinaryNodeChildren(asked, 'group')
-      for (const group of left) groups.leave(me, group.attrs['id'] ?? '')
+      for (const group of left) groups.leave(me, group.attrs.id ?? '')
       return [{ tag, attrs: {}, content: left }]
     }
     case 'announcement':
@@ -56,7 +56,7 @@ const answer = (groups: Groups, me: Person, iq: BinaryNode, asked: BinaryNode): 
       groups.setSetting(me, id, tag)
       return []
     case 'invite':
-      return invite(groups, me, iq, attrs['code'])
+      return invite(groups, me, iq, attrs.code)
   }
   throw new Refused('501', 'feature-not-implemented')
 }
@@ -73,7 +73,7 @@ const invite = (groups: Groups, me: Person, iq: BinaryNode, code: string | undef
 }
 
 const participantsIn = (node: BinaryNode) =>
-  getBinaryNodeChildren(node, 'participant').flatMap(({ attrs }) => attrs['jid'] ?? [])
+  getBinaryNodeChildren(node, 'participant').flatMap(({ attrs }) => attrs.jid ?? [])
 
 const bytesIn = ({ content }: BinaryNode) => (content instanceof Uint8Array ? content : Buffer.alloc(0))
 

@@ -132,7 +132,7 @@ describe.each(['lid', 'pn'] as const)(
       const sent = await client.socket.sendMessage(group.id, { text: 'May I?' })
       const { id } = sent?.key ?? {}
       await test.world.whatsApp.stanzas.first(
-        ({ node }) => node.tag === 'ack' && node.attrs['id'] === id && node.attrs['error'] === '403',
+        ({ node }) => node.tag === 'ack' && node.attrs.id === id && node.attrs.error === '403',
       )
       expect(alice.inbox.some((one) => one.id === id)).toBe(false)
     })

@@ -1,6 +1,7 @@
 /** The groups of the stand-in: who is in them, who may do what, and how the members hear of it. */
 import { randomBytes, randomInt } from 'node:crypto'
 import type { BinaryNode } from '@whiskeysockets/baileys'
+import { newStanzaId, now } from './stanza.ts'
 import type { Addressing, Group, Person, WhatsApp } from './types.ts'
 
 /** As WhatsApp says them; members that are neither have none. Who made the group is its superadmin. */
@@ -34,7 +35,6 @@ export class Refused extends Error {
 /** What became of one of the participants named: 403 has to be invited, 404 is nobody or not in it, 409 is in it already. */
 export type ParticipantResult = { readonly jid: string; readonly error?: '403' | '404' | '406' | '409' }
 
-const now = () => String(Math.floor(Date.now() / 1000))
 const newCode = () => randomBytes(16).toString('base64url')
 const newId = () => `120363${String(randomInt(1e12)).padStart(12, '0')}@g.us`
 
@@ -42,7 +42,6 @@ export const addGroups = (whatsApp: WhatsApp) => {
   const states = new Map<string, GroupState>()
   /** They let nobody take them into groups. */
   const unwilling = new Set<Person>()
-  let notifications = 0
 
   const notify = (group: GroupState, actor: Person, change: BinaryNode, alsoTo: readonly Person[] = []) => {
     const { id, addressing } = group
@@ -56,10 +55,9 @@ export const addGroups = (whatsApp: WhatsApp) => {
     }
     for (const person of new Set([...group.members, ...alsoTo]))
       for (const deviceId of person.devices.keys()) {
-        notifications += 1
         const node = {
           tag: 'notification',
-          attrs: { ...attrs, id: `${notifications}-gp2` },
+          attrs: { ...attrs, id: newStanzaId() },
           content: [change],
         }
         whatsApp.deliver(person, deviceId, node)
@@ -230,7 +228,7 @@ export const addGroups = (whatsApp: WhatsApp) => {
 export type Groups = ReturnType<typeof addGroups>
 
 /** In a group of hidden ids, the number is beside the id; in one of numbers, the id beside the number. */
-export const participantNode = ({ addressing, roles }: GroupState, person: Person): BinaryNode => {
+const participantNode = ({ addressing, roles }: GroupState, person: Person): BinaryNode => {
   const role = roles.get(person)
   return {
     tag: 'participant',

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { proto } from '@whiskeysockets/baileys'
+import { newMessageId, now } from './stanza.ts'
 import type { Device, Person, WhatsApp } from './types.ts'
 
 export type PastMessage = {
@@ -61,8 +62,8 @@ export const addHistory = (whatsApp: WhatsApp, phonesOff: ReadonlySet<Person>) =
       tag: 'message',
       attrs: {
         from: person.jid,
-        id: randomBytes(10).toString('hex').toUpperCase(),
-        t: String(Math.floor(Date.now() / 1000)),
+        id: newMessageId(),
+        t: now(),
         type: 'text',
         category: 'peer',
       },
@@ -155,7 +156,6 @@ export const addHistory = (whatsApp: WhatsApp, phonesOff: ReadonlySet<Person>) =
     },
   }
 }
-export type History = ReturnType<typeof addHistory>
 
 const peopleIn = ({ with: partner, messages }: PastChat): Person[] => [
   ...(typeof partner === 'string' ? [] : [partner]),

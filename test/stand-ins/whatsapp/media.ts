@@ -35,7 +35,7 @@ const encrypt = async (bytes: Uint8Array, mediaKey: Uint8Array, type: MediaType)
 }
 
 /** Encrypts a file and uploads it, as the phone of whoever sends it does. */
-export const upload = async (
+const upload = async (
   host: MediaHost,
   file: { readonly bytes: Uint8Array; readonly mimetype: string },
   type: MediaType,

@@ -56,8 +56,6 @@ export const createServerNoise = (authority: Authority) => {
   }
 }
 
-export type ServerNoise = ReturnType<typeof createServerNoise>
-
 const needed = (bytes: Uint8Array | null | undefined): Uint8Array => {
   if (!bytes) throw new Error('The handshake lacks a part.')
   return bytes

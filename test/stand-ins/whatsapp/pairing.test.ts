@@ -134,26 +134,30 @@ describe('A server', () => {
     await forger.stop()
   })
 
-  it('is trusted by another process that was told its key', async () => {
+  it('is trusted by another process only if that was told its key', async () => {
     const { url, rootKey } = world.whatsApp
-    const show = async (env: Record<string, string>) => {
-      const program = `
-        import { initAuthCreds, makeWASocket } from '@whiskeysockets/baileys'
-        import { pino } from 'pino'
-        const auth = { creds: initAuthCreds(), keys: { get: async () => ({}), set: async () => {} } }
-        const socket = makeWASocket({ auth, waWebSocketUrl: ${JSON.stringify(url)}, logger: pino({ level: 'silent' }) })
-        socket.ev.on('connection.update', ({ qr, lastDisconnect }) => {
-          if (!qr && !lastDisconnect) return
-          console.log(qr ? 'shows a QR' : String(lastDisconnect.error))
-          process.exit()
-        })`
+    const harden = new URL('../../../src/adapters/baileys/harden.ts', import.meta.url).href
+    const program = `
+      import { initAuthCreds, makeWASocket } from '@whiskeysockets/baileys'
+      import { pino } from 'pino'
+      import { harden } from '${harden}'
+      harden()
+      const auth = { creds: initAuthCreds(), keys: { get: async () => ({}), set: async () => {} } }
+      const socket = makeWASocket({ auth, waWebSocketUrl: '${url}', logger: pino({ level: 'silent' }) })
+      socket.ev.on('connection.update', ({ qr, lastDisconnect }) => {
+        if (!qr && !lastDisconnect) return
+        console.log(qr ? 'shows a QR' : String(lastDisconnect.error))
+        process.exit()
+      })`
+    const run = async (env: Record<string, string>) => {
       const trust = new URL('trust.mjs', import.meta.url).href
-      const args = ['--import', trust, '--input-type=module', '--eval', program]
+      const args = ['--import', 'tsx', '--import', trust, '--input-type=module', '--eval', program]
       const { stdout } = await promisify(execFile)(process.execPath, args, {
         env: { ...process.env, ...env },
       })
       return stdout
     }
-    expect(await show({ WHATSAPP_ROOT_KEY: rootKey.toString('hex') })).toContain('shows a QR')
+    expect(await run({ WHATSAPP_ROOT_KEY: rootKey.toString('hex') })).toContain('shows a QR')
+    expect(await run({})).toContain('certificate signature invalid')
   })
 })

@@ -62,6 +62,9 @@ export const createPerson = (
     drop: (deviceId) => {
       for (const connection of connections(deviceId)) connection.drop()
     },
+    hang: (deviceId) => {
+      for (const connection of connections(deviceId)) connection.hang()
+    },
     streamError: (code, deviceId) => {
       for (const connection of connections(deviceId)) connection.close(streamError(code))
     },

@@ -70,7 +70,7 @@ it('what the client sends shows on the page, with its edits and reactions, and i
   )
   await client.message(({ message }) => message?.reactionMessage?.text === '❤️')
   await test.world.whatsApp.stanzas.first(
-    ({ node }) => node.tag === 'receipt' && node.attrs['id'] === key.id && node.attrs['type'] === 'read',
+    ({ node }) => node.tag === 'receipt' && node.attrs.id === key.id && node.attrs.type === 'read',
   )
 })
 it('files go both ways, and only what a browser may show is shown as it is', async () => {

@@ -1,5 +1,6 @@
 /** The pictures of people and groups, which clients ask for by address. */
 import type { MediaHost } from './media-host.ts'
+import { errorNode, newStanzaId, now } from './stanza.ts'
 import type { Person, WhatsApp } from './types.ts'
 
 export const addPictures = (whatsApp: WhatsApp, host: MediaHost) => {
@@ -11,10 +12,10 @@ export const addPictures = (whatsApp: WhatsApp, host: MediaHost) => {
   whatsApp.handlers.set('w:profile:picture', (iq) => {
     const { target = '', type } = iq.attrs
     const picture = pictures.get(owner(target))
-    if (type !== 'get' || !picture) return [{ tag: 'error', attrs: { code: '404', text: 'item-not-found' } }]
+    if (type !== 'get' || !picture) return [errorNode(404, 'item-not-found')]
     const [asked] = Array.isArray(iq.content) ? iq.content : []
     const { id, url } = picture
-    return [{ tag: 'picture', attrs: { id, url, type: asked?.attrs['type'] ?? 'preview' } }]
+    return [{ tag: 'picture', attrs: { id, url, type: asked?.attrs.type ?? 'preview' } }]
   })
 
   return {
@@ -32,8 +33,8 @@ export const addPictures = (whatsApp: WhatsApp, host: MediaHost) => {
             attrs: {
               from: typeof of === 'string' ? of : of.address(whatsApp.addressing),
               type: 'picture',
-              id: `${id}-picture`,
-              t: String(Math.floor(Date.now() / 1000)),
+              id: newStanzaId(),
+              t: now(),
             },
             content: [{ tag: url ? 'set' : 'delete', attrs: { id } }],
           })
@@ -41,4 +42,3 @@ export const addPictures = (whatsApp: WhatsApp, host: MediaHost) => {
     },
   }
 }
-export type Pictures = ReturnType<typeof addPictures>

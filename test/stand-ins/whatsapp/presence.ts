@@ -1,6 +1,7 @@
 /** Who is there and who is typing: what clients say of themselves, and what people show. */
 import type { BinaryNode } from '@whiskeysockets/baileys'
 import { createSightings } from './sightings.ts'
+import { now } from './stanza.ts'
 import type { Person, WhatsApp } from './types.ts'
 
 export type Presence = 'available' | 'unavailable' | 'composing' | 'recording' | 'paused'
@@ -28,7 +29,7 @@ export const addPresence = (whatsApp: WhatsApp) => {
   })
   whatsApp.stanzaHandlers.set('chatstate', ({ attrs, content }, { device }) => {
     const [state] = Array.isArray(content) ? content : []
-    if (device && state) seen.add({ from: device.person, presence: presenceIn(state), to: attrs['to'] })
+    if (device && state) seen.add({ from: device.person, presence: presenceIn(state), to: attrs.to })
   })
 
   /** It is news of the moment: whoever is not connected does not hear of it later. */
@@ -53,7 +54,7 @@ export const addPresence = (whatsApp: WhatsApp) => {
     /** Somebody opens WhatsApp or leaves it: told to those who asked to know. */
     be: (who: Person, presence: 'available' | 'unavailable') => {
       const from = who.address(whatsApp.addressing)
-      const last = String(Math.floor(Date.now() / 1000))
+      const last = now()
       for (const [person, whom] of subscriptions)
         if (whom.has(who))
           tell(person, {
@@ -63,10 +64,9 @@ export const addPresence = (whatsApp: WhatsApp) => {
     },
   }
 }
-export type PresenceOfPeople = ReturnType<typeof addPresence>
 
 const presenceIn = ({ tag, attrs }: BinaryNode): Presence =>
-  tag === 'paused' ? 'paused' : attrs['media'] === 'audio' ? 'recording' : 'composing'
+  tag === 'paused' ? 'paused' : attrs.media === 'audio' ? 'recording' : 'composing'
 
 const stateOf = (presence: 'composing' | 'recording' | 'paused'): BinaryNode =>
   presence === 'recording' ? { tag: 'composing', attrs: { media: 'audio' } } : { tag: presence, attrs: {} }

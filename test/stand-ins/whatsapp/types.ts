@@ -113,6 +113,8 @@ export type Connection = {
   readonly close: (last?: BinaryNode) => void
   /** The network is gone: no goodbye, no closing handshake. */
   readonly drop: () => void
+  /** The network swallows everything from now on; the connection stays open. */
+  readonly hang: () => void
 }
 
 export type PreKey = { readonly keyId: number; readonly public: Uint8Array }
@@ -186,8 +188,10 @@ export type Person = {
   readonly enterCode: (code: string) => Promise<Device>
   /** Removes a linked client, all of them by default; it is told 401. */
   readonly unlink: (deviceId?: number) => void
-  /** Faults of the connection: no goodbye. */
+  /** The network of a linked client is gone: no goodbye. */
   readonly drop: (deviceId?: number) => void
+  /** It swallows everything instead: no answer, no end. */
+  readonly hang: (deviceId?: number) => void
   /** `<stream:error code=...>`, or with `replaced` the conflict that ends in 440. */
   readonly streamError: (code: number | 'replaced', deviceId?: number) => void
 

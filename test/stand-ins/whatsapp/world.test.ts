@@ -81,7 +81,7 @@ describe('files', () => {
     })
     test.world.phonesOff.add(shop)
     const asked = client.socket.updateMediaMessage(await sent(document))
-    await test.world.whatsApp.stanzas.first(({ node }) => node.attrs['type'] === 'server-error')
+    await test.world.whatsApp.stanzas.first(({ node }) => node.attrs.type === 'server-error')
     await client.socket.fetchBlocklist()
     expect(await Promise.race([asked, sleep(0, 'nothing yet')])).toBe('nothing yet')
     test.world.phonesOff.delete(shop)
@@ -125,7 +125,7 @@ describe('presence', () => {
     test.world.presence.show(alice, shop, 'recording')
     await shown('recording')
     await client.socket.presenceSubscribe(alice.lid)
-    await test.world.whatsApp.stanzas.first(({ node }) => node.attrs['type'] === 'subscribe')
+    await test.world.whatsApp.stanzas.first(({ node }) => node.attrs.type === 'subscribe')
     await client.socket.fetchBlocklist()
     test.world.presence.be(alice, 'unavailable')
     await shown('unavailable')
@@ -144,7 +144,7 @@ describe('the past', () => {
       at: at + n,
     }))
     test.world.history.keep(account, [{ with: bob, name: 'Bob from work', messages }], 2)
-    const { client: late } = await test.linkedAs(account)
+    const { client: late } = await test.linkedAs(account, { shouldSyncHistoryMessage: () => true })
 
     const { 'messaging-history.set': first } = await late.events.first(
       (batch) => (batch['messaging-history.set']?.messages.length ?? 0) > 0,

@@ -81,7 +81,6 @@ export const openChat = (person: Person, business: Person) => {
     },
   }
 }
-export type Chat = ReturnType<typeof openChat>
 
 const entryOf = (mine: boolean, id: string, content: proto.IMessage): Entry => {
   const file = fileIn(content)
