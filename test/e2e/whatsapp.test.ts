@@ -359,14 +359,15 @@ it('a phone that types the pairing code is paired as well', async () => {
 })
 
 it('Ctrl-C ends it in time, also while WhatsApp does not answer, and leaves nothing running', async () => {
-  const postgres = await home.postgresPid()
+  expect(await home.postgresPid()).toBeGreaterThan(0)
   whatsApp.freeze()
   const begun = performance.now()
   expect(await program.stop()).toBe(0)
   const tookMs = performance.now() - begun
   whatsApp.thaw()
   expect(tookMs).toBeLessThan(10_000)
-  for (const pid of [program.pid, postgres ?? 0]) expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  expect(() => process.kill(program.pid, 0)).toThrow('ESRCH')
+  expect(await home.postgresPid()).toBeUndefined()
   await vi.waitFor(
     async () => expect(await whatsApp.control.counts()).toMatchObject({ connections: 0 }),
     PATIENCE,

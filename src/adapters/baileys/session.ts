@@ -11,7 +11,6 @@ import makeWASocket, {
 } from '@whiskeysockets/baileys'
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import { Refusal } from '../../domain/errors.ts'
 import { within } from '../within.ts'
 import type { Ask } from './ask.ts'
@@ -77,6 +76,7 @@ export const connect = (options: SocketOptions): Connection => {
     },
   })
   store.journal.attach(sock.ws)
+  leaveOutPlaintext(sock, onError)
 
   const end = (ending: Ending) => {
     if (life.isOver()) return
@@ -140,12 +140,6 @@ export const connect = (options: SocketOptions): Connection => {
   sock.ws.on('unexpected-response', (_request: unknown, { statusCode }: IncomingMessage) =>
     end({ code: undefined, message: `HTTP ${statusCode} instead of a WebSocket` }),
   )
-  let wire: Socket | undefined
-  sock.ws.on('upgrade', ({ socket }: IncomingMessage) => {
-    wire = socket
-  })
-  // Whoever does not say goodbye would be waited for half a minute, and keep the process.
-  void life.ended.then(() => setTimeout(() => wire?.destroy(), GOODBYE_MS).unref())
   const onBroken = () => end({ code: undefined, message: 'The state of the session could not be kept' })
   store.broken.addEventListener('abort', onBroken, { once: true })
   if (store.broken.aborted) onBroken()
@@ -168,6 +162,21 @@ const makeSocket = (config: UserFacingSocketConfig): WASocket => {
     EventEmitter.captureRejections = before
   }
 }
+
+/**
+ * The library takes what is not encrypted as well, for channels, which are not heard here. Of anything else nobody knows
+ * who said it.
+ */
+const leaveOutPlaintext = ({ ws }: Pick<WASocket, 'ws'>, onError: (error: unknown) => void) =>
+  ws.prependListener('CB:message', (node: BinaryNode) => {
+    if (!Array.isArray(node.content)) return
+    const encrypted = node.content.filter(
+      ({ tag, attrs }) => tag !== 'plaintext' && attrs['type'] !== 'plaintext',
+    )
+    if (encrypted.length === node.content.length) return
+    node.content = encrypted
+    onError(new Error('A message that is not encrypted was left out'))
+  })
 
 const configOf = ({ store, groupOf, ...options }: SocketOptions): UserFacingSocketConfig => ({
   auth: store.auth,
