@@ -29,7 +29,9 @@ const main = async ([command, ...rest]: readonly string[]) => {
     case undefined: {
       const stop = new AbortController()
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
-      return serve(config, log, stop.signal)
+      await serve(config, log, stop.signal)
+      // All is closed; timers of WhatsApp's client may run for half a minute yet.
+      return process.exit()
     }
     case 'replay': {
       const { workPool, store, close } = await openStorage(config, log, { visiting: true })

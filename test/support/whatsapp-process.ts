@@ -26,6 +26,9 @@ export const startWhatsAppProcess = async (args: readonly string[] = []) => {
     url: ready.url,
     environment: environmentFor(ready),
     control: controlWhatsApp(ready.control),
+    /** It does nothing any more, and its connections stay as they are. */
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     stop: async () => {
       child.stdin.end()
       await ended

@@ -76,6 +76,7 @@ export const connect = (options: SocketOptions): Connection => {
     },
   })
   store.journal.attach(sock.ws)
+  leaveOutPlaintext(sock, onError)
 
   const end = (ending: Ending) => {
     if (life.isOver()) return
@@ -161,6 +162,21 @@ const makeSocket = (config: UserFacingSocketConfig): WASocket => {
     EventEmitter.captureRejections = before
   }
 }
+
+/**
+ * The library takes what is not encrypted as well, for channels, which are not heard here. Of anything else nobody knows
+ * who said it.
+ */
+const leaveOutPlaintext = ({ ws }: Pick<WASocket, 'ws'>, onError: (error: unknown) => void) =>
+  ws.prependListener('CB:message', (node: BinaryNode) => {
+    if (!Array.isArray(node.content)) return
+    const encrypted = node.content.filter(
+      ({ tag, attrs }) => tag !== 'plaintext' && attrs['type'] !== 'plaintext',
+    )
+    if (encrypted.length === node.content.length) return
+    node.content = encrypted
+    onError(new Error('A message that is not encrypted was left out'))
+  })
 
 const configOf = ({ store, groupOf, ...options }: SocketOptions): UserFacingSocketConfig => ({
   auth: store.auth,

@@ -2,10 +2,10 @@
  * What can be done to the stand-in from outside, in JSON: people by their phone numbers, groups by their addresses,
  * files in base64. `client.ts` offers the same to another process.
  */
-import type { proto } from '@whiskeysockets/baileys'
+import type { BinaryNode, proto } from '@whiskeysockets/baileys'
 import type { GroupSetting, GroupState, ParticipantAction } from './groups.ts'
 import { fileIn, type Attachment } from './media.ts'
-import type { Faults, Person, Received } from './types.ts'
+import type { Faults, Person, Received, WriteOptions } from './types.ts'
 import type { World } from './world.ts'
 
 type Who = { readonly person: string }
@@ -61,13 +61,11 @@ export const createCommands = (world: World) => {
       person(who).streamError(code),
 
     // What people write and do
-    write: ({
-      from,
-      to,
-      text,
-      ...options
-    }: To & { text: string; id?: string; replyTo?: string; at?: number }) =>
+    write: ({ from, to, text, ...options }: To & { text: string } & WriteOptions) =>
       person(from).writeTo(chat(to), text, options),
+    /** A message whose content is bytes of one's own making: a broken protobuf, say. */
+    writeBytes: ({ from, to, base64, ...options }: To & { base64: string } & WriteOptions) =>
+      person(from).writeBytesTo(chat(to), Buffer.from(base64, 'base64'), options),
     writeMessage: ({ from, to, message, id }: To & { message: proto.IMessage; id?: string }) =>
       person(from).writeTo(chat(to), message, id === undefined ? {} : { id }),
     sendFile: ({ from, to, base64, ...file }: To & { base64: string } & WithoutBytes<Attachment>) =>
@@ -185,6 +183,15 @@ export const createCommands = (world: World) => {
       ),
 
     // Faults
+    /** The server says something to the clients linked to an account that are connected: once, whatever it is. */
+    say: ({ to, stanza }: { to: string; stanza: PlainStanza }) => {
+      for (const { connection } of person(to).devices.values()) connection?.send(stanzaIn(stanza))
+    },
+    /** How many stanzas wait for the clients linked to an account to acknowledge them. */
+    waiting: ({ person: who }: Who) =>
+      [...person(who).devices.values()].reduce((sum, { queue }) => sum + queue.length, 0),
+    goAway: () => whatsApp.goAway(),
+    comeBack: () => whatsApp.comeBack(),
     faults: (faults: PlainFaults) => setFaults(whatsApp.faults, faults),
     /** Whose messages are refused with which code, such as 463; an empty code takes the message and never says so. */
     refuseMessages: ({ code }: { code: string | null }) => {
@@ -220,6 +227,19 @@ export const createCommands = (world: World) => {
   }
 }
 export type Commands = ReturnType<typeof createCommands>
+
+/** A stanza in JSON: its bytes in base64. */
+export type PlainStanza = {
+  readonly tag: string
+  readonly attrs: Readonly<Record<string, string>>
+  readonly content?: readonly PlainStanza[] | { readonly base64: string }
+}
+
+const stanzaIn = ({ tag, attrs, content }: PlainStanza): BinaryNode => {
+  if (content === undefined) return { tag, attrs: { ...attrs } }
+  const inside = 'base64' in content ? Buffer.from(content.base64, 'base64') : content.map(stanzaIn)
+  return { tag, attrs: { ...attrs }, content: inside }
+}
 
 type WithoutBytes<T> = T extends unknown ? Omit<T, 'bytes'> : never
 

@@ -4,8 +4,12 @@ import { child, children, required } from './stanza.ts'
 import type { Device, WhatsApp } from './types.ts'
 
 /** A receipt of a client: the message is off its queue, and its sender hears of it. */
-export const takeReceipt = async ({ find }: WhatsApp, node: BinaryNode, from: Device): Promise<void> => {
-  acknowledge(from, node)
+export const takeReceipt = async (
+  { find, faults }: WhatsApp,
+  node: BinaryNode,
+  from: Device,
+): Promise<void> => {
+  if (!faults.receiptsLost) acknowledge(from, node)
   const { to = '', participant, type = 'delivery' } = node.attrs
   const id = required(node, 'id')
   const listed = children(child(node, 'list'), 'item').map((item) => required(item, 'id'))

@@ -22,6 +22,7 @@ const noFaults = (): Faults => ({
   forgedAccountSignature: false,
   forgedPreKeySignature: false,
   backlogMarkerWithheld: false,
+  receiptsLost: false,
 })
 
 /** Starts a WhatsApp that the real client can be linked to, once it trusts it. */
@@ -34,12 +35,19 @@ export const startWhatsApp = async (options: WhatsAppOptions = {}): Promise<What
   const handlers = new Map<string, IqHandler>()
   const host = options.host ?? '127.0.0.1'
 
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', reject)
-    http.listen(options.port ?? 0, host, resolve)
-  })
+  const listen = (onPort: number) =>
+    new Promise<void>((resolve, reject) => {
+      http.once('error', reject)
+      http.listen(onPort, host, resolve)
+    })
+  await listen(options.port ?? 0)
   const address = http.address()
-  const port = typeof address === 'object' && address ? address.port : options.port
+  const port = typeof address === 'object' && address ? address.port : (options.port ?? 0)
+  const goAway = async () => {
+    for (const client of connections) client.drop()
+    http.closeAllConnections()
+    if (http.listening) await new Promise((resolve) => http.close(resolve))
+  }
 
   const whatsApp: WhatsApp = {
     url: `ws://${host}:${port}${PATH}`,
@@ -72,11 +80,11 @@ export const startWhatsApp = async (options: WhatsAppOptions = {}): Promise<What
     stanzas: createSightings<Stanza>('stanza'),
     connections,
     errors: [],
+    goAway,
+    comeBack: () => listen(port),
     stop: async () => {
-      for (const client of connections) client.drop()
       sockets.close()
-      http.closeAllConnections()
-      await new Promise((resolve) => http.close(resolve))
+      await goAway()
     },
   }
   const pairing = createPairing(whatsApp)
@@ -121,7 +129,7 @@ const take = async (whatsApp: WhatsApp, client: Client, node: Stanza['node']): P
       if (device) await takeReceipt(whatsApp, node, device)
       break
     case 'ack':
-      if (device) acknowledge(device, node)
+      if (device && !whatsApp.faults.receiptsLost) acknowledge(device, node)
       break
   }
   await whatsApp.stanzaHandlers.get(node.tag)?.(node, client)

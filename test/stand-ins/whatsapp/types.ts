@@ -48,6 +48,9 @@ export type WhatsApp = {
   readonly connections: ReadonlySet<Connection>
   /** What the server or a phone could not make sense of: a broken stanza, an unreadable message, a bad signature. */
   readonly errors: Error[]
+  /** All connections end without a goodbye, and nobody can connect until `comeBack`. People and what waits stay. */
+  readonly goAway: () => Promise<void>
+  readonly comeBack: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -94,6 +97,8 @@ export type Faults = {
   forgedPreKeySignature: boolean
   /** The backlog is sent at login, and never said to be complete. */
   backlogMarkerWithheld: boolean
+  /** What clients acknowledge does not become known: all that was sent to them comes again at the next login. */
+  receiptsLost: boolean
 }
 
 export type Connection = {
