@@ -33,10 +33,10 @@ export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
         const { heard, context } = newsFrom(upcast(event))
         if (isGroup(heard.jid)) continue
         const id = contactId(heard.instanceId, heard.jid)
-        const before = news.get(id)
-        const pushName = heard.pushName ?? before?.heard.pushName
+        const latest = later({ heard, context }, news.get(id))
+        const { pushName } = latest.heard
         if (known.has(id) && (pushName === undefined || known.get(id) === pushName)) news.delete(id)
-        else news.set(id, { heard: { ...heard, ...(pushName !== undefined && { pushName }) }, context })
+        else news.set(id, latest)
       }
     return news
   }
@@ -53,6 +53,15 @@ export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
       await Promise.all(learning)
     },
   }
+}
+
+/** The later of two, if it says a name; what was imported may be older than what was heard before it. */
+const later = (one: News, other: News | undefined): News => {
+  if (!other) return one
+  const [first, second] = one.heard.at < other.heard.at ? [one, other] : [other, one]
+  return second.heard.pushName === undefined && first.heard.pushName !== undefined
+    ? { ...second, heard: { ...second.heard, pushName: first.heard.pushName, at: first.heard.at } }
+    : second
 }
 
 const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {

@@ -103,7 +103,7 @@ export const createReceive = (parts: Parts) => {
       conversationId: conversation.id,
       conversationNumber: conversation.number,
       targetWhatsappId,
-      by: await authorIn(instanceId, conversation, { ...incoming, whatsappId: targetWhatsappId }),
+      by: await authorIn(instanceId, conversation, incoming),
       ...(senderName !== undefined && { byName: senderName }),
       fromMe,
       emoji,

@@ -7,7 +7,7 @@ import { readCheckpoint } from '../../src/projections/checkpoint.ts'
 import { learnContacts } from '../../src/reactions/learn-contacts.ts'
 import { createReactionRunner } from '../../src/reactions/runner.ts'
 import { createContacts } from '../../src/write/contacts.ts'
-import { context, incoming, INSTANCE, JOHN, MARY, placeIn, TEAM } from '../support/facts.ts'
+import { context, incoming, INSTANCE, JOHN, later, MARY, placeIn, TEAM } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { eventually } from '../support/subscriber.ts'
 
@@ -59,11 +59,11 @@ const write = (
   { transact }: Process,
   sender: string,
   senderName?: string,
-  { chat = sender, fromMe = false } = {},
+  { chat = sender, fromMe = false, ...more }: Partial<WhatsAppMessage> & { fromMe?: boolean } = {},
 ) => {
   const id = `m${count++}`
   const { senderName: _, ...message } = incoming(id, { ...placeIn(chat), chat, sender })
-  const data: WhatsAppMessage = { ...message, ...(senderName !== undefined && { senderName }) }
+  const data: WhatsAppMessage = { ...message, ...(senderName !== undefined && { senderName }), ...more }
   return transact(Message, messageId(INSTANCE, id), receive(data, fromMe), context)
 }
 const eventsOf = async ({ store }: Process, jid: string) =>
@@ -184,4 +184,29 @@ test('who goes on where another node was at work learns what changed meanwhile, 
     await run.stop()
   }
   expect((await namesOf(log, JOHN)).map(([, name]) => name)).toEqual(['John', 'Johnny', 'John'])
+})
+
+test('whoever wrote before the pairing is learned, by the newest name, in whatever order it comes', async () => {
+  const importedAt = new Date().toISOString()
+  const past = (seconds: number) => ({ importedAt, at: later(seconds) })
+  const process = await testLog()
+  await write(process, JOHN, 'Johnny', past(20))
+  await write(process, JOHN, 'John', past(10))
+  await write(process, MARY, 'Mary', past(10))
+  const learning = startLearning(process)
+  await learning.settled()
+  await write(process, MARY, 'Maria', past(20))
+  await learning.settled()
+  await write(process, MARY, 'M.', past(5))
+  await learning.settled()
+  await write(process, JOHN, 'J.')
+  await learning.settled()
+  expect(await namesOf(process, JOHN)).toEqual([
+    ['ContactLearned', 'Johnny'],
+    ['ContactLearned', 'J.'],
+  ])
+  expect(await namesOf(process, MARY)).toEqual([
+    ['ContactLearned', 'Mary'],
+    ['ContactLearned', 'Maria'],
+  ])
 })

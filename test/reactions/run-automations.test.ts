@@ -8,7 +8,8 @@ import type { Transact } from '../../src/write/transact.ts'
 import { automationRow, flowOf, integration, startAutomated } from '../support/automations.ts'
 import { context, INSTANCE, JOHN, MARY, TEAM } from '../support/facts.ts'
 import { startFileServer } from '../support/files.ts'
-import { testLog } from '../support/log.ts'
+import { testLog, type TestLog } from '../support/log.ts'
+import { startReceiving } from '../support/receiving.ts'
 import { eventually, gate } from '../support/subscriber.ts'
 
 const USER = { ...context, actor: { kind: 'user', id: '550e8400-e29b-41d4-a716-446655440400' } } as const
@@ -451,4 +452,63 @@ describe('an integration', () => {
     await eventually(() => expect(ofType('AutomationRunEnded')).toHaveLength(12))
     expect(most).toBe(8)
   })
+})
+
+describe('a conversation that becomes part of another one', () => {
+  const HIDDEN = '171234567890123@lid'
+  const link = async (log: TestLog) =>
+    startReceiving(log).receive.addressLink(INSTANCE, { from: HIDDEN, to: JOHN, at: now() }, context)
+
+  test('ends the run that waits in it, and the next message starts one in the other', async () => {
+    const log = await testLog()
+    const { startProgram, hear, runs, said } = await startAutomated(log, [survey])
+    const { errors } = startProgram()
+    await hear('hello', HIDDEN)
+    await eventually(async () => expect(await runs(HIDDEN)).toEqual(['started', 'advanced']))
+    await link(log)
+    await eventually(async () => expect(await runs(HIDDEN)).toEqual(['started', 'advanced', 'ended: failed']))
+    await hear('hello again', HIDDEN)
+    await eventually(async () => expect(await runs(JOHN)).toEqual(['started', 'advanced']))
+    expect(said(JOHN)).toEqual(['Hi John', 'How old?'])
+    expect(errors).toEqual([])
+  })
+
+  test('has its last messages answered in the other one', async () => {
+    const log = await testLog()
+    const { startProgram, hear, runs, said } = await startAutomated(log, [flowOf(reply('Hi'))])
+    await hear('hello', HIDDEN)
+    await link(log)
+    startProgram()
+    await eventually(async () => expect(await runs(JOHN)).toEqual(['started', 'ended: completed']))
+    expect(said(JOHN)).toEqual(['Hi'])
+  })
+})
+
+test('what was said before the phone was paired starts nothing, and goes on with nothing', async () => {
+  const log = await testLog()
+  const { startProgram, hear, runs, said } = await startAutomated(log, [survey])
+  const { status } = startProgram()
+  const past = (whatsappId: string) =>
+    startReceiving(log).receive.message(
+      INSTANCE,
+      {
+        whatsappId,
+        chat: JOHN,
+        fromMe: false,
+        sender: JOHN,
+        content: { kind: 'text', text: '42' },
+        at: now(),
+        past: true,
+      },
+      context,
+    )
+  await hear('hello')
+  await eventually(async () => expect(await runs()).toEqual(['started', 'advanced']))
+  await past('long ago')
+  await hear('43')
+  await eventually(async () => expect(await runs()).toEqual(['started', 'advanced', 'ended: completed']))
+  await past('longer ago')
+  const end = await log.store.head()
+  await eventually(() => expect(status().position).toBe(end))
+  expect(said()).toEqual(['Hi John', 'How old?', '43, fine'])
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
-import { messageId } from '../../src/domain/ids.ts'
+import { Conversation, merge, start as begin, type ConversationEvent } from '../../src/domain/conversation.ts'
+import { conversationId, messageId } from '../../src/domain/ids.ts'
 import { Message, queue } from '../../src/domain/message.ts'
 import type { Gateway } from '../../src/ports/gateway.ts'
 import { outboxRow } from '../../src/projections/outbox.ts'
@@ -12,6 +13,7 @@ import { range } from '../support/range.ts'
 import { startSending } from '../support/sending.ts'
 import { eventually, gate } from '../support/subscriber.ts'
 
+const HIDDEN = '171234567890123@lid'
 const toMary = { ...placeIn(MARY), chat: MARY }
 
 const start = async (
@@ -107,6 +109,33 @@ describe('order', () => {
     for (const text of ['a', 'b', 'c']) await queue(text)
     await settled('a', 'b', 'c')
     expect(await arrived()).toEqual(['a', 'b', 'c'])
+  })
+
+  test('holds across a merge: what is queued from then on follows what was queued in both', async () => {
+    const first = gate()
+    const { queue, settled, arrived, transact } = await start({
+      between: (sandbox) => ({
+        ...sandbox,
+        send: async (message) => {
+          if (message.whatsappId === 'one') await first.opened
+          return sandbox.send(message)
+        },
+      }),
+    })
+    const move = (decide: Parameters<typeof transact<Conversation, ConversationEvent>>[2], chat: string) =>
+      transact(Conversation, conversationId(INSTANCE, chat), decide, context)
+    await move(begin({ number: 1, instanceId: INSTANCE, chat: HIDDEN, at: AT }), HIDDEN)
+    await queue('one', { ...placeIn(HIDDEN), chat: HIDDEN })
+    const john = { id: conversationId(INSTANCE, JOHN), instanceId: INSTANCE, number: 2, chat: JOHN }
+    await move(merge(john, AT), HIDDEN)
+    await queue('two')
+    await queue('late', { ...placeIn(HIDDEN), chat: HIDDEN })
+    await queue('elsewhere', { ...placeIn(MARY), chat: MARY })
+    await settled('elsewhere')
+    expect(await arrived()).toEqual(['elsewhere'])
+    first.open()
+    await settled('one', 'two', 'late')
+    expect(await arrived()).toEqual(['elsewhere', 'one', 'two', 'late'])
   })
 
   test('of one conversation holds up no other', async () => {

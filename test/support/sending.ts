@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Kysely, PostgresDialect } from 'kysely'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
 import { upcast } from '../../src/domain/catalogue.ts'
+import { idOfStream } from '../../src/domain/decider.ts'
 import { messageId } from '../../src/domain/ids.ts'
 import { create, Instance } from '../../src/domain/instance.ts'
 import { Message, queue, type QueuedMessage } from '../../src/domain/message.ts'
@@ -103,6 +104,8 @@ export const startSending = async (
           },
           each: (event) => {
             if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
+            if (isOf(event, 'ConversationMerged'))
+              sender.unite(idOfStream(event.stream), upcast(event).data.into)
           },
           onError,
         },
