@@ -122,11 +122,11 @@ from told order by number`
 
 const conversations = `
 insert into conversation (id, number, tenant_id, instance_id, contact_id, chat, contact_number, name, search, is_group,
-  last_message, last_message_kind, last_message_number, last_message_at, last_incoming_number, unread_count,
-  archived_at, automation, created_at)
+  last_message, last_message_kind, last_message_number, last_message_at, last_message_imported,
+  last_incoming_number, unread_count, archived_at, automation, created_at)
 select c.id, c.number, $1, c.instance_id, c.contact_id, c.jid, c.digits, c.name, concat_ws(' ', nullif(c.folded, ''), c.digits),
   c.is_group,
-  m.body, m.kind, m.number, m.at, m.number, case when c.unread then 1 + c.n % 9 else 0 end,
+  m.body, m.kind, m.number, m.at, false, m.number, case when c.unread then 1 + c.n % 9 else 0 end,
   case when c.archived then m.at end, 'none', m.at
 from chat c cross join lateral
   (select * from message where conversation_id = c.id order by number desc limit 1) m
