@@ -63,7 +63,7 @@ select ${idOf('tag', 'n')}, $1, name, folded, '#ef4444', $4, $4
 from unnest($2::text[], $3::text[]) with ordinality t(name, folded, n)`
 
 /**
- * What is fixed about each conversation: every tenth is a group, a quarter of the people have no name, the first names
+ * What is fixed about each conversation: every tenth is a group, every tenth was two once, a quarter of the people have no name, the first names
  * of the lists are frequent ones.
  */
 const chats = `
@@ -107,7 +107,7 @@ with told as materialized (
   from told order by number
 )
 insert into message (id, number, tenant_id, instance_id, conversation_id, whatsapp_id, direction, sender_jid,
-  sender_name, kind, body, media_url, mime_type, filename, mentions, reactions, status, at, updated_at)
+  sender_name, kind, body, media_url, mime_type, filename, mentions, reactions, status, imported, place, at, updated_at)
 select id, number, $1, instance_id, conversation_id, upper(md5(id::text)),
   case when incoming then 'incoming' else 'outgoing' end, case when incoming then jid end,
   case when incoming then name end, case when has_media then 'image' else 'text' end,
@@ -116,17 +116,18 @@ select id, number, $1, instance_id, conversation_id, upper(md5(id::text)),
   case when has_media then i || '.jpg' end, '[]',
   case when i % 50 = 0 then jsonb_build_array(jsonb_build_object('by', digits, 'name', name, 'from_me', false,
     'emoji', '👍', 'at', '2025-01-15T10:30:00.000Z')) else '[]' end,
-  case when incoming then 'received' else 'read' end, at, at
+  case when incoming then 'received' else 'read' end, false, 0, at, at
 from told order by number`
 
 const conversations = `
 insert into conversation (id, number, tenant_id, instance_id, contact_id, chat, contact_number, name, search, is_group,
-  last_message, last_message_kind, last_message_number, last_message_at, last_incoming_number, unread_count,
-  archived_at, automation, created_at)
+  last_message, last_message_kind, last_message_number, last_message_at,
+  last_message_imported, last_incoming_number, unread_count,
+  archived_at, automation, aliases, created_at)
 select c.id, c.number, $1, c.instance_id, c.contact_id, c.jid, c.digits, c.name, concat_ws(' ', nullif(c.folded, ''), c.digits),
   c.is_group,
-  m.body, m.kind, m.number, m.at, m.number, case when c.unread then 1 + c.n % 9 else 0 end,
-  case when c.archived then m.at end, 'none', m.at
+  m.body, m.kind, m.number, m.at, false, m.number, case when c.unread then 1 + c.n % 9 else 0 end,
+  case when c.archived then m.at end, 'none', case when c.n % 10 = 5 then array[${idOf('hidden', 'c.n')}::text] end, m.at
 from chat c cross join lateral
   (select * from message where conversation_id = c.id order by number desc limit 1) m
 order by c.n`

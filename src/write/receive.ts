@@ -110,7 +110,7 @@ export const createReceive = (parts: Parts) => {
     transact(Message, messageId(instanceId, whatsappId), acknowledge(status, at), context)
 
   const reaction = async (instanceId: string, incoming: IncomingReaction, context: Context) => {
-    const { targetWhatsappId, chat, sender, senderName, fromMe, emoji, at } = incoming
+    const { targetWhatsappId, chat, senderName, fromMe, emoji, at } = incoming
     const id = messageId(instanceId, targetWhatsappId)
     const [conversation, target] = await Promise.all([
       startConversation(instanceId, chat, context),
