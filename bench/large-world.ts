@@ -107,14 +107,14 @@ with told as materialized (
   from told order by number
 )
 insert into message (id, number, tenant_id, instance_id, conversation_id, whatsapp_id, direction, sender_jid,
-  sender_name, kind, body, media_url, mime_type, filename, mentions, reactions, status, imported,
+  sender_name, kind, body, media_url, mime_type, filename, details, mentions, reactions, status, imported,
   place, at, updated_at)
 select id, number, $1, instance_id, conversation_id, upper(md5(id::text)),
   case when incoming then 'incoming' else 'outgoing' end, case when incoming then jid end,
   case when incoming then name end, case when has_media then 'image' else 'text' end,
   concat(($7::text[])[text], ' ', i, case when is_rare then ' ${RARE_WORD}' end),
   case when has_media then 'https://example.com/' || i end, case when has_media then 'image/jpeg' end,
-  case when has_media then i || '.jpg' end, '[]',
+  case when has_media then i || '.jpg' end, '{}', '[]',
   case when i % 50 = 0 then jsonb_build_array(jsonb_build_object('by', digits, 'name', name, 'from_me', false,
     'emoji', '👍', 'at', '2025-01-15T10:30:00.000Z')) else '[]' end,
   case when incoming then 'received' else 'read' end, false, 0, at, at

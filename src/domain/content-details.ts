@@ -10,10 +10,13 @@ export const contentDetails = {
       name: Type.Union([Type.String(), Type.Null()]),
       address: Type.Union([Type.String(), Type.Null()]),
     },
-    { description: 'the place that the message shows' },
+    {
+      description:
+        'the place that the message shows: `latitude`, `longitude`, and `name` and `address` or null',
+    },
   ),
   contacts: Type.Array(Type.Object({ display_name: Type.String(), vcard: Type.String() }), {
-    description: 'the contacts that the message hands over',
+    description: 'the contacts that the message hands over, each with `display_name` and `vcard`',
   }),
   poll: Type.Object(
     {
@@ -21,7 +24,7 @@ export const contentDetails = {
       options: Type.Array(Type.String()),
       selectable: Type.Integer({ description: 'how many options each may choose; 0: any number' }),
     },
-    { description: 'the poll that the message is' },
+    { description: 'the poll that the message is: `question`, `options`, `selectable`' },
   ),
 }
 

@@ -98,9 +98,9 @@ const textFields = (schema: Schema, name = ''): Field[] => [
 describe('personal fields', () => {
   /** Of people: what they write, are called, and are reached by. */
   const PERSONAL = [
-    'MessageQueued: chat text mentions url filename caption emoji',
-    'MessageReceived: chat text mentions url filename caption emoji chatName sender senderName',
-    'MessageSentFromPhone: chat text mentions url filename caption emoji chatName sender senderName',
+    'MessageQueued: chat text mentions url filename caption name address displayName vcard question options emoji',
+    'MessageReceived: chat text mentions url filename caption name address displayName vcard question options emoji chatName sender senderName',
+    'MessageSentFromPhone: chat text mentions url filename caption name address displayName vcard question options emoji chatName sender senderName',
     'MessageReacted: by byName emoji',
     'MessageEdited: text',
     'ConversationStarted: chat',

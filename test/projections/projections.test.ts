@@ -141,7 +141,7 @@ describe('after a day of a small business', () => {
       is_group: false,
       picture: PICTURE,
       last_message: 'waits',
-      last_message_kind: 'text',
+      last_message_kind: 'location',
       last_message_number: 11,
       last_message_at: later(37),
       last_incoming_number: 9,
@@ -292,7 +292,17 @@ describe('after a day of a small business', () => {
       mime_type: 'image/jpeg',
     })
     expect(await message('lost')).toMatchObject({ error: 'no such number' })
-    expect(await message('poll')).toMatchObject({ kind: 'other', body: null })
+    expect(await message('poll')).toMatchObject({ kind: 'other', body: null, details: {} })
+    expect(await message('early')).toMatchObject({
+      kind: 'contact',
+      body: 'early',
+      details: { contacts: [{ display_name: 'early', vcard: 'BEGIN:VCARD' }] },
+    })
+    expect(await message('waits')).toMatchObject({
+      kind: 'location',
+      body: 'waits',
+      details: { location: { latitude: -23.5, longitude: -46.6, name: 'waits', address: null } },
+    })
   })
 
   test('edited messages have their new text, and of those taken back nothing is left but that they were', async () => {
@@ -353,7 +363,7 @@ describe('after a day of a small business', () => {
       instance_id: INSTANCE,
       whatsapp_id: 'waits',
       chat: JOHN,
-      content: { kind: 'text', text: 'waits' },
+      content: { kind: 'location', name: 'waits' },
       correlation: 'test',
     })
   })

@@ -345,7 +345,14 @@ export const story: readonly Told[] = [
   reacted('early', MARY, '🎉', 34),
   [
     messageStream('early'),
-    { type: 'MessageReceived', data: incoming('early', { number: 9, at: later(33) }) },
+    {
+      type: 'MessageReceived',
+      data: incoming('early', {
+        number: 9,
+        at: later(33),
+        content: { kind: 'contact', contacts: [{ displayName: 'early', vcard: 'BEGIN:VCARD' }] },
+      }),
+    },
   ],
   stored(UPLOAD, 34, { filename: 'logo.png', expiresAt: later(7 * 86_400) }),
   stored(DELETED_MEDIA, 34, { conversationId: conversationId(INSTANCE, JOHN) }),
@@ -355,7 +362,17 @@ export const story: readonly Told[] = [
     messageStream('lost'),
     { type: 'MessageFailed', data: { ...placeIn(JOHN), reason: 'no such number', at: later(36) } },
   ],
-  [messageStream('waits'), { type: 'MessageQueued', data: outgoing('waits', { number: 11, at: later(37) }) }],
+  [
+    messageStream('waits'),
+    {
+      type: 'MessageQueued',
+      data: outgoing('waits', {
+        number: 11,
+        at: later(37),
+        content: { kind: 'location', latitude: -23.5, longitude: -46.6, name: 'waits' },
+      }),
+    },
+  ],
   [
     `webhook-${defaultWebhookId(INSTANCE)}`,
     {
@@ -388,6 +405,7 @@ export const story: readonly Told[] = [
         conversationNumber: 3,
         number: 13,
         at: later(37),
+        content: { kind: 'poll', question: 'unsent', options: ['a', 'b'], selectable: 1 },
       }),
     },
   ],
