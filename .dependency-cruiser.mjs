@@ -3,7 +3,7 @@
 const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
 /** The command line, the files that start the parts and the application for it, and what only these need. */
-const program = '((main|parts|serve|config|followed-log)[.]ts$|cli/)'
+const program = '((main|parts|serve|config|followed-log|encryption-key)[.]ts$|cli/)'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -72,7 +72,7 @@ export default {
       'adapters-know-ports',
       'An adapter fulfils a port in words of the domain.',
       { path: '^src/adapters/' },
-      { path: '^src/', pathNot: '^src/((adapters|ports|domain)/|(formats|local-turns)[.]ts$)' },
+      { path: '^src/', pathNot: '^src/((adapters|ports|domain)/|(formats|local-turns|places)[.]ts$)' },
     ),
     forbid(
       'adapters-are-strangers',

@@ -52,8 +52,8 @@ const oneOf = (list: string, n: string, salt: number) =>
 
 /** Three, the first with six tenths of the conversations. */
 const instances = `
-insert into instance (id, number, tenant_id, name, provider, hook_secret, status, wanted, phone_number, created_at)
-select ${idOf('instance', 'n')}, $2 + n, $1, 'Instance ' || n, 'sandbox', 'secret', 'disconnected', false,
+insert into instance (id, number, tenant_id, name, provider, hook_secret, imports_past, status, wanted, phone_number, created_at)
+select ${idOf('instance', 'n')}, $2 + n, $1, 'Instance ' || n, 'sandbox', 'secret', false, 'disconnected', false,
   '55119' || lpad(n::text, 8, '0'), $3::timestamptz - interval '1 year'
 from generate_series(1, 3) n`
 
@@ -107,13 +107,14 @@ with told as materialized (
   from told order by number
 )
 insert into message (id, number, tenant_id, instance_id, conversation_id, whatsapp_id, direction, sender_jid,
-  sender_name, kind, body, media_url, mime_type, filename, mentions, reactions, status, imported, place, at, updated_at)
+  sender_name, kind, body, media_url, mime_type, filename, details, mentions, reactions, status, imported,
+  place, at, updated_at)
 select id, number, $1, instance_id, conversation_id, upper(md5(id::text)),
   case when incoming then 'incoming' else 'outgoing' end, case when incoming then jid end,
   case when incoming then name end, case when has_media then 'image' else 'text' end,
   concat(($7::text[])[text], ' ', i, case when is_rare then ' ${RARE_WORD}' end),
   case when has_media then 'https://example.com/' || i end, case when has_media then 'image/jpeg' end,
-  case when has_media then i || '.jpg' end, '[]',
+  case when has_media then i || '.jpg' end, '{}', '[]',
   case when i % 50 = 0 then jsonb_build_array(jsonb_build_object('by', digits, 'name', name, 'from_me', false,
     'emoji', '👍', 'at', '2025-01-15T10:30:00.000Z')) else '[]' end,
   case when incoming then 'received' else 'read' end, false, 0, at, at
@@ -129,14 +130,14 @@ select c.id, c.number, $1, c.instance_id, c.contact_id, c.jid, c.digits, c.name,
   m.body, m.kind, m.number, m.at, false, m.number, case when c.unread then 1 + c.n % 9 else 0 end,
   case when c.archived then m.at end, 'none', case when c.n % 10 = 5 then array[${idOf('hidden', 'c.n')}::text] end, m.at
 from chat c cross join lateral
-  (select * from message where conversation_id = c.id order by number desc limit 1) m
+  (select * from message where conversation_id = c.id order by place desc, number desc limit 1) m
 order by c.n`
 
 /** Eight of nine people are contacts; three tenths of those were saved, under a name that says more. */
 const contacts = `
-insert into contact (id, number, tenant_id, instance_id, phone_number, name, push_name, saved, sort_name, search,
-  created_at)
-select contact_id, number, $1, instance_id, digits, saved, name,
+insert into contact (id, number, tenant_id, instance_id, phone_number, name, push_name, business, saved, sort_name,
+  search, created_at)
+select contact_id, number, $1, instance_id, digits, saved, name, false,
   saved is not null, coalesce(saved_folded, nullif(folded, ''), digits),
   concat_ws(' ', saved_folded, nullif(folded, ''), digits), $2
 from (

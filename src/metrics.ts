@@ -87,6 +87,18 @@ export const createMetrics = () => {
     registers,
   })
 
+  const connections = new Gauge({
+    name: 'zapini_whatsapp_connections',
+    help: 'Connections to WhatsApp that are open at this node.',
+    registers,
+  })
+  const reconnects = new Counter({
+    name: 'zapini_whatsapp_reconnects_total',
+    help: 'Times that a connection to WhatsApp ended and was to be made again, by reason.',
+    labelNames: ['reason'],
+    registers,
+  })
+
   return {
     /** `route` is the pattern, never the path; `status` counts by class (`2xx`). */
     httpRequest(method: string, route: string, status: number, seconds: number) {
@@ -132,6 +144,17 @@ export const createMetrics = () => {
     },
     messageSent(outcome: 'sent' | 'failed' | 'open') {
       sends.inc({ outcome })
+    },
+    whatsapp: {
+      opened() {
+        connections.inc()
+      },
+      closed() {
+        connections.dec()
+      },
+      reconnecting(reason: string) {
+        reconnects.inc({ reason })
+      },
     },
     /** All of them in Prometheus' text format. */
     async exposition(): Promise<{ contentType: string; body: string }> {

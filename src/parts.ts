@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
+import { createCipher } from './adapters/baileys/cipher.ts'
+import { lazyGateway } from './adapters/baileys/lazy.ts'
 import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessCounters } from './adapters/in-process/counters.ts'
@@ -32,15 +34,19 @@ import { postgresTurns } from './adapters/postgres/turns.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
+import { findEncryptionKey } from './encryption-key.ts'
 import { followLog, type Deployment, type LogKind } from './followed-log.ts'
 import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
+import type { MediaStore } from './ports/media-store.ts'
 import type { Settings } from './settings.ts'
 
 const POOL_SIZE = 12
 const LOG_POOL_SIZE = 6
 const WORK_POOL_SIZE = 12
+const SESSION_POOL_SIZE = 6
 /** Keys whose turn this node has, or waits for, at once. */
 const TURN_POOL_SIZE = 4
 /** To one origin; several automations may be asked there. */
@@ -74,6 +80,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError, ...named })
   const workPool = createWorkPool(url, { max: WORK_POOL_SIZE, onError, ...named })
+  const sessionPool = createLogPool(url, { max: SESSION_POOL_SIZE, onError, ...named })
   const leasePool = createLeasePool(url, onError)
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
@@ -89,7 +96,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
         })
   const close = async () => {
     await store.close()
-    await Promise.all([pool, logPool, workPool, leasePool, turnPool].map((one) => one.end()))
+    await Promise.all([pool, logPool, workPool, sessionPool, leasePool, turnPool].map((one) => one.end()))
     await embedded?.stop()
   }
   const deployment: Deployment = { kind: logKindOf(config), store, pool }
@@ -105,7 +112,19 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
       await close()
       throw error
     })
-  return { pool, logPool, workPool, leasePool, turnPool, store, deployment, onError, alone, close }
+  return {
+    pool,
+    logPool,
+    workPool,
+    sessionPool,
+    leasePool,
+    turnPool,
+    store,
+    deployment,
+    onError,
+    alone,
+    close,
+  }
 }
 
 /** Where the bytes of files are: in a bucket if one is configured, else in the data folder. */
@@ -118,6 +137,31 @@ const openMedia = async ({ settings, secrets }: Config) => {
     return { store: folderMediaStore(folder), spoolFolder, close: () => Promise.resolve() }
   const store = s3MediaStore({ endpoint, bucket, region, accessKeyId, secretAccessKey })
   return { store, spoolFolder, close: store.close }
+}
+
+type Storage = Awaited<ReturnType<typeof openStorage>>
+
+/** WhatsApp itself, where there is a key to encrypt its sessions with. Its library is loaded for the first instance. */
+const openWhatsApp = async (
+  { settings, secrets }: Config,
+  log: Log,
+  { pool, sessionPool }: Storage,
+  mediaStore: MediaStore,
+  metrics?: Metrics,
+) => {
+  const { dataDir, whatsappUrl: url, whatsappVersion: version } = settings
+  const file = secrets.databaseUrl === undefined ? join(resolve(dataDir), 'encryption.key') : undefined
+  const key = await findEncryptionKey({ pool, given: secrets.encryptionKey, file })
+  if (!key) return undefined
+  return lazyGateway(async () => {
+    const { baileysGateway } = await import('./adapters/baileys/gateway.ts')
+    return baileysGateway({
+      ...{ url, pool: sessionPool, cipher: createCipher(key), mediaStore },
+      ...(version !== undefined && { version }),
+      ...(metrics && { watch: metrics.whatsapp }),
+      log: (level, text, fields) => log[level]({ ...fields, part: 'whatsapp' }, text),
+    })
+  })
 }
 
 /** What carries public events: Kafka if brokers are named, else this process. */
@@ -154,7 +198,7 @@ const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
 })
 
 /** The real parts of the application, as the configuration chooses them, and how to close them again. `url` is where this node listens. */
-export const openParts = async (config: Config, log: Log, url: string) => {
+export const openParts = async (config: Config, log: Log, url: string, metrics?: Metrics) => {
   const { settings } = config
   const storage = await openStorage(config, log)
   const { pool, logPool, workPool, leasePool, turnPool, store, onError, alone, close } = storage
@@ -171,6 +215,12 @@ export const openParts = async (config: Config, log: Log, url: string) => {
   })
   const files = guardedFetch(guard)
   const media = await openMedia(config)
+  const baileys = await openWhatsApp(config, log, storage, media.store, metrics).catch(
+    async (error: unknown) => {
+      await close()
+      throw error
+    },
+  )
   const { bus, close: closeBus } = await openBus(config, log)
   const integrations = guardedPost({
     guard,
@@ -188,7 +238,7 @@ export const openParts = async (config: Config, log: Log, url: string) => {
       turns: alone ? inProcessTurns() : postgresTurns(turnPool, onError),
       counters: alone ? inProcessCounters() : postgresCounters(workPool, onError),
       numbers: postgresNumbers(logPool),
-      gateways: { ...(offersSandbox(config) && { sandbox }) },
+      gateways: { ...(baileys && { baileys }), ...(offersSandbox(config) && { sandbox }) },
       ...(offersSandbox(config) && { sandbox }),
       post: outbound.post,
       fetchFile: files.fetchFile,
@@ -201,6 +251,7 @@ export const openParts = async (config: Config, log: Log, url: string) => {
     /** Once the log has its first event, the database remembers which log it is. */
     remember: () => followLog(storage.deployment),
     close: async () => {
+      await baileys?.stop()
       await Promise.all([outbound.close(), integrations.abandon(), files.close(), media.close(), closeBus()])
       await close()
     },

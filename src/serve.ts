@@ -65,7 +65,8 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
   const options = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS }
   const server = createServer(options, (request, response) => handle(request, response))
   const url = await listen(server, settings.host, settings.port)
-  const { parts, remember, close } = await openParts(config, log, url)
+  const metrics = createMetrics()
+  const { parts, remember, close } = await openParts(config, log, url, metrics)
   const app = createApp({
     ...parts,
     settings: { ...settings, version: await version() },
@@ -73,7 +74,7 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
     firstAccount: { email: settings.adminEmail, password: secrets.adminPassword },
     stopping: stop,
     log,
-    metrics: createMetrics(),
+    metrics,
   })
   const serveRequest = app.http.callback()
   handle = (request, response) => void serveRequest(request, response)

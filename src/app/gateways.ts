@@ -5,9 +5,12 @@ import { idOfStream } from '../domain/decider.ts'
 import type { GatewayListener } from '../ports/gateway.ts'
 import type { Database } from '../projections/database.ts'
 import { wantedInstances } from '../projections/instances.ts'
+import { incomingBetween } from '../projections/messages.ts'
 import { outboxRow, waitingMessages } from '../projections/outbox.ts'
 import { isOf } from '../projections/projection.ts'
+import { createPictureAsker } from '../reactions/ask-pictures.ts'
 import { follow } from '../reactions/follow.ts'
+import { createReadReceipts } from '../reactions/read-receipts.ts'
 import { createInstanceRunner } from '../reactions/run-instances.ts'
 import { createSender } from '../reactions/send-messages.ts'
 import { createClaim } from '../write/owners.ts'
@@ -38,13 +41,40 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
       const listener = listenerOf(receive, session, randomUUID)
       return {
         ...listener,
+        contact: async (news) => {
+          await listener.contact(news)
+          if (!news.pictureChanged) return
+          const { id: instanceId, tenantId } = session
+          const { id, chat, state } = await writing.findConversation(instanceId, news.jid)
+          if (state.exists) pictures.changed({ instanceId, tenantId, conversationId: id, chat })
+        },
         connection: async (report) => {
           await listener.connection(report)
-          if (report.status === 'connected') void sender.drain(session.id)
+          if (report.status !== 'connected') return
+          void sender.drain(session.id)
+          void reads.show(session.id)
+          pictures.connected(session.id)
         },
       }
     },
-    onEnded: (instanceId) => sender.forget(instanceId),
+    onEnded: (instanceId) => {
+      sender.forget(instanceId)
+      reads.forget(instanceId)
+      pictures.forget(instanceId)
+    },
+  })
+  const reads = createReadReceipts({
+    gatewayOf: instanceRunner.gatewayOf,
+    messagesIn: async ({ conversationId, position, ...span }) => {
+      await Promise.all([waiting.mustKnow(position, 'messages'), waiting.mustKnow(position, 'conversations')])
+      return incomingBetween(db, conversationId, span)
+    },
+    onError: reporter('read receipts'),
+  })
+  const pictures = createPictureAsker({
+    gatewayOf: instanceRunner.gatewayOf,
+    take: writing.takePicture,
+    onError: reporter('pictures'),
   })
   const sender = createSender({
     transact,
@@ -74,9 +104,13 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
         },
         each: (event) => {
           if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)
+          else if (isOf(event, 'ConversationRead')) reads.read(upcast(event))
           else if (isOf(event, 'ConversationMerged'))
             sender.unite(idOfStream(event.stream), upcast(event).data.into)
-          else instanceRunner.each(event, signal)
+          else if (isOf(event, 'MessageReceived')) {
+            const { instanceId, conversationId, chat } = upcast(event).data
+            pictures.wrote({ instanceId, tenantId: event.meta.tenant, conversationId, chat })
+          } else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),
       },

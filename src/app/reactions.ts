@@ -57,6 +57,7 @@ export const composeReactions = (given: Given) => {
         transact,
         load,
         send,
+        attach: writing.media.attach,
         ask: askIntegration,
         enabledOf: async (instanceId, upTo, signal) => {
           await mustReach(upTo, signal, 'automations')

@@ -12,6 +12,7 @@ import { createConversations } from '../write/conversations.ts'
 import { createLinkAddresses } from '../write/link-addresses.ts'
 import { createMedia } from '../write/media.ts'
 import { createOutcomes } from '../write/outcomes.ts'
+import { createPictures } from '../write/pictures.ts'
 import { createQuota } from '../write/quota.ts'
 import { createReceive } from '../write/receive.ts'
 import { createSend } from '../write/send.ts'
@@ -104,6 +105,7 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
     }),
     contacts,
     media,
+    takePicture: createPictures({ transact, load, fetchFile, media }),
     receive: createReceive({
       transact,
       load,
@@ -114,8 +116,10 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
       linkAddresses: createLinkAddresses({ transact, inTurn, addresses, conversations, contacts }),
       contacts,
       media,
+      baseUrl: settings.publicUrl ?? parts.node.url,
     }),
     followConversation,
+    findConversation: conversations.find,
     send: createSend({
       transact,
       load,

@@ -19,13 +19,20 @@ const Details = Type.Object({
   notes: Type.Optional(PersonalText),
 })
 
+/** What WhatsApp and the phone say about somebody. */
+const Heard = Type.Object({
+  /** The name that people give themselves in WhatsApp. */
+  pushName: Type.Optional(PersonalText),
+  /** The name in the address book of the phone. */
+  bookName: Type.Optional(PersonalText),
+  business: Type.Optional(Type.Boolean()),
+})
+
 export const contactEvents = {
   /** Saved by a user; may have been learned before. */
   ContactCreated: eventSchema(Type.Object({ ...Place.properties, ...Details.properties, at: Time })),
-  /** Somebody wrote who was not known, or goes by another name now. */
-  ContactLearned: eventSchema(
-    Type.Object({ ...Place.properties, pushName: Type.Optional(PersonalText), at: Time }),
-  ),
+  /** Somebody wrote who was not known, or something of them is known now; what is left out is not news. */
+  ContactLearned: eventSchema(Type.Object({ ...Place.properties, ...Heard.properties, at: Time })),
   /** What is said about the contact from now on. */
   ContactChanged: eventSchema(Type.Object({ ...Details.properties, at: Time })),
   ContactDeleted: eventSchema(Type.Object({ at: Time })),
@@ -36,7 +43,7 @@ export const contactEvents = {
     Type.Object({
       ...Place.properties,
       ...Details.properties,
-      pushName: Type.Optional(PersonalText),
+      ...Heard.properties,
       saved: Type.Boolean(),
       with: Uuid,
       aliases: Type.Array(Type.String()),
@@ -50,8 +57,9 @@ export type ContactDetails = Readonly<Static<typeof Details>>
 export type Person = {
   readonly instanceId: string
   readonly jid: string
-  /** The name that people give themselves in WhatsApp. */
   readonly pushName?: string
+  readonly bookName?: string
+  readonly business?: boolean
   readonly details: ContactDetails
   /** By a user; otherwise only learned. */
   readonly saved: boolean
@@ -100,12 +108,13 @@ export const Contact: Decider<Contact, ContactEvent> = {
       case 'ContactMerged':
         return { ...state, mergedInto: { id: event.data.into, jid: event.data.jid } }
       case 'ContactUnited': {
-        const { number, instanceId, jid, pushName, saved, with: other, aliases, at, ...details } = event.data
+        const { number, instanceId, jid, saved, with: other, aliases, at, ...known } = event.data
+        const { pushName: _name, bookName: _book, business: _kind, ...details } = known
         const { createdAt = at } = state.person ?? {}
         return {
           ...state,
           number,
-          person: { instanceId, jid, ...(pushName !== undefined && { pushName }), details, saved, createdAt },
+          person: { instanceId, jid, ...heardOf(known), details, saved, createdAt },
           united: [...state.united, other],
           aliases: [...state.aliases, ...aliases],
         }
@@ -116,6 +125,20 @@ export const Contact: Decider<Contact, ContactEvent> = {
 
 export type ContactDecision = Decide<Contact, ContactEvent>
 export type ContactPlace = Pick<Readonly<Static<typeof Place>>, 'number' | 'instanceId' | 'jid'>
+export type HeardOfContact = Readonly<Static<typeof Heard>>
+
+/** What somebody is called: as a user says, else as the address book has it, else as they call themselves. */
+export const nameOf = ({ details, bookName, pushName }: Person): string | undefined =>
+  details.name ?? bookName ?? pushName
+
+/** Characters; WhatsApp's own names are shorter. */
+const NAME_MAX = 200
+/** A name as it came from WhatsApp, without blanks around it and of a sound length; undefined if nothing is left. */
+export const heardName = (text: string | undefined): string | undefined =>
+  Array.from(text ?? '')
+    .slice(0, NAME_MAX)
+    .join('')
+    .trim() || undefined
 /** null, or nothing but blanks, says nothing. */
 export type GivenDetails = { readonly [F in keyof ContactDetails]?: string | null | undefined }
 
@@ -136,6 +159,12 @@ export const save =
       ? []
       : [{ type: 'ContactCreated', data: { ...place, ...also(aliases), ...detailsOf(given), number, at } }]
 
+const heardOf = ({ pushName, bookName, business }: HeardOfContact = {}): HeardOfContact => ({
+  ...(pushName !== undefined && { pushName }),
+  ...(bookName !== undefined && { bookName }),
+  ...(business !== undefined && { business }),
+})
+
 const also = (aliases: readonly string[]) => (aliases.length > 0 ? { aliases: [...aliases] } : {})
 
 /** Saves somebody; refuses if that was done before. */
@@ -147,11 +176,15 @@ export const create =
     return save(place, given, at)(contact)
   }
 
-/** Takes down who wrote. A name that is not said, or was heard before what is known, changes nothing. */
+/** Takes down who wrote. What is not said, or was heard before what is known, changes nothing. */
 export const learn =
-  (heard: ContactPlace & { readonly pushName?: string; readonly at: string }): ContactDecision =>
+  (heard: ContactPlace & HeardOfContact & { readonly at: string }): ContactDecision =>
   ({ person, aliases, number = heard.number, heardAt = '' }) => {
-    const isNews = !person || (heard.pushName !== undefined && heard.pushName !== person.pushName)
+    const isNews =
+      !person ||
+      (['pushName', 'bookName', 'business'] as const).some(
+        (field) => heard[field] !== undefined && heard[field] !== person[field],
+      )
     return isNews && heard.at >= heardAt
       ? [{ type: 'ContactLearned', data: { ...heard, ...also(aliases), number } }]
       : []
@@ -170,7 +203,6 @@ export const unite =
   (place: ContactPlace, id: string, other: Contact, at: string): ContactDecision =>
   ({ person, united, number = place.number }) => {
     if (united.includes(id) || (!person && !other.person)) return []
-    const pushName = person?.pushName ?? other.person?.pushName
     const own = other.number === undefined || other.number === number ? [] : [String(other.number)]
     return [
       {
@@ -180,7 +212,8 @@ export const unite =
           number,
           ...other.person?.details,
           ...person?.details,
-          ...(pushName !== undefined && { pushName }),
+          ...heardOf(other.person),
+          ...heardOf(person),
           saved: (person?.saved ?? false) || (other.person?.saved ?? false),
           with: id,
           aliases: [id, ...own, ...other.aliases],

@@ -3,6 +3,20 @@ import { literals, PersonalText, Uuid } from './values.ts'
 
 export const mediaKinds = ['image', 'video', 'audio', 'document', 'sticker'] as const
 
+/** Why a file that WhatsApp told of is not here. */
+export const mediaMissingReasons = [
+  /** WhatsApp has it no more, and neither has the phone that sent it, or that phone is off. */
+  'expired',
+  /** What came is not the file that was sent. */
+  'damaged',
+  'too_large',
+  /** It did not come in time, or is nowhere that files are fetched from. */
+  'unavailable',
+  /** It is older than the pairing: those files are not fetched. */
+  'past',
+] as const
+export type MediaMissing = (typeof mediaMissingReasons)[number]
+
 const Quoting = {
   replyTo: Type.Optional(Type.String()),
   mentions: Type.Optional(Type.Array(PersonalText)),
@@ -18,6 +32,7 @@ const MediaContent = Type.Object({
   mimeType: Type.Optional(Type.String()),
   filename: Type.Optional(PersonalText),
   caption: Type.Optional(PersonalText),
+  mediaMissing: Type.Optional(literals(mediaMissingReasons)),
   ...Quoting,
 })
 const ReactionContent = Type.Object({
@@ -31,12 +46,37 @@ const EditContent = Type.Object({
   text: PersonalText,
 })
 const DeleteContent = Type.Object({ kind: Type.Literal('delete'), targetWhatsappId: Type.String() })
+const LocationContent = Type.Object({
+  kind: Type.Literal('location'),
+  /** Degrees. */
+  latitude: Type.Number({ minimum: -90, maximum: 90, personal: true }),
+  longitude: Type.Number({ minimum: -180, maximum: 180, personal: true }),
+  name: Type.Optional(PersonalText),
+  address: Type.Optional(PersonalText),
+  replyTo: Quoting.replyTo,
+})
+const ContactContent = Type.Object({
+  kind: Type.Literal('contact'),
+  contacts: Type.Array(Type.Object({ displayName: PersonalText, vcard: PersonalText }), { minItems: 1 }),
+  replyTo: Quoting.replyTo,
+})
+const PollContent = Type.Object({
+  kind: Type.Literal('poll'),
+  question: PersonalText,
+  options: Type.Array(PersonalText),
+  /** How many options each may choose; 0: any number. */
+  selectable: Type.Integer({ minimum: 0 }),
+  replyTo: Quoting.replyTo,
+})
 /** Something that WhatsApp sent and we have no words for yet; kept, so that it is not lost. */
 const OtherContent = Type.Object({ kind: Type.Literal('other'), description: Type.String() })
 
 export const Content = Type.Union([
   TextContent,
   MediaContent,
+  LocationContent,
+  ContactContent,
+  PollContent,
   ReactionContent,
   EditContent,
   DeleteContent,
@@ -54,7 +94,7 @@ export const isSignal = (content: Content): content is Signal => isSignalKind(co
 export const isMedia = (content: Content): content is MediaMessage =>
   mediaKinds.some((kind) => kind === content.kind)
 
-/** The text that people read: a message's own, a caption, or nothing. */
+/** The text that people read: a message's own, a caption, what a place or a person is called, or nothing. */
 export const textOf = (content: Content): string | null => {
   switch (content.kind) {
     case 'text':
@@ -63,10 +103,20 @@ export const textOf = (content: Content): string | null => {
       return content.text
     case 'reaction':
       return content.emoji
+    case 'location':
+      return [content.name, content.address].filter(Boolean).join('\n') || null
+    case 'contact':
+      return content.contacts.map(({ displayName }) => displayName).join(', ')
+    case 'poll':
+      return content.question
     case 'delete':
     case 'other':
       return null
-    default:
+    case 'image':
+    case 'video':
+    case 'audio':
+    case 'document':
+    case 'sticker':
       return content.caption ?? null
   }
 }

@@ -1,9 +1,17 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
 import { notFound, Refusal } from './errors.ts'
 import { isGroup, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
 
 const At = Type.Object({ at: Time })
+/** A file that is in our own store. */
+const Picture = Type.Object({
+  mediaId: Uuid,
+  /** The part of its public address that nobody can guess. */
+  key: Type.String(),
+  mimeType: Type.String(),
+})
+export type Picture = Readonly<Static<typeof Picture>>
 
 export const conversationEvents = {
   ConversationStarted: eventSchema(
@@ -20,7 +28,18 @@ export const conversationEvents = {
     }),
   ),
   /** Everything up to and including this message number has been seen. */
-  ConversationRead: eventSchema(Type.Object({ upTo: SerialNumber, at: Time })),
+  ConversationRead: eventSchema(
+    Type.Object({
+      upTo: SerialNumber,
+      /** What was seen before; missing if nothing was. */
+      after: Type.Optional(SerialNumber),
+      /** Missing in what was stored before WhatsApp was told. */
+      instanceId: Type.Optional(Uuid),
+      at: Time,
+    }),
+  ),
+  /** WhatsApp shows this picture of the person or group from now on; none, if it is missing. */
+  ConversationPictured: eventSchema(Type.Object({ picture: Type.Optional(Picture), at: Time })),
   ConversationArchived: eventSchema(At),
   ConversationRestored: eventSchema(At),
   /** Its messages went with it. The next message in the chat starts it again, under its number. */
@@ -64,6 +83,7 @@ export type Conversation = {
   readonly readUpTo: number
   readonly archived: boolean
   readonly tags: readonly string[]
+  readonly picture?: Picture
   readonly automation: AutomationState
   readonly pauseReason?: string
   /** The one that it is part of now. */
@@ -100,6 +120,10 @@ export const Conversation: Decider<Conversation, ConversationEvent> = {
       }
       case 'ConversationRead':
         return { ...state, readUpTo: event.data.upTo }
+      case 'ConversationPictured': {
+        const { picture: _before, ...rest } = state
+        return { ...rest, ...(event.data.picture && { picture: event.data.picture }) }
+      }
       case 'ConversationArchived':
         return { ...state, archived: true }
       case 'ConversationRestored':
@@ -176,8 +200,19 @@ export const start =
 
 export const markRead =
   (upTo: number, at: string): Decision =>
-  ({ readUpTo }) =>
-    upTo > readUpTo ? [{ type: 'ConversationRead', data: { upTo, at } }] : []
+  ({ readUpTo, instanceId }) => {
+    if (upTo <= readUpTo) return []
+    const from = { ...(readUpTo > 0 && { after: readUpTo }), ...(instanceId !== undefined && { instanceId }) }
+    return [{ type: 'ConversationRead', data: { upTo, ...from, at } }]
+  }
+
+/** Has another picture from now on, or none. */
+export const show =
+  (picture: Picture | undefined, at: string): Decision =>
+  ({ exists, picture: before }) =>
+    exists && picture?.mediaId !== before?.mediaId
+      ? [{ type: 'ConversationPictured', data: { ...(picture && { picture }), at } }]
+      : []
 
 export const archive =
   (at: string): Decision =>

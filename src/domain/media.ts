@@ -1,10 +1,16 @@
 import { Type, type Static } from 'typebox'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
 import { notFound } from './errors.ts'
-import { mediaTypes } from './media-rules.ts'
+import { extensionOf, mediaRules, mediaTypes } from './media-rules.ts'
 import { literals, PersonalText, Time, Uuid } from './values.ts'
 
-export const deletionReasons = ['requested', 'expired', 'conversation_deleted', 'message_deleted'] as const
+export const deletionReasons = [
+  'requested',
+  'expired',
+  'conversation_deleted',
+  'message_deleted',
+  'replaced',
+] as const
 export type DeletionReason = (typeof deletionReasons)[number]
 
 const Stored = Type.Object({
@@ -25,6 +31,12 @@ const Stored = Type.Object({
   at: Time,
 })
 export type StoredMedia = Static<typeof Stored>
+
+/** Where anybody who knows it can read a file, at a server that is reached at `base`. Its ending is for people. */
+export const fileUrl = (base: string, { key, mimeType }: Pick<StoredMedia, 'key' | 'mimeType'>) => {
+  const extension = extensionOf(mediaRules, mimeType)
+  return `${base.replace(/\/+$/, '')}/files/${key}${extension === undefined ? '' : `.${extension}`}`
+}
 
 export const mediaEvents = {
   /** The file itself is in the media store, under the id of this stream. */

@@ -1,4 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
+import { contentDetails } from './content-details.ts'
+import { mediaMissingReasons } from './content.ts'
 import { instanceStatuses } from './instance.ts'
 import { messageStatuses } from './message.ts'
 import { literals, offsetTime, SerialNumber, Uuid } from './values.ts'
@@ -15,9 +17,15 @@ const MessageRef = {
 }
 const MessageData = {
   ...MessageRef,
-  content: maybe('text, or the caption of a file'),
-  media_type: maybe('kind of file, such as `image`; null for a text'),
+  content: maybe('text; the caption of a file, the name of a place or a contact, the question of a poll'),
+  media_type: maybe('kind of file, such as `image`; null for everything else'),
   media_url: maybe('where the file is, if its address is known'),
+  media_missing: Type.Optional(
+    literals(mediaMissingReasons, { description: 'why the file that came with the message is not here' }),
+  ),
+  location: Type.Optional(contentDetails.location),
+  contacts: Type.Optional(contentDetails.contacts),
+  poll: Type.Optional(contentDetails.poll),
   timestamp: At,
   conversation_id: ConversationId,
   chat_id: text('JID of the chat'),

@@ -1,5 +1,6 @@
-import { Contact, type ContactEvent } from './contact.ts'
+import { Contact, nameOf, type ContactEvent } from './contact.ts'
 import { isMedia, isSignal, textOf } from './content.ts'
+import { detailsOf } from './content-details.ts'
 import { idOfStream } from './decider.ts'
 import { publicEventId } from './ids.ts'
 import type { Instance, InstanceEvent } from './instance.ts'
@@ -32,6 +33,9 @@ const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
   content: textOf(body.content),
   media_type: isMedia(body.content) ? body.content.kind : null,
   media_url: isMedia(body.content) ? (body.content.url ?? null) : null,
+  ...(isMedia(body.content) &&
+    body.content.mediaMissing !== undefined && { media_missing: body.content.mediaMissing }),
+  ...detailsOf(body.content),
   timestamp: offsetTime(body.at),
   conversation_id: body.conversationNumber,
   chat_id: body.chat,
@@ -157,7 +161,7 @@ export const tellOfContact = (before: Contact, source: Source<ContactEvent>): Pu
     phone_number: numberOf(jid),
     name: details.name ?? null,
     push_name: pushName ?? null,
-    display_name: details.name ?? pushName ?? numberOf(jid),
+    display_name: nameOf(person) ?? numberOf(jid),
     email: details.email ?? null,
     company: details.company ?? null,
     // What became part of another contact is gone under its own id.

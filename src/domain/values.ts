@@ -47,6 +47,13 @@ export const toPerson = (text: string, field: string): string => {
   return jid
 }
 
+/** The digits of a person's phone number, from whatever `toPerson` takes; an id that hides the number is refused. */
+export const toPhoneNumber = (text: string, field: string): string => {
+  const jid = toPerson(text, field)
+  if (jid.endsWith(`@${HIDDEN}`)) throw notANumber(field)
+  return numberOf(jid)
+}
+
 /** The JID of a person without the device; undefined for whatever else has a JID. */
 export const personOf = (jid: string): string | undefined => {
   const [, digits, server] = /^(\d+)(?::\d+)?@(s\.whatsapp\.net|lid)$/.exec(jid) ?? []

@@ -1,12 +1,11 @@
 import { Readable } from 'node:stream'
 import { stringify } from 'csv-stringify/sync'
-import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import { contactPages, type ContactFilter } from '../projections/contacts.ts'
-import type { Database } from '../projections/database.ts'
-import { ContactView, contactView } from './contacts.ts'
+import { contactPictures, ContactView, contactView } from './contacts.ts'
 import { envelope } from './format.ts'
-import { rawText } from './route.ts'
+import { rawText, type RouteRequest } from './route.ts'
+import type { Services } from './services.ts'
 
 export const exportFormats = ['json', 'csv'] as const
 type Format = (typeof exportFormats)[number]
@@ -44,13 +43,26 @@ async function* asCsv(pages: Pages) {
   for await (const page of pages) yield stringify([...page], options)
 }
 
-async function* viewsOf(pages: ReturnType<typeof contactPages>): Pages {
-  for await (const page of pages) yield page.map(contactView)
+async function* viewsOf(
+  services: Pick<Services, 'db' | 'settings'>,
+  filter: ContactFilter,
+  request: RouteRequest,
+): Pages {
+  for await (const page of contactPages(services.db, filter, PAGE)) {
+    const ids = page.map(({ id }) => id)
+    const pictureOf = await contactPictures(services, ids, request)
+    yield page.map((row) => contactView(row, pictureOf(row.id)))
+  }
 }
 
 /** All contacts, read from the database as they are sent, and the headers that go with them. */
-export const exportContacts = (db: Kysely<Database>, filter: ContactFilter, format: Format) => {
-  const pages = viewsOf(contactPages(db, filter, PAGE))
+export const exportContacts = (
+  services: Pick<Services, 'db' | 'settings'>,
+  filter: ContactFilter,
+  format: Format,
+  request: RouteRequest,
+) => {
+  const pages = viewsOf(services, filter, request)
   return {
     stream: Readable.from(format === 'csv' ? asCsv(pages) : asJson(pages), { objectMode: false }),
     headers: {

@@ -1,14 +1,15 @@
-import type { Kysely } from 'kysely'
 import { Type, type Static } from 'typebox'
 import { instanceStatuses } from '../domain/instance.ts'
 import { literals, Uuid } from '../domain/values.ts'
 import { contactNames } from '../projections/contacts.ts'
 import { tagsOf } from '../projections/conversation-tags.ts'
 import type { ConversationRow } from '../projections/conversations.ts'
-import type { Database } from '../projections/database.ts'
 import { instancesAmong } from '../projections/instances.ts'
 import { Nullable, secondsOrNull } from './format.ts'
+import { pictureUrls, type PictureUrl } from './media-view.ts'
 import { actorName } from './names.ts'
+import type { RouteRequest } from './route.ts'
+import type { Services } from './services.ts'
 
 export const ShownTag = Type.Object({ id: Uuid, name: Type.String(), color: Type.String() })
 
@@ -59,7 +60,7 @@ export const ConversationDetail = Type.Object({
   automation_paused_at: Nullable,
 })
 
-const view = (row: ConversationRow, savedName: string | undefined) => ({
+const view = (row: ConversationRow, savedName: string | undefined, urlOf: PictureUrl) => ({
   id: row.id,
   number: row.number,
   instance_id: row.instance_id,
@@ -67,7 +68,7 @@ const view = (row: ConversationRow, savedName: string | undefined) => ({
   contact_name: savedName ?? row.name,
   display_name: savedName ?? row.name ?? row.contact_number,
   is_group: row.is_group,
-  profile_picture_url: null,
+  profile_picture_url: urlOf(row.picture),
   last_message: row.last_message,
   last_message_at: secondsOrNull(row.last_message_at),
   unread_count: row.unread_count,
@@ -75,13 +76,10 @@ const view = (row: ConversationRow, savedName: string | undefined) => ({
   archived_at: secondsOrNull(row.archived_at),
 })
 
-type Parts = {
-  readonly db: Kysely<Database>
-  readonly hasAutomation: (instanceId: string) => Promise<boolean>
-}
+type Parts = Pick<Services, 'db' | 'hasAutomation' | 'settings'>
 
 /** How conversations are shown: each of these looks up once what a whole page needs. */
-export const createConversationViews = ({ db, hasAutomation }: Parts) => {
+export const createConversationViews = ({ db, hasAutomation, settings }: Parts) => {
   /** `active` only while there is an automation that could answer. */
   const statusOf = async ({ automation, instance_id }: ConversationRow) => {
     if (automation === 'paused') return 'paused'
@@ -91,6 +89,7 @@ export const createConversationViews = ({ db, hasAutomation }: Parts) => {
   const listed = async (
     rows: readonly ConversationRow[],
     { tags, screen }: { tags: boolean; screen: boolean },
+    request: RouteRequest,
   ): Promise<Static<typeof ListedConversation>[]> => {
     const [nameOf, tagged, instanceOf] = await Promise.all([
       contactNames(
@@ -100,14 +99,18 @@ export const createConversationViews = ({ db, hasAutomation }: Parts) => {
       tagsOf(db, tags || screen ? rows.map(({ id }) => id) : []),
       instancesAmong(db, screen ? rows.map(({ instance_id }) => instance_id) : []),
     ])
+    const urlOf = pictureUrls(request, settings.publicUrl)
     return rows.map((row) => ({
-      ...view(row, nameOf(row.contact_id)),
+      ...view(row, nameOf(row.contact_id), urlOf),
       ...((tags || screen) && { tags: [...tagged(row.id)] }),
       ...(screen && { instance: instanceOf(row.instance_id) }),
     }))
   }
 
-  const detail = async (row: ConversationRow): Promise<Static<typeof ConversationDetail>> => {
+  const detail = async (
+    row: ConversationRow,
+    request: RouteRequest,
+  ): Promise<Static<typeof ConversationDetail>> => {
     const [nameOf, tagged, instanceOf, automation_status] = await Promise.all([
       contactNames(db, [row.contact_id]),
       tagsOf(db, [row.id]),
@@ -115,7 +118,7 @@ export const createConversationViews = ({ db, hasAutomation }: Parts) => {
       statusOf(row),
     ])
     return {
-      ...view(row, nameOf(row.contact_id)),
+      ...view(row, nameOf(row.contact_id), pictureUrls(request, settings.publicUrl)),
       tags: [...tagged(row.id)],
       instance: instanceOf(row.instance_id),
       automation_status,

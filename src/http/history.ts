@@ -15,6 +15,8 @@ export const lineOf = ({ type, data }: ConversationEvent | AutomationRunEvent, n
       return { type: 'conversation.started', data: { automated: data.automated ?? false } }
     case 'ConversationRead':
       return { type: 'conversation.read', data: { up_to_id: data.upTo } }
+    case 'ConversationPictured':
+      return { type: 'conversation.pictured', data: {} }
     case 'ConversationArchived':
       return { type: 'conversation.archived', data: {} }
     case 'ConversationRestored':

@@ -4,6 +4,14 @@ import { invalid } from '../domain/errors.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 import { receiptStatuses } from '../domain/message.ts'
 import { isGroup, literals, numberOf, toJid } from '../domain/values.ts'
+import {
+  changeIn,
+  contentOf,
+  editedText,
+  unwrapped,
+  type Fields,
+  type Reading,
+} from '../domain/whatsapp-content.ts'
 import type { Incoming, IncomingChange, IncomingReaction, Receipt } from '../ports/gateway.ts'
 import { Nullable } from './format.ts'
 import { timeOf } from './times.ts'
@@ -35,6 +43,24 @@ const Media = Type.Object({
   fileName: Type.Optional(Nullable),
   contextInfo: orNull(ContextInfo),
 })
+const Contact = Type.Object({ displayName: Type.Optional(Nullable), vcard: Type.Optional(Nullable) })
+const Location = Type.Object({
+  degreesLatitude: Type.Optional(Type.Number()),
+  degreesLongitude: Type.Optional(Type.Number()),
+  name: Type.Optional(Nullable),
+  address: Type.Optional(Nullable),
+  contextInfo: orNull(ContextInfo),
+})
+const Poll = Type.Object({
+  name: Type.Optional(Type.String()),
+  options: Type.Optional(Type.Array(Type.Object({ optionName: Type.Optional(Nullable) }))),
+  selectableOptionsCount: Type.Optional(Type.Integer({ minimum: 0, description: '0: any number' })),
+  contextInfo: orNull(ContextInfo),
+})
+/** Says how the message in it is to be shown. */
+const Wrapping = Type.Object({
+  message: Type.Object({}, { description: 'The message, with the same fields as around it' }),
+})
 const WhatsAppContent = Type.Object({
   conversation: Type.Optional(Nullable),
   extendedTextMessage: orNull(Type.Object({ text: Type.String(), contextInfo: orNull(ContextInfo) })),
@@ -43,6 +69,17 @@ const WhatsAppContent = Type.Object({
   audioMessage: orNull(Media),
   documentMessage: orNull(Media),
   stickerMessage: orNull(Media),
+  locationMessage: orNull(Location),
+  contactMessage: orNull(Contact),
+  contactsArrayMessage: orNull(Type.Object({ contacts: Type.Optional(Type.Array(Contact)) })),
+  pollCreationMessage: orNull(Poll),
+  pollCreationMessageV2: orNull(Poll),
+  pollCreationMessageV3: orNull(Poll),
+  ephemeralMessage: orNull(Wrapping),
+  viewOnceMessage: orNull(Wrapping),
+  viewOnceMessageV2: orNull(Wrapping),
+  documentWithCaptionMessage: orNull(Wrapping),
+  editedMessage: orNull(Wrapping),
   protocolMessage: orNull(
     Type.Object({
       type: Type.Union([Type.String(), Type.Integer()], {
@@ -108,44 +145,14 @@ const whatsappTime = (seconds: number | string | undefined) =>
   timeOf(seconds === undefined ? Date.now() : Number(seconds) * 1000, 'messageTimestamp')
 const timeOrNow = (time: string | undefined, field: string) => timeOf(time ?? Date.now(), field)
 
-const quoting = (info: Static<typeof ContextInfo> | null | undefined) => ({
-  ...(info?.stanzaId && { replyTo: info.stanzaId }),
-  ...(info?.mentionedJid && info.mentionedJid.length > 0 && { mentions: info.mentionedJid }),
-})
-
-const mediaFields = {
-  imageMessage: 'image',
-  videoMessage: 'video',
-  audioMessage: 'audio',
-  documentMessage: 'document',
-  stickerMessage: 'sticker',
-} as const
-
-/** Stands beside the content of many messages, and says nothing of it. */
-const ENVELOPE = 'messageContextInfo'
+/** A caller's text is storable, and its addresses are taken as given. */
+const asGiven: Reading = { text: (given) => given, jid: (given) => given, url: (given) => given }
 
 /** What the message says. A kind that we have no words for is kept by its name. */
-const contentOf = (message: Static<typeof WhatsAppContent>): Content => {
-  if (message.conversation) return { kind: 'text', text: message.conversation }
-  const extended = message.extendedTextMessage
-  if (extended) return { kind: 'text', text: extended.text, ...quoting(extended.contextInfo) }
-  for (const field of Object.keys(mediaFields) as (keyof typeof mediaFields)[]) {
-    const media = message[field]
-    if (media)
-      return {
-        kind: mediaFields[field],
-        ...(media.url && { url: media.url }),
-        ...(media.mimetype && { mimeType: media.mimetype }),
-        ...(media.fileName && { filename: media.fileName }),
-        ...(media.caption && { caption: media.caption }),
-        ...quoting(media.contextInfo),
-      }
-  }
-  if (message.conversation === '') return { kind: 'text', text: '' }
-  const [unknownKind] =
-    Object.entries(message).find(([name, value]) => name !== ENVELOPE && value !== null) ?? []
-  if (unknownKind === undefined) throw invalid('message', 'must have content such as message.conversation')
-  return { kind: 'other', description: unknownKind }
+const saidIn = (message: Fields): Content => {
+  const content = contentOf(message, asGiven)
+  if (!content) throw invalid('message', 'must have content such as message.conversation')
+  return content
 }
 
 const speakerOf = ({ fromMe }: Static<typeof Key>, chat: string, own: string | undefined) =>
@@ -169,30 +176,29 @@ export const incomingOf = (payload: Static<typeof IncomingPayload>, own: string 
     fromMe: key.fromMe ?? false,
     sender: participant ? toJid(participant, 'participant') : speakerOf(key, chat, own),
     ...(pushName && { senderName: pushName }),
-    content: contentOf(payload.message),
+    content: saidIn(unwrapped(payload.message)),
     at: whatsappTime(payload.messageTimestamp),
   }
 }
 
 /** Such a message is about another one, which its author edits or takes back; undefined for every other. */
 export const changeOf = (payload: Static<typeof IncomingPayload>): IncomingChange | undefined => {
-  const protocol = payload.message.protocolMessage
-  if (!protocol) return undefined
-  const target = {
-    targetWhatsappId: protocol.key.id,
+  const said = changeIn(unwrapped(payload.message))
+  if (!said) return undefined
+  const { targetWhatsappId } = said
+  const change = {
+    targetWhatsappId,
     fromMe: payload.key.fromMe ?? false,
     at: whatsappTime(payload.messageTimestamp),
   }
-  if (protocol.type === 'REVOKE' || protocol.type === 0) return target
-  if (protocol.type !== 'MESSAGE_EDIT' && protocol.type !== 14) return undefined
-  const { conversation, extendedTextMessage } = protocol.editedMessage ?? {}
-  const text = conversation ?? extendedTextMessage?.text
+  if (said.kind === 'delete') return change
+  const text = editedText(said.message, asGiven)
   if (text === undefined)
     throw invalid('message.protocolMessage.editedMessage', 'must have the text as conversation')
   // Who takes a message back may be an admin of the group; nobody but the author gives it another text.
   const participant = payload.participant ?? payload.key.participant
-  const by = target.fromMe || !participant ? {} : { by: toJid(participant, 'participant') }
-  return { ...target, ...by, text }
+  const by = change.fromMe || !participant ? {} : { by: toJid(participant, 'participant') }
+  return { ...change, ...by, text }
 }
 
 const PENDING = 1

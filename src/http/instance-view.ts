@@ -15,6 +15,9 @@ export const InstanceView = Type.Object({
   uuid: Uuid,
   name: Type.String(),
   provider: literals(providers),
+  import_history: Type.Boolean({
+    description: 'Messages from before the pairing are taken over, as far as the phone gives them',
+  }),
   phone_number: Nullable,
   status: literals(instanceStatuses),
   connected: Type.Boolean(),
@@ -41,6 +44,7 @@ export const instanceView = (
   uuid: row.id,
   name: row.name,
   provider: row.provider,
+  import_history: row.imports_past,
   phone_number: row.phone_number,
   status: row.status,
   connected: row.status === 'connected',

@@ -1,9 +1,9 @@
 import { Type, type Static, type TObject } from 'typebox'
 import { isMedia, type Content, type MediaMessage } from '../domain/content.ts'
 import { invalid, Refusal } from '../domain/errors.ts'
-import { messageMediaId } from '../domain/ids.ts'
 import { describeRules, mediaRules, mediaTypes, type MediaType } from '../domain/media-rules.ts'
 import { literals } from '../domain/values.ts'
+import type { AttachedFile } from '../write/media.ts'
 import type { PrepareContent } from '../write/send.ts'
 import { contextOf } from './context.ts'
 import { createFinders } from './finders.ts'
@@ -36,8 +36,6 @@ export const mediaNote =
   'Give `media_url` or `media_id`. A file at a URL is fetched, checked and kept before this answers: ' +
   `${describeRules(mediaRules)}.`
 
-type FileFacts = Pick<MediaMessage, 'url' | 'mediaId' | 'mimeType' | 'size' | 'filename'>
-
 /**
  * Content for a send, from what a caller says. A route that uses it has `reads: ['media']`. The file is fetched, checked
  * and kept before the message is queued; not again for a message that was queued before.
@@ -64,13 +62,9 @@ export const createMediaContent = ({ db, media, refusedUrl, settings }: Services
     const refused = url === undefined ? undefined : refusedUrl(url)
     if (refused !== undefined) throw invalid('media_url', refused)
 
-    const fetched = async (url: string, message: { id: string; conversationId: string }) => {
-      const { id: messageId, conversationId } = message
-      const place = { id: messageMediaId(messageId, url), instanceId, conversationId, messageId }
+    const fetched = (url: string, message: { id: string; conversationId: string }) => {
       const wanted = { type, filename: body.filename }
-      const { id: mediaId, file } = await media.fetch(url, wanted, place, contextOf(caller, request))
-      const { mimeType, size, filename } = file
-      return { url, mediaId, mimeType, size, ...(filename !== undefined && { filename }) }
+      return media.attach(url, wanted, { ...message, instanceId }, contextOf(caller, request))
     }
 
     return async ({ queued, ...message }) => {
@@ -88,7 +82,7 @@ const isSameFile = (
 ): queued is MediaMessage =>
   isMedia(queued) && (ref === undefined ? queued.url === url : queued.mediaId === mediaIdOf(ref))
 
-const factsOf = ({ url, mediaId, mimeType, size, filename }: MediaMessage): FileFacts => ({
+const factsOf = ({ url, mediaId, mimeType, size, filename }: MediaMessage): AttachedFile => ({
   ...(url !== undefined && { url }),
   ...(mediaId !== undefined && { mediaId }),
   ...(mimeType !== undefined && { mimeType }),
@@ -98,7 +92,7 @@ const factsOf = ({ url, mediaId, mimeType, size, filename }: MediaMessage): File
 
 const contentOf = (
   { media_type: kind, caption, filename, replyTo }: MediaFields,
-  file: FileFacts,
+  file: AttachedFile,
 ): Content => ({
   kind,
   ...file,

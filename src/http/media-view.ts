@@ -1,5 +1,7 @@
 import { Type, type Static } from 'typebox'
-import { extensionOf, mediaRules, mediaTypes } from '../domain/media-rules.ts'
+import type { Picture } from '../domain/conversation.ts'
+import { mediaTypes } from '../domain/media-rules.ts'
+import { fileUrl, type StoredMedia } from '../domain/media.ts'
 import { literals } from '../domain/values.ts'
 import type { MediaRow } from '../projections/media.ts'
 import type { KeptMedia } from '../write/media.ts'
@@ -20,16 +22,19 @@ export const mediaIdOf = (ref: string): string | undefined => {
   return uuid.test(ref) ? ref.toLowerCase() : undefined
 }
 
-/** The address that anybody who knows it can read a file at. Its ending is for people, and not looked at. */
+/** The address of a file, as whoever asks can reach it. */
 export const mediaUrl = (
-  { key, mimeType }: { readonly key: string; readonly mimeType: string },
+  file: Pick<StoredMedia, 'key' | 'mimeType'>,
   request: RouteRequest,
   publicUrl: string | undefined,
-) => {
-  const extension = extensionOf(mediaRules, mimeType)
-  const base = (publicUrl ?? request.origin()).replace(/\/+$/, '')
-  return `${base}/files/${key}${extension === undefined ? '' : `.${extension}`}`
-}
+) => fileUrl(publicUrl ?? request.origin(), file)
+
+/** Where the picture of a person or group can be read, if there is one. */
+export type PictureUrl = (picture: Picture | null | undefined) => string | null
+export const pictureUrls =
+  (request: RouteRequest, publicUrl: string | undefined): PictureUrl =>
+  (picture) =>
+    picture ? mediaUrl(picture, request, publicUrl) : null
 
 export const mediaOfRow = (row: MediaRow): KeptMedia => ({
   id: row.id,

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { Type, type Static } from 'typebox'
-import { mediaKinds } from '../domain/content.ts'
+import { mediaKinds, mediaMissingReasons } from '../domain/content.ts'
+import { contentDetails } from '../domain/content-details.ts'
 import { messageStatuses } from '../domain/message.ts'
 import { literals, numberOf, toJid, Uuid } from '../domain/values.ts'
 import type { Database } from '../projections/database.ts'
@@ -25,8 +26,14 @@ export const MessageView = Type.Object({
   message_body: Nullable,
   media_type: Type.Union([literals(mediaKinds), Type.Null()]),
   media_url: Nullable,
+  media_missing: Type.Union([literals(mediaMissingReasons), Type.Null()], {
+    description: 'Why the file that came with it is not here; null if it is, or there is none',
+  }),
   mime_type: Nullable,
   filename: Nullable,
+  location: Type.Union([contentDetails.location, Type.Null()]),
+  contacts: Type.Union([contentDetails.contacts, Type.Null()]),
+  poll: Type.Union([contentDetails.poll, Type.Null()]),
   sender_number: Nullable,
   sender_name: Nullable,
   reply_to: Nullable,
@@ -49,8 +56,12 @@ export const messageView = (row: MessageRow): Static<typeof MessageView> => ({
   message_body: row.body,
   media_type: mediaKinds.find((kind) => kind === row.kind) ?? null,
   media_url: row.media_url,
+  media_missing: row.media_missing,
   mime_type: row.mime_type,
   filename: row.filename,
+  location: row.details.location ?? null,
+  contacts: row.details.contacts ?? null,
+  poll: row.details.poll ?? null,
   sender_number: row.sender_jid === null ? null : numberOf(row.sender_jid),
   sender_name: row.sender_name,
   reply_to: row.reply_to,

@@ -86,6 +86,10 @@ export type ContactNews = {
   readonly savedName?: string
   /** As people name themselves. */
   readonly pushName?: string
+  /** It is a business account. */
+  readonly isBusiness?: true
+  /** There is another picture of the person, or none any more; a group has one, too, and nothing else is said of it. */
+  readonly pictureChanged?: true
   readonly at: string
 }
 

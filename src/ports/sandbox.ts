@@ -1,5 +1,6 @@
 import type { Content } from '../domain/content.ts'
 import type { ReceiptStatus } from '../domain/message.ts'
+import type { Presence } from './gateway.ts'
 
 /** What "WhatsApp" got from an instance. */
 export type SandboxMessage = {
@@ -47,6 +48,24 @@ export type SandboxChange = {
   readonly at?: string
 }
 
+/** What becomes known of a person, or of a group, which has a picture only. */
+export type SandboxContact = {
+  /** Number or JID. */
+  readonly of: string
+  /** As the address book of the phone has it. */
+  readonly savedName?: string
+  /** As people name themselves. */
+  readonly pushName?: string
+  /** Where the picture is; null for none from now on. */
+  readonly pictureUrl?: string | null
+}
+
+/** What the instance let other people see. */
+export type SandboxSign = { readonly chat: string; readonly at: string } & (
+  | { readonly kind: 'read'; readonly whatsappId: string; readonly sender: string }
+  | { readonly kind: 'presence'; readonly presence: Presence }
+)
+
 export type SandboxReceipt = {
   readonly whatsappId: string
   readonly status: ReceiptStatus
@@ -93,6 +112,10 @@ export interface SandboxPhone {
     instanceId: string,
     page: { readonly limit: number; readonly after?: string },
   ): Promise<readonly SandboxMessage[]>
+  /** What WhatsApp and the address book say of somebody. The picture is shown until the session is closed. */
+  contact(instanceId: string, contact: SandboxContact): Promise<void>
+  /** The newest signs, oldest first, since the session was opened. */
+  signs(instanceId: string): Promise<readonly SandboxSign[]>
   /** Scripts failures; they are used up in the order in which they were given. */
   fail(instanceId: string, failure: SandboxFailure): Promise<void>
   /** The phone loses its network: offline. */

@@ -17,6 +17,9 @@ export type ContactRow = {
   name: string | null
   /** As people call themselves. */
   push_name: string | null
+  /** As the address book of the phone has it. */
+  book_name: string | null
+  business: boolean
   email: string | null
   company: string | null
   notes: string | null
@@ -49,6 +52,8 @@ const firstRow = ({ stream, meta }: Stored, data: Place): ContactRow => ({
   phone_number: numberOf(data.jid),
   name: null,
   push_name: null,
+  book_name: null,
+  business: false,
   email: null,
   company: null,
   notes: null,
@@ -61,12 +66,12 @@ const firstRow = ({ stream, meta }: Stored, data: Place): ContactRow => ({
 
 /** A row with the columns that follow from its names. */
 const named = (row: ContactRow): ContactRow => {
-  const { name, push_name, phone_number } = row
-  const sorted = foldText(name ?? push_name ?? phone_number)
+  const { name, book_name, push_name, phone_number } = row
+  const sorted = foldText(name ?? book_name ?? push_name ?? phone_number)
   return {
     ...row,
     sort_name: Array.from(sorted).slice(0, SORTED_MAX).join(''),
-    search: searchText([name, push_name], phone_number),
+    search: searchText([name, book_name, push_name], phone_number),
   }
 }
 
@@ -95,6 +100,8 @@ export const contacts = projection<ContactRow>({
     phone_number: 'text not null',
     name: 'text',
     push_name: 'text',
+    book_name: 'text',
+    business: 'boolean not null',
     email: 'text',
     company: 'text',
     notes: 'text',
@@ -124,7 +131,12 @@ export const contacts = projection<ContactRow>({
       {
         key: idOfStream(event.stream),
         evolve: (row = firstRow(event, event.data)) =>
-          named({ ...row, push_name: event.data.pushName ?? row.push_name }),
+          named({
+            ...row,
+            push_name: event.data.pushName ?? row.push_name,
+            book_name: event.data.bookName ?? row.book_name,
+            business: event.data.business ?? row.business,
+          }),
       },
     ],
     ContactChanged: ({ stream, data }) => [
@@ -140,6 +152,8 @@ export const contacts = projection<ContactRow>({
             ...row,
             ...detailColumns(event.data),
             push_name: event.data.pushName ?? null,
+            book_name: event.data.bookName ?? null,
+            business: event.data.business ?? false,
             saved: event.data.saved,
             aliases: [...new Set([...(row.aliases ?? []), ...event.data.aliases])],
           }),
@@ -205,10 +219,12 @@ export const contactNames = async (db: Kysely<Database>, ids: readonly string[])
       ? []
       : await db
           .selectFrom('contact')
-          .select(['id', 'name', 'push_name'])
+          .select(['id', 'name', 'book_name', 'push_name'])
           .where('id', 'in', [...ids])
           .execute()
-  const names = new Map(rows.map(({ id, name, push_name }) => [id, name ?? push_name ?? undefined]))
+  const names = new Map(
+    rows.map(({ id, name, book_name, push_name }) => [id, name ?? book_name ?? push_name ?? undefined]),
+  )
   return (id: string): string | undefined => names.get(id)
 }
 

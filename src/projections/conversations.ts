@@ -1,9 +1,11 @@
 import { isSignal, textOf } from '../domain/content.ts'
-import type { AutomationState } from '../domain/conversation.ts'
+import type { AutomationState, Picture } from '../domain/conversation.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { contactId } from '../domain/ids.ts'
 import type { Actor } from '../domain/metadata.ts'
 import { isGroup, numberOf } from '../domain/values.ts'
+import type { Kysely } from 'kysely'
+import type { Database } from './database.ts'
 import { projection, remove, update, type Change, type RecordedOf } from './projection.ts'
 import { searchText } from './search-text.ts'
 
@@ -22,6 +24,7 @@ export type ConversationRow = {
   /** Folded text that a search looks into. */
   search: string
   is_group: boolean
+  picture: Picture | null
   last_message: string | null
   last_message_kind: string | null
   last_message_number: number | null
@@ -58,6 +61,7 @@ const firstRow = (
   name: null,
   search: searchText([], numberOf(data.chat)),
   is_group: isGroup(data.chat),
+  picture: null,
   last_message: null,
   last_message_kind: null,
   last_message_number: null,
@@ -159,6 +163,20 @@ const changeOfLast = (
 
 const notPaused = { paused_at: null, paused_by: null, pause_reason: null }
 
+/** The pictures of people, by their ids as contacts, from the conversations with them. */
+export const picturesOfContacts = async (db: Kysely<Database>, ids: readonly string[]) => {
+  const rows =
+    ids.length === 0
+      ? []
+      : await db
+          .selectFrom('conversation')
+          .select(['contact_id', 'picture'])
+          .where('contact_id', 'in', [...ids])
+          .execute()
+  const pictures = new Map(rows.map(({ contact_id, picture }) => [contact_id, picture]))
+  return (id: string) => pictures.get(id)
+}
+
 /** The order of lists, and what their filters look at: rows are found, skipped and counted without reading the table. */
 const listed =
   'last_message_at desc nulls last, number desc) include (id, contact_id, instance_id, is_group, unread_count, search'
@@ -179,6 +197,7 @@ export const conversations = projection<ConversationRow>({
     name: 'text',
     search: 'text not null',
     is_group: 'boolean not null',
+    picture: 'jsonb',
     last_message: 'text',
     last_message_kind: 'text',
     last_message_number: 'bigint',
@@ -223,6 +242,7 @@ export const conversations = projection<ConversationRow>({
         (row.last_incoming_number ?? 0) <= data.upTo ? { ...row, unread_count: 0 } : row,
       ),
     ],
+    ConversationPictured: (event) => change(event, { picture: event.data.picture ?? null }),
     ConversationArchived: (event) => change(event, { archived_at: event.data.at }),
     ConversationRestored: (event) => change(event, { archived_at: null }),
     ConversationDeleted: ({ stream }) => [remove<ConversationRow>(idOfStream(stream))],

@@ -11,6 +11,8 @@ export type InstanceRow = {
   name: string
   provider: Provider
   hook_secret: string
+  /** What was said before the pairing is wanted, too. */
+  imports_past: boolean
   status: InstanceStatus
   /** Whether a session shall be open. */
   wanted: boolean
@@ -33,7 +35,7 @@ const noQr = { qr: null, qr_at: null, qr_expires_at: null }
 /** The instances that exist, and how they are connected. */
 export const instances = projection<InstanceRow>({
   name: 'instance',
-  version: 2,
+  version: 3,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -42,6 +44,7 @@ export const instances = projection<InstanceRow>({
     name: 'text not null',
     provider: 'text not null',
     hook_secret: 'text not null',
+    imports_past: 'boolean not null',
     status: 'text not null',
     wanted: 'boolean not null',
     phone_number: 'text',
@@ -64,6 +67,7 @@ export const instances = projection<InstanceRow>({
           name: data.name,
           provider: data.provider,
           hook_secret: data.hookSecret,
+          imports_past: data.importsPast ?? false,
           status: 'pending',
           wanted: true,
           phone_number: null,

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { isMedia, isSignal, textOf, type Content } from '../domain/content.ts'
+import { isMedia, isSignal, textOf, type Content, type MediaMissing } from '../domain/content.ts'
+import { detailsOf, type ContentDetails } from '../domain/content-details.ts'
 import type { MessageStatus, WhatsAppMessage } from '../domain/message.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { numberOf } from '../domain/values.ts'
@@ -18,7 +19,7 @@ export type MessageRow = {
   direction: 'incoming' | 'outgoing'
   sender_jid: string | null
   sender_name: string | null
-  /** `text`, a kind of media, `other`, or `awaited`. */
+  /** That of the content, or `awaited`. */
   kind: string
   body: string | null
   media_url: string | null
@@ -26,8 +27,12 @@ export type MessageRow = {
   media_id: string | null
   /** Bytes. */
   media_size: number | null
+  /** Why the file that came with it is not here. */
+  media_missing: MediaMissing | null
   mime_type: string | null
   filename: string | null
+  /** What a place, contacts or a poll say beside their text. */
+  details: ContentDetails
   reply_to: string | null
   mentions: string[]
   reactions: MessageReaction[]
@@ -71,8 +76,10 @@ const awaitedRow = ({ stream, data, meta }: RecordedOf<'MessageReacted'>): Messa
   media_url: null,
   media_id: null,
   media_size: null,
+  media_missing: null,
   mime_type: null,
   filename: null,
+  details: {},
   reply_to: null,
   mentions: [],
   reactions: [],
@@ -92,6 +99,7 @@ const mediaOf = (content: Content) => {
     media_url: media?.url ?? null,
     media_id: media?.mediaId ?? null,
     media_size: media?.size ?? null,
+    media_missing: media?.mediaMissing ?? null,
     mime_type: media?.mimeType ?? null,
     filename: media?.filename ?? null,
   }
@@ -119,6 +127,7 @@ const firstRow = (
     kind: content.kind,
     body: textOf(content),
     ...mediaOf(content),
+    details: detailsOf(content),
     reply_to: 'replyTo' in content ? (content.replyTo ?? null) : null,
     mentions: 'mentions' in content ? (content.mentions ?? []) : [],
     reactions: [],
@@ -152,7 +161,9 @@ const nothingSaid = {
   media_url: null,
   media_id: null,
   media_size: null,
+  media_missing: null,
   filename: null,
+  details: {},
   mentions: [],
   reactions: [],
 }
@@ -160,7 +171,7 @@ const nothingSaid = {
 /** Every message, with its newest status and its reactions. */
 export const messages = projection<MessageRow>({
   name: 'message',
-  version: 5,
+  version: 6,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -177,8 +188,10 @@ export const messages = projection<MessageRow>({
     media_url: 'text',
     media_id: 'uuid',
     media_size: 'bigint',
+    media_missing: 'text',
     mime_type: 'text',
     filename: 'text',
+    details: 'jsonb not null',
     reply_to: 'text',
     mentions: 'jsonb not null',
     reactions: 'jsonb not null',
@@ -283,6 +296,33 @@ export const messagesOfConversation = async (
   const hasMore = rows.length > page.limit
   const kept = rows.slice(0, page.limit)
   return { messages: forward ? kept : kept.reverse(), hasMore }
+}
+
+/** The newest messages that others wrote in a conversation after one and up to another, by their numbers. */
+export const incomingBetween = async (
+  db: Kysely<Database>,
+  conversationId: string,
+  { after, upTo, limit }: { readonly after: number; readonly upTo: number; readonly limit: number },
+) => {
+  const rows = await db
+    .selectFrom('message')
+    .innerJoin('conversation', 'conversation.id', 'message.conversation_id')
+    .select(['message.whatsapp_id', 'message.sender_jid', 'conversation.chat'])
+    .where('message.conversation_id', '=', conversationId)
+    .where('message.number', '>', after)
+    .where('message.number', '<=', upTo)
+    .where('message.direction', '=', 'incoming')
+    .where('message.kind', '!=', AWAITED)
+    // What was said before the pairing has been read, or not, on the phone.
+    .where('message.place', '=', SINCE)
+    .orderBy('message.number', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(({ whatsapp_id: whatsappId, sender_jid, chat }) => ({
+    whatsappId,
+    chat,
+    sender: sender_jid ?? chat,
+  }))
 }
 
 /** Whether somebody wrote in a conversation before a message. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { START, type EventStore, type Position, type Recorded } from '../ports/event-store.ts'
-import { createPlaces } from './places.ts'
+import { createPlaces } from '../places.ts'
 import { createProgress } from './progress.ts'
 import type { ReactionRunner } from './runner.ts'
 

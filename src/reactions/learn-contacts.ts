@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { upcast } from '../domain/catalogue.ts'
+import { heardName } from '../domain/contact.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { contactId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
@@ -12,8 +13,6 @@ import type { Reaction } from './runner.ts'
 /** People whose names are remembered, so that most messages cost nothing. */
 const KEPT = 50_000
 const REST_MS = 20
-/** Characters; WhatsApp's own names are shorter. */
-const NAME_MAX = 200
 /** Known, but by no name. */
 const NAMELESS = ''
 
@@ -67,15 +66,12 @@ const later = (one: News, other: News | undefined): News => {
 
 const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {
   const { instanceId, sender: jid, senderName, importedAt } = data
-  const pushName = Array.from(senderName ?? '')
-    .slice(0, NAME_MAX)
-    .join('')
-    .trim()
+  const pushName = heardName(senderName)
   return {
     heard: {
       instanceId,
       jid,
-      ...(pushName !== '' && { pushName }),
+      ...(pushName !== undefined && { pushName }),
       at: importedAt === undefined ? meta.at : data.at,
     },
     context: {

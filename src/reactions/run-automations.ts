@@ -9,7 +9,7 @@ import {
 } from '../domain/automation-run.ts'
 import { isFlow } from '../domain/automation.ts'
 import { upcast } from '../domain/catalogue.ts'
-import { textOf, type Content } from '../domain/content.ts'
+import { isMedia, textOf, type Content } from '../domain/content.ts'
 import { Conversation, pause, tag, type ConversationEvent } from '../domain/conversation.ts'
 import { idOfStream, type Decide } from '../domain/decider.ts'
 import { Refusal } from '../domain/errors.ts'
@@ -24,10 +24,11 @@ import type { Position, Recorded } from '../ports/event-store.ts'
 import type { AutomationRow } from '../projections/automations.ts'
 import { isOf, type RecordedOf } from '../projections/projection.ts'
 import { createFollowConversation } from '../write/conversations.ts'
-import type { Send } from '../write/send.ts'
+import type { MediaKeeper } from '../write/media.ts'
+import type { PrepareContent, Send } from '../write/send.ts'
 import type { Load, Transact } from '../write/transact.ts'
 import type { Aside, LaneWork } from './lanes.ts'
-import { createPlaces, type Places } from './places.ts'
+import { createPlaces, type Places } from '../places.ts'
 
 /** A question that nobody answered for so long is forgotten: the next message starts afresh. */
 const ANSWER_MAX_MS = 24 * 3_600_000
@@ -38,6 +39,8 @@ type Parts = {
   readonly transact: Transact
   readonly load: Load
   readonly send: Send
+  /** Fetches the file at a URL for a message. */
+  readonly attach: MediaKeeper['attach']
   readonly ask: AskIntegration
   /** The enabled automations of an instance, by number, as far as they are known up to a position. */
   readonly enabledOf: (
@@ -54,6 +57,8 @@ type Parts = {
 /** A run and what its next turn is. */
 type Going = { readonly automation: AutomationRow; readonly runId: string; readonly turn: Turn }
 type Received = RecordedOf<'MessageReceived'>
+/** Waits for somebody elsewhere, who holds up neither other conversations nor the end of the program. */
+type Slow = Aside
 
 /**
  * Answers messages, in chats with one person, where automation is active: the run that waits goes on, or else the first
@@ -61,24 +66,19 @@ type Received = RecordedOf<'MessageReceived'>
  * from the run and the step: whatever a crash leaves open is decided and sent again, and is there once.
  */
 export const createAutomationWork = (parts: Parts): LaneWork => {
-  const { transact, load, send, ask, enabledOf, isFirst, knownTags } = parts
+  const { transact, load, send, attach, ask, enabledOf, isFirst, knownTags } = parts
   const followConversation = createFollowConversation(load)
   const askedAtOnce = new Map<string, Places>()
 
   /** Integrations are asked aside, each of them by so many only: one that hangs holds up nobody else. */
-  const askInTurn = async (
-    automation: AutomationRow,
-    event: Received,
-    runId: string,
-    { signal, aside }: { readonly signal: AbortSignal; readonly aside: Aside },
-  ) => {
+  const askInTurn = async (automation: AutomationRow, event: Received, runId: string, slow: Slow) => {
     const { id, instance_id: instanceId, definition: integration } = automation
     if (isFlow(integration)) throw new Error(`Automation ${id} is no integration`)
     const places = askedAtOnce.get(id) ?? createPlaces(ASKED_AT_ONCE)
     askedAtOnce.set(id, places)
     const question = { automation_id: id, run_id: runId, ...questionOf(event) }
     const asking = () => places.within(() => ask({ integration, instanceId, runId }, question))
-    const turn = await aside(() => unlessAborted(signal, asking()))
+    const turn = await slow(asking)
     if (places.isIdle()) askedAtOnce.delete(id)
     return turn
   }
@@ -88,7 +88,8 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
     automations: readonly AutomationRow[],
     { waiting }: AutomationRun,
     event: Received,
-    { signal, aside }: { readonly signal: AbortSignal; readonly aside: Aside },
+    signal: AbortSignal,
+    slow: Slow,
   ): Promise<Going | undefined> => {
     const heard: Heard = { text: textOf(event.data.content) ?? '', name: event.data.senderName }
     const present = automations.find(({ id }) => id === waiting?.automationId)
@@ -102,17 +103,29 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
       const runId = runIdOf(id, idOfStream(event.stream))
       const turn = isFlow(definition)
         ? begin(definition, heard, first)
-        : await askInTurn(automation, event, runId, { signal, aside })
+        : await askInTurn(automation, event, runId, slow)
       if (turn) return { automation, runId, turn }
     }
     return undefined
   }
 
-  const sendOnce = async (event: Received, context: Context, key: string, content: Content) => {
+  /** The file at the URL of a content is here before the message is queued; fetched once, however often it is sent. */
+  const withFile =
+    (instanceId: string, content: Content, context: Context): PrepareContent =>
+    async ({ queued, ...message }) => {
+      if (queued || !isMedia(content) || content.url === undefined) return queued ?? content
+      const { kind, url } = content
+      const wanted = { type: kind === 'sticker' ? 'image' : kind } as const
+      return { ...content, ...(await attach(url, wanted, { ...message, instanceId }, context)) }
+    }
+
+  const sendOnce = async (event: Received, key: string, content: Content, context: Context, slow: Slow) => {
     const { instanceId, chat } = event.data
-    const message = { instanceId, chat, content, queueOnly: true, queueIfOffline: true }
+    const message = { instanceId, chat, idempotencyKey: key, queueOnly: true, queueIfOffline: true, context }
     try {
-      await send({ ...message, idempotencyKey: key, context })
+      if (isMedia(content))
+        await slow(() => send({ ...message, content: withFile(instanceId, content, context) }))
+      else await send({ ...message, content })
     } catch (error) {
       // Said already, before a crash: maybe in other words, by what the automation was then; or WhatsApp refused it.
       if (!(error instanceof Refusal) || !['IDEMPOTENCY_KEY_REUSED', 'SEND_FAILED'].includes(error.code))
@@ -130,11 +143,11 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
   }
 
   /** Does what a turn asks for, and answers how the run then stands: something may have been refused. */
-  const perform = async ({ runId, turn }: Going, event: Received, context: Context) => {
+  const perform = async ({ runId, turn }: Going, event: Received, context: Context, slow: Slow) => {
     try {
       for (const action of turn.actions)
         if (action.type === 'tag') await retag(event, context, action)
-        else await sendOnce(event, context, `run ${runId} ${action.step}`, action.content)
+        else await sendOnce(event, `run ${runId} ${action.step}`, action.content, context, slow)
       return turn.next
     } catch (error) {
       // What is not possible right now may be a moment later.
@@ -166,6 +179,7 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
     const run = await load(AutomationRun, conversationId)
     if (conversation.state.automation !== 'active') return
     const message: HeardMessage = { id: idOfStream(event.stream), heardAt: event.meta.at }
+    const slow: Slow = (task) => aside(() => unlessAborted(signal, task()))
     const by = (id: string): Context => ({ ...causedBy(event), actor: { kind: 'automation', id } })
     const write = (decide: Decide<AutomationRun, AutomationRunEvent>, context: Context) =>
       transact(AutomationRun, conversationId, decide, context)
@@ -176,7 +190,7 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
         await handOver(conversationId, run.state, by(ended.automationId))
       return
     }
-    const going = await next(automations, run.state, event, { signal, aside })
+    const going = await next(automations, run.state, event, signal, slow)
     const at = () => new Date().toISOString()
     if (!going) {
       if (run.state.waiting) await write(drop(message, at()), by(run.state.waiting.automationId))
@@ -185,7 +199,7 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
     const { runId, automation } = going
     const context = by(automation.id)
     const outcome = (await isStillActive(automation, conversationId))
-      ? await perform(going, event, context)
+      ? await perform(going, event, context, slow)
       : tookOver
     const decide = record({ runId, automationId: automation.id, message, next: outcome }, at())
     const { state } = await write(decide, context)

@@ -8,6 +8,7 @@ import {
   type ContactDecision,
   type ContactPlace,
   type GivenDetails,
+  type HeardOfContact,
   type Person,
 } from '../domain/contact.ts'
 import { contactId } from '../domain/ids.ts'
@@ -23,11 +24,11 @@ type Parts = {
   readonly addresses?: Addresses
 }
 type Who = Pick<ContactPlace, 'instanceId' | 'jid'>
-export type Heard = Who & {
-  readonly pushName?: string
-  /** When it was taken down here; of the past, when it was said. */
-  readonly at: string
-}
+export type Heard = Who &
+  HeardOfContact & {
+    /** When it was taken down here; of the past, when it was said. */
+    readonly at: string
+  }
 
 /** The contacts of instances, one for each person. */
 export const createContacts = ({ transact, load, numbers, addresses = createAddresses({ load }) }: Parts) => {
@@ -88,10 +89,9 @@ export const createContacts = ({ transact, load, numbers, addresses = createAddr
     addIfNew: async (who: Who, given: GivenDetails, context: Context): Promise<boolean> =>
       (await record(who, (place) => save(place, given, now()), context)).isNews,
 
-    /** Takes down who wrote, and under which name; answers what is known now. */
-    hear: async ({ pushName, at, ...who }: Heard, context: Context): Promise<Person | undefined> => {
-      const named = pushName === undefined ? {} : { pushName }
-      const { state } = await record(who, (place) => learn({ ...place, ...named, at }), context)
+    /** Takes down who wrote, and what is heard of them; answers what is known now. */
+    hear: async (heard: Heard, context: Context): Promise<Person | undefined> => {
+      const { state } = await record(heard, (place) => learn({ ...heard, ...place }), context)
       return state.person
     },
 

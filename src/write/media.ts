@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { invalid, notFound, Refusal } from '../domain/errors.ts'
-import { newId } from '../domain/ids.ts'
+import type { MediaMessage } from '../domain/content.ts'
+import { messageMediaId, newId } from '../domain/ids.ts'
 import {
   largestOf,
   mustFit,
@@ -50,6 +51,9 @@ export type Place = Pick<StoredMedia, 'instanceId' | 'conversationId' | 'message
   readonly id?: string
 }
 
+/** What the content of a message says of its file. */
+export type AttachedFile = Pick<MediaMessage, 'url' | 'mediaId' | 'mimeType' | 'size' | 'filename'>
+
 export type KeptMedia = { readonly id: string; readonly file: StoredMedia }
 
 /** The one way files get in: here, checked, into the store; then the log tells of them. */
@@ -70,7 +74,8 @@ export const createMedia = ({ transact, load, store, fetchFile, spoolFolder, rul
 
   const formatOf = async ({ path, size }: Spooled, { type, filename, foreign }: Wanted): Promise<Format> => {
     const { format, mimeType } = await sniff(rules, path, filename)
-    const told = foreign?.mimeType ?? ''
+    // Without parameters such as `; codecs=opus`.
+    const [told = ''] = foreign?.mimeType?.split(';', 1) ?? []
     if (foreign)
       return { type: type ?? 'document', mimeType: mimeType ?? (isMimeType.test(told) ? told : UNKNOWN) }
     return mustFit(rules, { format, found: mimeType ?? 'of no known format', size }, type)
@@ -121,13 +126,20 @@ export const createMedia = ({ transact, load, store, fetchFile, spoolFolder, rul
     }
   }
 
+  /** What became of a file: undefined if there never was one of this id. */
+  const find = async (id: string): Promise<KeptMedia | 'deleted' | undefined> => {
+    const { file, deleted } = (await load(Media, id)).state
+    if (deleted) return 'deleted'
+    return file && { id, file }
+  }
+
   /** Fetches under way, by the id of the file: whoever wants the same one waits for it. */
   const underWay = new Map<string, Promise<KeptMedia>>()
 
   const fetchOnce = async (url: string, wanted: Wanted, place: Place & { id: string }, context: Context) => {
-    const { file, deleted } = (await load(Media, place.id)).state
-    if (deleted) throw notFound('Media')
-    return file ? { id: place.id, file } : fetchAndKeep(url, wanted, place, context)
+    const known = await find(place.id)
+    if (known === 'deleted') throw notFound('Media')
+    return known ?? fetchAndKeep(url, wanted, place, context)
   }
 
   /** Fetches a file from a URL that a user gave; under a given id only once. Throws MEDIA_UNAVAILABLE. */
@@ -140,7 +152,21 @@ export const createMedia = ({ transact, load, store, fetchFile, spoolFolder, rul
     return fetching
   }
 
-  return { rules, spool, keep, fetch }
+  /** The file at a URL becomes that of a message which is about to be sent. Answers what its content says of it. */
+  const attach = async (
+    url: string,
+    wanted: Wanted,
+    message: { readonly id: string; readonly instanceId: string; readonly conversationId: string },
+    context: Context,
+  ): Promise<AttachedFile> => {
+    const { id: messageId, instanceId, conversationId } = message
+    const place = { id: messageMediaId(messageId, url), instanceId, conversationId, messageId }
+    const { id: mediaId, file } = await fetch(url, wanted, place, context)
+    const { mimeType, size, filename } = file
+    return { url, mediaId, mimeType, size, ...(filename !== undefined && { filename }) }
+  }
+
+  return { rules, spool, keep, find, fetch, attach }
 }
 export type MediaKeeper = ReturnType<typeof createMedia>
 

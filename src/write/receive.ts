@@ -1,8 +1,11 @@
-import type { MediaMessage } from '../domain/content.ts'
+import { heardName } from '../domain/contact.ts'
+import { isMedia, type Content, type MediaMessage } from '../domain/content.ts'
 import { conversationId, incomingMediaId, messageId, namesakeId } from '../domain/ids.ts'
 import { Instance, report } from '../domain/instance.ts'
+import { fileUrl } from '../domain/media.ts'
 import { acknowledge, edit, Message, react, receive, takeBack } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
+import { isGroup } from '../domain/values.ts'
 import type {
   AddressLink,
   ContactNews,
@@ -15,10 +18,11 @@ import type {
 } from '../ports/gateway.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Addresses } from './addresses.ts'
+import { createAuthors } from './authors.ts'
 import type { Contacts } from './contacts.ts'
-import type { FollowConversation, StartConversation, StartedConversation } from './conversations.ts'
+import type { FollowConversation, StartConversation } from './conversations.ts'
 import type { LinkAddresses } from './link-addresses.ts'
-import type { MediaKeeper } from './media.ts'
+import type { KeptMedia, MediaKeeper } from './media.ts'
 import type { Load, Transact } from './transact.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 
@@ -31,59 +35,35 @@ type Parts = {
   readonly addresses: Pick<Addresses, 'nameOf' | 'believedNameOf'>
   readonly linkAddresses: LinkAddresses
   readonly contacts: Pick<Contacts, 'hear'>
-  readonly media: Pick<MediaKeeper, 'spool' | 'keep'>
+  readonly media: Pick<MediaKeeper, 'spool' | 'keep' | 'find'>
+  /** Where this server is reached, for the addresses of files. */
+  readonly baseUrl: string
 }
 
 /** What comes from WhatsApp, in our own words, becomes facts. Told again, it changes nothing. */
 export const createReceive = (parts: Parts) => {
   const { transact, load, numbers, startConversation, followConversation } = parts
-  const { addresses, linkAddresses, contacts, media } = parts
+  const { addresses, linkAddresses, contacts, media, baseUrl } = parts
+  const { authorIn, isSamePerson, isIn, isSame, idOf } = createAuthors(parts)
 
-  /** The JID by which the author of a message is known. */
-  const authorIn = (instanceId: string, { chat }: StartedConversation, said: Said) =>
-    said.sender === said.chat ? chat : addresses.believedNameOf(instanceId, said.sender)
-
-  const isSamePerson = async (instanceId: string, one: string, other: string) =>
-    one === other || (await addresses.nameOf(instanceId, one)) === (await addresses.nameOf(instanceId, other))
-
-  const isIn = async (
-    chat: StartedConversation,
-    { conversationId: id }: { readonly conversationId: string },
-  ) => id === chat.id || (await followConversation(id)).id === chat.id
-
-  /** Whether a message is the one that is known under an id: of the same author, in the same chat. */
-  const isSame = async (
-    { body, direction }: Message,
-    author: string,
-    chat: StartedConversation,
-    fromMe: boolean,
-  ) => {
-    if (!body) return true
-    if (fromMe !== (direction === 'outgoing') || !(await isIn(chat, body))) return false
-    return fromMe || !('sender' in body) || isSamePerson(body.instanceId, body.sender, author)
-  }
-
-  /**
-   * The id of a message. WhatsApp ids are chosen by who writes: one that somebody else's message has already says
-   * nothing of that one, and is kept beside it.
-   */
-  const idOf = async (instanceId: string, said: Said, author: string, chat: StartedConversation) => {
-    const id = messageId(instanceId, said.whatsappId)
-    const { state } = await load(Message, id)
-    const isFree = await isSame(state, author, chat, said.fromMe)
-    return isFree ? id : namesakeId(instanceId, said.whatsappId, chat.chat, author)
-  }
+  /** Its file may have gone, with the conversation that it was to be in, since it was kept. */
+  const presentContent = async (content: Content): Promise<Content> =>
+    isMedia(content) && content.mediaId !== undefined && (await media.find(content.mediaId)) === 'deleted'
+      ? withoutFile(content)
+      : content
 
   const message = async (instanceId: string, incoming: Incoming, context: Context) => {
     const { fromMe, past, ...words } = incoming
     const options = { incoming: !fromMe }
-    const [conversation, number] = await Promise.all([
+    const [conversation, number, content] = await Promise.all([
       startConversation(instanceId, incoming.chat, context, options),
       numbers('message'),
+      presentContent(incoming.content),
     ])
     const sender = await authorIn(instanceId, conversation, incoming)
     const data = {
       ...words,
+      content,
       chat: conversation.chat,
       sender,
       number,
@@ -123,7 +103,7 @@ export const createReceive = (parts: Parts) => {
       conversationId: conversation.id,
       conversationNumber: conversation.number,
       targetWhatsappId,
-      by: await authorIn(instanceId, conversation, { ...incoming, whatsappId: targetWhatsappId }),
+      by: await authorIn(instanceId, conversation, incoming),
       ...(senderName !== undefined && { byName: senderName }),
       fromMe,
       emoji,
@@ -166,39 +146,63 @@ export const createReceive = (parts: Parts) => {
     return transact(Message, namesake, await decideOn(namesake), context)
   }
 
-  /** What is said of a person becomes part of the contact. */
-  const contact = async (instanceId: string, { jid, pushName, at }: ContactNews, context: Context) =>
-    contacts.hear({ instanceId, jid, ...(pushName !== undefined && { pushName }), at }, context)
+  /** What is said of a person becomes part of the contact. A picture is not said, but asked for. */
+  const contact = async (instanceId: string, news: ContactNews, context: Context) => {
+    const { jid, isBusiness, at } = news
+    const [pushName, bookName] = [heardName(news.pushName), heardName(news.savedName)]
+    const heard = {
+      ...(pushName !== undefined && { pushName }),
+      ...(bookName !== undefined && { bookName }),
+      ...(isBusiness && { business: true }),
+    }
+    if (Object.keys(heard).length > 0 && !isGroup(jid))
+      await contacts.hear({ instanceId, jid, ...heard, at }, context)
+  }
 
   const addressLink = (instanceId: string, link: AddressLink, context: Context) =>
     linkAddresses(instanceId, link, context)
 
-  /** Keeps the file of a message before the message itself is told. */
+  /** Keeps the file of a message before the message itself is told. One that was kept before is not read again. */
   const file = async (
     instanceId: string,
     { content, body, ...told }: IncomingFile,
     context: Context,
   ): Promise<MediaMessage> => {
     const { chat, sender = chat, fromMe } = told
-    const options = { incoming: !fromMe }
-    const conversation = await startConversation(instanceId, chat, context, options)
-    const said = { ...told, sender }
-    const author = await authorIn(instanceId, conversation, said)
-    const id = await idOf(instanceId, said, author, conversation)
+    const look = async () => {
+      const name = await addresses.nameOf(instanceId, chat)
+      const where = { id: conversationId(instanceId, name), chat: name }
+      const author = await authorIn(instanceId, where, { chat, sender })
+      const id = await idOf(instanceId, { ...told, sender }, author, where)
+      const mediaId = incomingMediaId(id, name, author)
+      return { id, mediaId, known: await media.find(mediaId) }
+    }
+    const { id, mediaId, known } = await look().catch((error: unknown) => {
+      body.destroy()
+      throw error
+    })
+    if (known) {
+      body.destroy()
+      return known === 'deleted' ? withoutFile(content) : withFile(content, known, baseUrl)
+    }
     const { kind, filename, mimeType } = content
     const type = kind === 'sticker' ? 'image' : kind
-    const wanted = { type, filename, foreign: { mimeType: mimeType ?? null } }
-    const place = {
-      id: incomingMediaId(id, conversation.chat, author),
-      instanceId,
-      conversationId: conversation.id,
-      messageId: id,
-    }
-    const kept = await media.keep(await media.spool(body, wanted, content.size), wanted, place, context)
+    const wanted = { type, filename, foreign: { mimeType: mimeType ?? null } } as const
+    const spooled = await media.spool(body, wanted, content.size)
+    // Not before the file is here: a conversation that is deleted meanwhile does not take it away.
+    const options = { incoming: !fromMe }
+    const conversation = await startConversation(instanceId, chat, context, options).catch(
+      async (error: unknown) => {
+        await spooled.discard()
+        throw error
+      },
+    )
+    const place = { id: mediaId, instanceId, conversationId: conversation.id, messageId: id }
+    const kept = await media.keep(spooled, wanted, place, context)
+    // Merged meanwhile, it is there with what it goes on as.
     const wrote = { id: kept.id, conversationId: conversation.id }
     await startConversation(instanceId, chat, context, { ...options, surely: true, wrote })
-    const { mimeType: found, size } = kept.file
-    return { ...content, mediaId: kept.id, mimeType: found, size }
+    return withFile(content, kept, baseUrl)
   }
 
   /** `term`: of the session that it is reported of, if that is one of ours. */
@@ -208,7 +212,22 @@ export const createReceive = (parts: Parts) => {
   return { message, receipt, reaction, change, contact, addressLink, file, connection }
 }
 export type Receive = ReturnType<typeof createReceive>
-type Said = Pick<Incoming, 'whatsappId' | 'chat' | 'sender' | 'fromMe'>
+
+/** What is told of a file is what was found; its name has no folders in it any more. */
+const withFile = (
+  { filename: _told, mediaMissing: _before, ...content }: MediaMessage,
+  { id, file }: KeptMedia,
+  baseUrl: string,
+): MediaMessage => {
+  const { mimeType, size, filename } = file
+  const named = filename !== undefined && { filename }
+  return { ...content, url: fileUrl(baseUrl, file), mediaId: id, mimeType, size, ...named }
+}
+
+const withoutFile = ({ mediaId: _id, url: _url, ...content }: MediaMessage): MediaMessage => ({
+  ...content,
+  mediaMissing: 'unavailable',
+})
 
 /**
  * What one instance's gateway tells, taken down in the name of that gateway. Messages and receipts are true whoever

@@ -76,6 +76,21 @@ describe('a session is at one node', () => {
     expect(other.faults).toEqual([])
   })
 
+  it('and what others are shown is shown there, whichever node is asked', async () => {
+    const { owner, other } = await nodes()
+    await phone(owner.admin, 'incoming', { from: MARIA, text: 'hi' })
+    const [{ id }] = (await other.admin.get(`/conversations?instance_id=${instance}`)).body.data
+    const presence = await other.admin.post(`/conversations/${id}/presence`, { state: 'composing' })
+    expect(presence.status).toBe(200)
+    expect((await other.admin.post(`/conversations/${id}/mark-read`)).status).toBe(200)
+    await eventually(async () => {
+      const { signs } = (await other.admin.get(`/sandbox/instances/${instance}/signs`)).body.data
+      expect(signs).toMatchObject([{ kind: 'presence' }, { kind: 'read' }])
+    })
+    const code = await other.admin.post(`/instances/${instance}/pairing-code`, { phone_number: MARIA })
+    expect(code.body.error).toMatchObject({ code: 'CONFLICT' })
+  })
+
   it('which the token of the instance reaches from every node, and no other token does', async () => {
     const { other } = await nodes()
     const { token = '' } = await instanceClient(one.admin, instance)

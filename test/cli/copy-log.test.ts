@@ -132,7 +132,7 @@ test('reactions go on after the event that they had come to; read models begin a
   expect(await checkpoints(target)).toEqual({ automations: '0', contacts: '30', relay: '20' })
 })
 
-test('numbers go on; deliveries, their attempts and lanes, and simulated phones move along', async () => {
+test('numbers go on; deliveries, their attempts and lanes, simulated phones and WhatsApp sessions move along', async () => {
   const [source, target] = [await storyLog(), await testLog()]
   await source.pool.query("select setval('message_number', 4711), setval('contact_number', 12)")
   const [endpoint, key, id] = [randomUUID(), randomUUID(), randomUUID()]
@@ -144,15 +144,19 @@ test('numbers go on; deliveries, their attempts and lanes, and simulated phones 
     insert into webhook_attempt (delivery_id, number, at, duration_ms) select id, 1, now(), 3 from webhook_delivery;
     insert into webhook_lane (endpoint_id, key, open, due_at) values ('${endpoint}', '${key}', 227, now());
     insert into sandbox_phone values ('${id}', true, '5511', 'Shop', '2@x');
-    insert into sandbox_outbox (instance_id, whatsapp_id, chat, content, at) values ('${id}', 'A', 'c', '{"b": 1, "a":  2}', now())`)
+    insert into sandbox_outbox (instance_id, whatsapp_id, chat, content, at) values ('${id}', 'A', 'c', '{"b": 1, "a":  2}', now());
+    insert into whatsapp_session values ('${id}', 3, '${key}', '\\x00ff5c22');
+    insert into encryption_key (fingerprint) values ('\\x0102')`)
   const { rows } = await copy(placeOf(source), placeOf(target))
-  expect(rows).toBe(681 * 2 + 1 + 1 + 1)
+  expect(rows).toBe(681 * 2 + 1 + 1 + 1 + 1 + 1)
   for (const table of [
     'webhook_delivery',
     'webhook_attempt',
     'webhook_lane',
     'sandbox_phone',
     'sandbox_outbox',
+    'whatsapp_session',
+    'encryption_key',
   ]) {
     const text = `select to_json(t)::text as row from ${table} t order by 1`
     expect((await target.pool.query(text)).rows, table).toEqual((await source.pool.query(text)).rows)

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ConnectionReport } from '../../src/domain/instance.ts'
 import type { ReceiptStatus } from '../../src/domain/message.ts'
@@ -91,7 +91,10 @@ export const textMessage = (instanceId: string, text: string, whatsappId: string
 })
 const newId = () => `3EB0${randomUUID().replaceAll('-', '').slice(0, 18).toUpperCase()}`
 const maria = '5511988887777@s.whatsapp.net'
-const phoneNumber = '5511912345678'
+const newPhoneNumber = () => `55119${String(randomInt(10_000_000, 99_999_999))}`
+/** Behind a gateway there may be a network, and somebody with a phone. */
+export const eventually = <T>(look: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(look, { timeout: 15_000, interval: 20 })
 
 /** What every gateway promises, whatever is behind it. */
 export const gatewayContract = (name: string, start: () => Promise<GatewayUnderTest>) =>
@@ -108,7 +111,7 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
       return { instanceId, ...told }
     }
     const qrOf = (connections: readonly ConnectionReport[]) =>
-      vi.waitFor(() => {
+      eventually(() => {
         const report = connections.findLast(({ status }) => status === 'qr_ready')
         if (report?.status !== 'qr_ready') throw new Error('No QR code yet')
         return report.qr
@@ -116,9 +119,10 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
     const connected = async () => {
       const instance = await opened()
       const qr = await qrOf(instance.connections)
+      const phoneNumber = newPhoneNumber()
       await subject.whatsapp.pair(instance.instanceId, qr, phoneNumber)
-      await vi.waitFor(() => expect(subject.gateway.connected(instance.instanceId)).toBe(true))
-      return instance
+      await eventually(() => expect(subject.gateway.connected(instance.instanceId)).toBe(true))
+      return { ...instance, phoneNumber }
     }
     const delivered = (instanceId: string) => subject.whatsapp.delivered(instanceId)
     const send = (message: Outgoing) => subject.gateway.send(message)
@@ -126,12 +130,13 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
     describe('connecting', () => {
       it('an instance that is not paired reports a QR code and is not connected', async () => {
         const { instanceId, connections } = await opened()
-        expect(await qrOf(connections)).toMatch(/^2@/)
+        // In the fields of a link, or by themselves.
+        expect(await qrOf(connections)).toMatch(/^(https:\/\/wa\.me\/\S+#)?2@[^,]+(,[^,]+){3,}$/)
         expect(subject.gateway.connected(instanceId)).toBe(false)
       })
       it('scanning the QR code connects and reports the phone number', async () => {
-        const { connections } = await connected()
-        await vi.waitFor(() =>
+        const { connections, phoneNumber } = await connected()
+        await eventually(() =>
           expect(connections.at(-1)).toMatchObject({
             status: 'connected',
             phoneNumber,
@@ -141,18 +146,18 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
       })
       it('opening an open session changes and reports nothing', async () => {
         const { instanceId, connections } = await connected()
-        await vi.waitFor(() => expect(connections.at(-1)?.status).toBe('connected'))
+        await eventually(() => expect(connections.at(-1)?.status).toBe('connected'))
         const before = connections.length
         const again = await opened(instanceId)
         expect(subject.gateway.connected(instanceId)).toBe(true)
         expect([connections.length, again.connections]).toEqual([before, []])
       })
       it('a paired instance connects by itself when it is opened again', async () => {
-        const { instanceId } = await connected()
+        const { instanceId, phoneNumber } = await connected()
         await subject.gateway.close(instanceId, { forget: false })
         expect(subject.gateway.connected(instanceId)).toBe(false)
         const { connections } = await opened(instanceId)
-        await vi.waitFor(() => expect(connections.at(-1)).toMatchObject({ status: 'connected', phoneNumber }))
+        await eventually(() => expect(connections.at(-1)).toMatchObject({ status: 'connected', phoneNumber }))
         expect(connections.some(({ status }) => status === 'qr_ready')).toBe(false)
       })
       it('an instance that was forgotten has to be paired again', async () => {
@@ -193,8 +198,13 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
       })
       it('a reaction goes out with its emoji and target', async () => {
         const { instanceId } = await connected()
-        const content = { kind: 'reaction', targetWhatsappId: newId(), emoji: '👍' } as const
-        expect((await send({ ...textMessage(instanceId, ''), content })).kind).toBe('sent')
+        const targetWhatsappId = newId()
+        const content = { kind: 'reaction', targetWhatsappId, emoji: '👍' } as const
+        const about = {
+          ...{ whatsappId: targetWhatsappId, chat: maria, sender: maria, fromMe: false },
+          content: { kind: 'text', text: 'Like me' },
+        } as const
+        expect((await send({ ...textMessage(instanceId, ''), content, about })).kind).toBe('sent')
         expect(await delivered(instanceId)).toMatchObject([{ chat: maria, content }])
       })
       it('without a connection a send ends in retry and nothing arrives', async () => {
@@ -215,7 +225,7 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
       it('a message that comes in is told in our own words', async () => {
         const { instanceId, messages } = await connected()
         await subject.whatsapp.write(instanceId, hello)
-        await vi.waitFor(() =>
+        await eventually(() =>
           expect(messages).toEqual([
             {
               whatsappId: hello.whatsappId,
@@ -233,7 +243,7 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
         const { instanceId, messages, refuse } = await connected()
         refuse(1)
         await subject.whatsapp.write(instanceId, hello)
-        await vi.waitFor(() =>
+        await eventually(() =>
           expect(messages.map(({ whatsappId }) => whatsappId)).toEqual([hello.whatsappId]),
         )
       })
@@ -241,14 +251,12 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
         const { instanceId, receipts } = await connected()
         const message = textMessage(instanceId, 'Read me')
         await send(message)
-        for (const status of ['delivered', 'read'] as const)
-          await subject.whatsapp.receipt(instanceId, { whatsappId: message.whatsappId, status })
-        await vi.waitFor(() =>
-          expect(receipts).toMatchObject([
-            { whatsappId: message.whatsappId, status: 'delivered' },
-            { whatsappId: message.whatsappId, status: 'read' },
-          ]),
-        )
+        const { whatsappId } = message
+        for (const status of ['delivered', 'read'] as const) {
+          await subject.whatsapp.receipt(instanceId, { whatsappId, status })
+          await eventually(() => expect(receipts.at(-1)).toMatchObject({ whatsappId, status }))
+        }
+        expect(receipts).toHaveLength(2)
       })
       it('a reaction of the other side is told, and that it is taken back', async () => {
         const { instanceId, reactions } = await connected()
@@ -256,7 +264,7 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
         for (const emoji of ['❤️', ''])
           await subject.whatsapp.react(instanceId, { from: maria, targetWhatsappId, emoji })
         const told = { targetWhatsappId, chat: maria, sender: maria, fromMe: false }
-        await vi.waitFor(() =>
+        await eventually(() =>
           expect(reactions).toMatchObject([
             { ...told, emoji: '❤️' },
             { ...told, emoji: '' },
@@ -266,7 +274,7 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
       it('what comes to one instance is told to that one only', async () => {
         const [one, other] = [await connected(), await connected()]
         await subject.whatsapp.write(one.instanceId, hello)
-        await vi.waitFor(() => expect(one.messages).toHaveLength(1))
+        await eventually(() => expect(one.messages).toHaveLength(1))
         expect(other.messages).toEqual([])
       })
     })
@@ -276,7 +284,7 @@ export const gatewayContract = (name: string, start: () => Promise<GatewayUnderT
         gateway: subject.gateway,
         side: subject.whatsapp.groups,
         connected: async () => {
-          const { instanceId } = await connected()
+          const { instanceId, phoneNumber } = await connected()
           return { instanceId, own: `${phoneNumber}@s.whatsapp.net` }
         },
       })))

@@ -3,8 +3,10 @@ import {
   change,
   Contact,
   create,
+  heardName,
   learn,
   merge,
+  nameOf,
   remove,
   save,
   unite,
@@ -125,6 +127,41 @@ describe('who writes', () => {
       .given(learned('Johnny'), learned('J.D.', later(5)))
       .when(learn({ ...place, pushName: 'Johnny', at: later(4) }))
       .then()
+  })
+})
+
+describe('what the phone says', () => {
+  const heard = (said: object, at = AT): ContactEvent => ({
+    type: 'ContactLearned',
+    data: { ...place, ...said, at },
+  })
+
+  test('is taken down beside the name that people give themselves, once', () => {
+    contact
+      .given(learned('Johnny'))
+      .when(learn({ ...other, bookName: 'John at Acme', business: true, at: later(1) }))
+      .then(heard({ bookName: 'John at Acme', business: true }, later(1)))
+    contact
+      .given(learned('Johnny'), heard({ bookName: 'John at Acme', business: true }, later(1)))
+      .when(learn({ ...other, pushName: 'Johnny', bookName: 'John at Acme', business: true, at: later(2) }))
+      .then()
+  })
+
+  test('counts less than what a user says, and more than how people name themselves', () => {
+    const names = (...events: ContactEvent[]) => {
+      const { person } = stateAfter(...events)
+      return person && nameOf(person)
+    }
+    const book = heard({ bookName: 'John at Acme' })
+    expect(names(created(), learned('Johnny'), book)).toBe('John Doe')
+    expect(names(learned('Johnny'), book)).toBe('John at Acme')
+    expect(names(learned('Johnny'))).toBe('Johnny')
+    expect(names(learned())).toBeUndefined()
+  })
+
+  test('is of a sound length, without blanks around it, or nothing', () => {
+    expect(heardName(`  ${'é'.repeat(300)}`)).toHaveLength(198)
+    expect(heardName('   ')).toBeUndefined()
   })
 })
 

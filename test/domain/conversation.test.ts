@@ -22,7 +22,10 @@ const TAG = '550e8400-e29b-41d4-a716-446655440001'
 const conversation = specification(Conversation)
 const withJohn = { number: 123, instanceId: INSTANCE, chat: JOHN, at: AT }
 const started: ConversationEvent = { type: 'ConversationStarted', data: { ...withJohn, isGroup: false } }
-const readUpTo = (upTo: number): ConversationEvent => ({ type: 'ConversationRead', data: { upTo, at: AT } })
+const readUpTo = (upTo: number, after?: number): ConversationEvent => ({
+  type: 'ConversationRead',
+  data: { upTo, ...(after !== undefined && { after }), instanceId: INSTANCE, at: AT },
+})
 
 test('a chat starts one conversation', () => conversation.given().when(start(withJohn)).then(started))
 
@@ -43,8 +46,8 @@ test('a conversation keeps its number, whoever starts it again', () => {
 test('what was seen is marked read once', () =>
   conversation.given(started).when(markRead(7, AT)).then(readUpTo(7)))
 
-test('more can be seen later', () =>
-  conversation.given(started, readUpTo(7)).when(markRead(8, AT)).then(readUpTo(8)))
+test('more can be seen later, which says what was seen before', () =>
+  conversation.given(started, readUpTo(7)).when(markRead(8, AT)).then(readUpTo(8, 7)))
 
 test('nothing seen becomes unseen', () =>
   conversation.given(started, readUpTo(7)).when(markRead(6, AT)).then())

@@ -98,9 +98,9 @@ const textFields = (schema: Schema, name = ''): Field[] => [
 describe('personal fields', () => {
   /** Of people: what they write, are called, and are reached by. */
   const PERSONAL = [
-    'MessageQueued: chat text mentions url filename caption emoji',
-    'MessageReceived: chat text mentions url filename caption emoji chatName sender senderName',
-    'MessageSentFromPhone: chat text mentions url filename caption emoji chatName sender senderName',
+    'MessageQueued: chat text mentions url filename caption name address displayName vcard question options emoji',
+    'MessageReceived: chat text mentions url filename caption name address displayName vcard question options emoji chatName sender senderName',
+    'MessageSentFromPhone: chat text mentions url filename caption name address displayName vcard question options emoji chatName sender senderName',
     'MessageReacted: by byName emoji',
     'MessageEdited: text',
     'ConversationStarted: chat',
@@ -113,10 +113,10 @@ describe('personal fields', () => {
     'GroupLeft: chat',
     'GroupInviteRevoked: chat',
     'ContactCreated: jid name email company notes',
-    'ContactLearned: jid pushName',
+    'ContactLearned: jid pushName bookName',
     'ContactChanged: name email company notes',
     'ContactMerged: jid',
-    'ContactUnited: jid name email company notes pushName',
+    'ContactUnited: jid name email company notes pushName bookName',
     'MediaStored: filename sha256',
     'InstanceConnected: phoneNumber profileName',
     'UserCreated: email name',
@@ -130,6 +130,7 @@ describe('personal fields', () => {
     'MessageReceived: replyTo mimeType targetWhatsappId description whatsappId',
     'MessageSentFromPhone: replyTo mimeType targetWhatsappId description whatsappId',
     'MediaStored: mimeType key',
+    'ConversationPictured: key mimeType',
     'ConversationStarted: aliases',
     'ConversationUnited: aliases',
     'ContactCreated: aliases',

@@ -101,6 +101,48 @@ describe('messages', () => {
     })
   })
 
+  const details = { location: undefined, contacts: undefined, poll: undefined }
+  test.each<[Content, object]>([
+    [
+      { kind: 'location', latitude: 1, longitude: 2, name: 'Home', address: '1 Road' },
+      {
+        content: 'Home\n1 Road',
+        location: { latitude: 1, longitude: 2, name: 'Home', address: '1 Road' },
+      },
+    ],
+    [
+      { kind: 'location', latitude: 1, longitude: 2 },
+      { content: null, location: { latitude: 1, longitude: 2, name: null, address: null } },
+    ],
+    [
+      { kind: 'contact', contacts: ['Ann', 'Bob'].map((displayName) => ({ displayName, vcard: 'BEGIN' })) },
+      {
+        content: 'Ann, Bob',
+        contacts: ['Ann', 'Bob'].map((name) => ({ display_name: name, vcard: 'BEGIN' })),
+      },
+    ],
+    [
+      { kind: 'poll', question: 'When?', options: ['Now', 'Never'], selectable: 1 },
+      { content: 'When?', poll: { question: 'When?', options: ['Now', 'Never'], selectable: 1 } },
+    ],
+    [{ kind: 'text', text: 'Hi' }, { content: 'Hi' }],
+  ])('%o has its text, and what it says beside it', (content, expected) => {
+    const [told] = toldOfMessage([], received({ content }))
+    expect({ ...details, ...told?.data }).toMatchObject({ ...details, media_type: null, ...expected })
+  })
+
+  test('message.received of media whose file could not be had says why, and no other one does', () => {
+    const missing = received({ content: { kind: 'image', caption: 'Look', mediaMissing: 'expired' } })
+    expect(toldOfMessage([], missing)[0]?.data).toMatchObject({
+      content: 'Look',
+      media_type: 'image',
+      media_url: null,
+      media_missing: 'expired',
+    })
+    const there = received({ content: { kind: 'image' } })
+    expect(toldOfMessage([], there)[0]?.data).not.toHaveProperty('media_missing')
+  })
+
   test('what there are no words for is told, without content', () =>
     expect(
       toldOfMessage([], received({ content: { kind: 'other', description: 'poll' } }))[0]?.data,

@@ -62,6 +62,7 @@ describe('POST /contacts', () => {
         phone_number: prefix === '' ? '5511999999999' : '5511999999998',
         name: 'John Doe',
         display_name: 'John Doe',
+        address_book_name: null,
         push_name: null,
         email: 'john@example.com',
         company: 'Acme Inc',

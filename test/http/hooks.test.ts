@@ -110,8 +110,12 @@ describe('incoming', () => {
         message_body: 'Hello, how are you?',
         media_type: null,
         media_url: null,
+        media_missing: null,
         mime_type: null,
         filename: null,
+        location: null,
+        contacts: null,
+        poll: null,
         sender_number: '5511999999999',
         sender_name: 'John Doe',
         reply_to: null,
@@ -151,6 +155,68 @@ describe('incoming', () => {
       { ...stored, media_type: 'document', filename: 'a.pdf' },
     ],
     ['sticker', { stickerMessage: file }, { ...stored, media_type: 'sticker' }],
+    [
+      'place',
+      {
+        locationMessage: {
+          degreesLatitude: -23.5,
+          degreesLongitude: -46.6,
+          name: 'Home',
+          address: null,
+          contextInfo: { stanzaId: 'QUOTED' },
+        },
+      },
+      {
+        message_body: 'Home',
+        media_type: null,
+        reply_to: 'QUOTED',
+        location: { latitude: -23.5, longitude: -46.6, name: 'Home', address: null },
+      },
+    ],
+    [
+      'contact',
+      { contactMessage: { displayName: 'Bob', vcard: 'BEGIN:VCARD' } },
+      { message_body: 'Bob', contacts: [{ display_name: 'Bob', vcard: 'BEGIN:VCARD' }] },
+    ],
+    [
+      'contacts',
+      {
+        contactsArrayMessage: {
+          contacts: [
+            { displayName: 'Ann', vcard: 'A' },
+            { displayName: 'Bob', vcard: 'B' },
+          ],
+        },
+      },
+      { message_body: 'Ann, Bob', contacts: [{ display_name: 'Ann' }, { display_name: 'Bob' }] },
+    ],
+    [
+      'poll',
+      {
+        messageContextInfo: {},
+        pollCreationMessageV3: {
+          name: 'When?',
+          options: [{ optionName: 'Now' }, { optionName: 'Never' }],
+          selectableOptionsCount: 1,
+        },
+      },
+      { message_body: 'When?', poll: { question: 'When?', options: ['Now', 'Never'], selectable: 1 } },
+    ],
+    [
+      'disappearing text',
+      { ephemeralMessage: { message: { extendedTextMessage: { text: 'gone', contextInfo } } } },
+      { message_body: 'gone', ...quoting },
+    ],
+    [
+      'image to be seen once',
+      { viewOnceMessageV2: { message: { imageMessage: { ...file, caption: 'see' } } } },
+      { ...stored, media_type: 'image', message_body: 'see' },
+    ],
+    [
+      'document with a caption',
+      { documentWithCaptionMessage: { message: { documentMessage: { ...file, caption: 'see' } } } },
+      { ...stored, media_type: 'document', message_body: 'see' },
+    ],
   ])('keeps the content of a message of kind %s', async (_kind, content, expected) => {
     expect((await hook('incoming', { ...incomingPayload('K1'), message: content })).status).toBe(200)
     expect(await message('K1')).toMatchObject(expected)

@@ -47,7 +47,13 @@ const documented = {
   can_send_messages: true,
   last_activity_at: null,
 }
-const beside = { id: expect.any(Number), name: 'Support', provider: 'sandbox', created_at: isoSecondsText }
+const beside = {
+  id: expect.any(Number),
+  name: 'Support',
+  provider: 'sandbox',
+  import_history: false,
+  created_at: isoSecondsText,
+}
 
 describe('what there is', () => {
   it('a new instance has a secret for its hooks, shown once', async () => {

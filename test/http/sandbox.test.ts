@@ -111,6 +111,24 @@ describe('the sandbox by REST', () => {
     expect(messages).toMatchObject([{ content: { kind: 'image', url, mimeType, caption: 'Look' } }])
   })
   it.each([
+    [{ location: { latitude: 1, longitude: 2, name: 'Home' } }, { kind: 'location', name: 'Home' }],
+    [
+      { contacts: [{ name: 'Bob', phone_number: '5511966665555' }] },
+      {
+        kind: 'contact',
+        contacts: [{ displayName: 'Bob', vcard: expect.stringContaining('waid=5511966665555') }],
+      },
+    ],
+    [
+      { poll: { question: 'When?', options: ['Now', 'Never'] } },
+      { kind: 'poll', question: 'When?', options: ['Now', 'Never'], selectable: 1 },
+    ],
+  ])('incoming tells %j', async (body, content) => {
+    const { post, messages } = await connected()
+    await post('incoming', { from: '5511988887777', ...body, reply_to: '3A01' })
+    expect(messages).toMatchObject([{ content: { ...content, replyTo: '3A01' } }])
+  })
+  it.each([
     [{ text: 'Nobody' }, 'from'],
     [{ from: '5511988887777' }, 'text'],
     [{ from: '5511988887777', media_url: 'https://example.com/a.jpg' }, 'media_type'],

@@ -15,6 +15,7 @@ import {
   HIDDEN,
   HIDDEN_MEDIA,
   KEPT_TOKEN,
+  PICTURE,
   REVOKED_TOKEN,
   story,
   tellStory,
@@ -138,8 +139,9 @@ describe('after a day of a small business', () => {
       contact_number: '5511999999999',
       name: 'John Doe',
       is_group: false,
+      picture: PICTURE,
       last_message: 'waits',
-      last_message_kind: 'text',
+      last_message_kind: 'location',
       last_message_number: 11,
       last_message_at: later(37),
       last_incoming_number: 9,
@@ -164,7 +166,7 @@ describe('after a day of a small business', () => {
     })
   })
 
-  test('contacts are known by the name that a user gave, and by the one they gave themselves', async () => {
+  test('contacts are known by the name that a user gave, by that of the address book, and by the one they gave themselves', async () => {
     expect(await row('contact', contactId(INSTANCE, JOHN))).toEqual({
       id: contactId(INSTANCE, JOHN),
       number: 1,
@@ -173,6 +175,8 @@ describe('after a day of a small business', () => {
       phone_number: '5511999999999',
       name: 'João Doe',
       push_name: 'John D.',
+      book_name: null,
+      business: false,
       email: null,
       company: 'Acme Inc',
       notes: null,
@@ -186,8 +190,10 @@ describe('after a day of a small business', () => {
       number: 2,
       name: null,
       push_name: 'Mary',
+      book_name: 'Mary of Acme',
+      business: true,
       saved: false,
-      sort_name: 'mary',
+      sort_name: 'mary of acme',
       created_at: later(23),
     })
     expect(await idsIn('contact'), 'but for those that were deleted, or are others').toHaveLength(3)
@@ -286,7 +292,17 @@ describe('after a day of a small business', () => {
       mime_type: 'image/jpeg',
     })
     expect(await message('lost')).toMatchObject({ error: 'no such number' })
-    expect(await message('poll')).toMatchObject({ kind: 'other', body: null })
+    expect(await message('poll')).toMatchObject({ kind: 'other', body: null, details: {} })
+    expect(await message('early')).toMatchObject({
+      kind: 'contact',
+      body: 'early',
+      details: { contacts: [{ display_name: 'early', vcard: 'BEGIN:VCARD' }] },
+    })
+    expect(await message('waits')).toMatchObject({
+      kind: 'location',
+      body: 'waits',
+      details: { location: { latitude: -23.5, longitude: -46.6, name: 'waits', address: null } },
+    })
   })
 
   test('edited messages have their new text, and of those taken back nothing is left but that they were', async () => {
@@ -347,7 +363,7 @@ describe('after a day of a small business', () => {
       instance_id: INSTANCE,
       whatsapp_id: 'waits',
       chat: JOHN,
-      content: { kind: 'text', text: 'waits' },
+      content: { kind: 'location', name: 'waits' },
       correlation: 'test',
     })
   })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { AutomationRun, record } from '../../src/domain/automation-run.ts'
 import { archive, Conversation, pause, resume, tag } from '../../src/domain/conversation.ts'
 import { Refusal } from '../../src/domain/errors.ts'
@@ -7,6 +7,7 @@ import { failed, turnOf } from '../../src/domain/integration.ts'
 import type { Transact } from '../../src/write/transact.ts'
 import { automationRow, flowOf, integration, startAutomated } from '../support/automations.ts'
 import { context, INSTANCE, JOHN, MARY, TEAM } from '../support/facts.ts'
+import { startFileServer } from '../support/files.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { startReceiving } from '../support/receiving.ts'
 import { eventually, gate } from '../support/subscriber.ts'
@@ -26,6 +27,12 @@ const dyingAt =
     if (decider.category === category) throw new Error('Killed')
     return transact(decider, ...rest)
   }
+
+const fileServer = async () => {
+  const server = await startFileServer()
+  onTestFinished(server.close)
+  return server
+}
 
 describe('a flow', () => {
   test('answers in order, waits, and goes on with the answer after a restart', async () => {
@@ -171,6 +178,89 @@ describe('a flow', () => {
   })
 })
 
+describe('a file that a flow sends', () => {
+  const sending = (media_url: string) =>
+    flowOf(
+      reply('Here it is'),
+      { type: 'media', media_url, media_type: 'image', caption: 'Yours' },
+      reply('Bye'),
+    )
+
+  test('is here before its message is queued, in its place between the others', async () => {
+    const log = await testLog()
+    const { url, asked } = await fileServer()
+    const { startProgram, hear, said, runs, ofType } = await startAutomated(log, [sending(`${url}/a.jpg`)])
+    startProgram()
+    await hear('hello')
+    await eventually(async () => expect(await runs()).toEqual(['started', 'ended: completed']))
+    expect(said()).toEqual(['Here it is', 'image', 'Bye'])
+    const mediaId = expect.any(String)
+    expect(ofType('MessageQueued')[1]?.data).toMatchObject({
+      content: { kind: 'image', url: `${url}/a.jpg`, mediaId, mimeType: 'image/jpeg', caption: 'Yours' },
+    })
+    const [stored] = ofType('MediaStored')
+    expect(stored?.position).toBeLessThan(ofType('MessageQueued')[1]?.position ?? 0n)
+    expect(asked).toEqual(['a.jpg'])
+  })
+
+  test('is fetched once and sent once, even if the program is killed between sending and recording', async () => {
+    const log = await testLog()
+    const { url, asked } = await fileServer()
+    const { startProgram, hear, said, runs } = await startAutomated(log, [sending(`${url}/a.jpg`)])
+    const first = startProgram({ writing: dyingAt('run') })
+    await hear('hello')
+    await eventually(() => expect(first.errors).not.toEqual([]))
+    await first.stop()
+    startProgram()
+    await eventually(async () => expect(await runs()).toEqual(['started', 'ended: completed']))
+    expect(said()).toEqual(['Here it is', 'image', 'Bye'])
+    expect(asked).toEqual(['a.jpg'])
+  })
+
+  test.each([
+    ['gone', 'The file could not be fetched: answered 404.'],
+    ['a.pdf', 'This file (application/pdf) cannot be sent as image.'],
+  ])('and cannot be sent (%s) leaves the conversation to people, and says why', async (name, why) => {
+    const log = await testLog()
+    const { url } = await fileServer()
+    const { startProgram, hear, said, runs, run, conversation } = await startAutomated(log, [
+      sending(`${url}/${name}`),
+    ])
+    startProgram()
+    await hear('hello')
+    await eventually(async () => expect((await conversation()).automation).toBe('paused'))
+    expect(await runs()).toEqual(['started', 'ended: failed'])
+    expect((await run()).ended?.reason).toContain(why)
+    expect(said()).toEqual(['Here it is'])
+  })
+
+  test('and takes its time holds up neither other conversations nor the end of the program', async () => {
+    const log = await testLog()
+    const asked: string[] = []
+    const server = await startFileServer({}, (request) => void asked.push(request.url ?? ''))
+    onTestFinished(server.close)
+    const { startProgram, hear, said } = await startAutomated(log, [
+      flowOf({
+        type: 'branch',
+        cases: [
+          {
+            match: { type: 'keyword', words: ['file'], match: 'starts_with' },
+            steps: [{ type: 'media', media_url: `${server.url}/slow`, media_type: 'image' }],
+          },
+        ],
+        otherwise: [reply('Quick')],
+      }),
+    ])
+    const program = startProgram()
+    const others = ['5511777777771', '5511777777772', '5511777777773'].map((one) => `${one}@s.whatsapp.net`)
+    await Promise.all(others.map((chat, n) => hear(`file ${n}`, chat)))
+    await eventually(() => expect(asked).toHaveLength(others.length))
+    await hear('hello', MARY)
+    await eventually(() => expect(said(MARY)).toEqual(['Quick']))
+    await program.stop()
+  })
+})
+
 describe('of several automations', () => {
   test('the first whose trigger fits answers, and none if none fits', async () => {
     const log = await testLog()
@@ -272,12 +362,13 @@ describe('an integration', () => {
   test('is told of the message as webhooks are, and what it answers is said', async () => {
     const log = await testLog()
     const { startProgram, hear, said, runs, rows, conversation } = await startAutomated(log, [integration])
+    const files = await fileServer()
     const questions: object[] = []
     startProgram({
       ask: async (question) => {
         questions.push(question)
         return turnOf({
-          replies: [{ text: 'one' }, { media_url: 'https://example.com/a.jpg', media_type: 'image' }],
+          replies: [{ text: 'one' }, { media_url: `${files.url}/a.jpg`, media_type: 'image' }],
           hand_over: 'enough',
         })
       },

@@ -21,6 +21,7 @@ import { createSend } from '../../src/write/send.ts'
 import type { Transact } from '../../src/write/transact.ts'
 import { AT, context, INSTANCE, JOHN, TENANT } from './facts.ts'
 import type { TestLog } from './log.ts'
+import { testMedia } from './media.ts'
 import { startSubscriber } from './subscriber.ts'
 
 export const flowOf = (...steps: Step[]): Definition => ({ trigger: { type: 'any' }, steps })
@@ -81,6 +82,7 @@ export const startAutomated = async (log: TestLog, definitions: Definition[]) =>
   })
   const made = create({ number: 1, name: 'Shop', provider: 'sandbox', hookSecret: 's', at: AT })
   await transact(Instance, INSTANCE, made, context)
+  const media = await testMedia(log)
   const subscriber = startSubscriber(store)
   run({
     run: (signal) =>
@@ -100,6 +102,7 @@ export const startAutomated = async (log: TestLog, definitions: Definition[]) =>
         transact: writing(transact),
         load,
         send,
+        attach: media.attach,
         ask: async (_, question) => {
           if (!ask) throw new Error('Nobody is to be asked')
           return ask(question as Question)

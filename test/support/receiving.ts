@@ -12,7 +12,10 @@ type Parts = Pick<Parameters<typeof createReceive>[0], 'startConversation'> &
   Omit<Parameters<typeof createContacts>[0], 'addresses'>
 
 const noFiles = () => Promise.reject(new Error('No files come in here'))
-const media = { spool: noFiles, keep: noFiles }
+const withoutFiles = {
+  media: { spool: noFiles, keep: noFiles, find: noFiles },
+  baseUrl: 'http://localhost',
+}
 
 /** What comes from WhatsApp becomes facts, but for files and links between addresses. */
 export const receiveWithoutFiles = (parts: Parts) =>
@@ -22,7 +25,7 @@ export const receiveWithoutFiles = (parts: Parts) =>
     addresses: createAddresses(parts),
     linkAddresses: () => Promise.resolve(),
     contacts: createContacts(parts),
-    media,
+    ...withoutFiles,
   })
 
 type Program = Pick<TestLog, 'transact' | 'load' | 'recall' | 'pool'> & {
@@ -45,7 +48,7 @@ export const startReceiving = ({ pool, inTurn = createLocalTurns(), alone = true
     followConversation,
     linkAddresses,
     contacts,
-    media,
+    ...withoutFiles,
   })
   return { receive, contacts, conversations }
 }

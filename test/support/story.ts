@@ -72,6 +72,15 @@ const person = (
   `contact-${contactId(INSTANCE, jid)}`,
   { type: event, data: { number, instanceId: INSTANCE, jid, ...said, at: later(seconds) } },
 ]
+export const PICTURE = {
+  mediaId: '550e8400-e29b-41d4-a716-446655440077',
+  key: 'of-john-as-he-is',
+  mimeType: 'image/jpeg',
+}
+const pictured = (picture: typeof PICTURE | undefined, seconds: number): Told => [
+  `conversation-${conversationId(INSTANCE, JOHN)}`,
+  { type: 'ConversationPictured', data: { ...(picture && { picture }), at: later(seconds) } },
+]
 const created = (id: string, number: number): Told => [
   `instance-${id}`,
   {
@@ -266,8 +275,11 @@ export const story: readonly Told[] = [
   step('answer', 'MessageDelivered', 17),
   [
     `conversation-${conversationId(INSTANCE, JOHN)}`,
-    { type: 'ConversationRead', data: { upTo: 2, at: later(18) } },
+    { type: 'ConversationRead', data: { upTo: 2, instanceId: INSTANCE, at: later(18) } },
   ],
+  pictured({ mediaId: UPLOAD, key: 'of-john-as-he-was', mimeType: 'image/png' }, 18),
+  pictured(undefined, 18),
+  pictured(PICTURE, 19),
   step('answer', 'MessageRead', 19),
   [
     messageStream('voice'),
@@ -284,6 +296,7 @@ export const story: readonly Told[] = [
   step('voice', 'MessagePlayed', 22),
   person(2, MARY, 'ContactLearned', 23),
   person(2, MARY, 'ContactLearned', 24, { pushName: 'Mary' }),
+  person(2, MARY, 'ContactLearned', 25, { bookName: 'Mary of Acme', business: true }),
   person(3, ANN, 'ContactCreated', 25, { name: 'Ann' }),
   [`contact-${contactId(INSTANCE, ANN)}`, { type: 'ContactDeleted', data: { at: later(26) } }],
   [
@@ -332,7 +345,14 @@ export const story: readonly Told[] = [
   reacted('early', MARY, '🎉', 34),
   [
     messageStream('early'),
-    { type: 'MessageReceived', data: incoming('early', { number: 9, at: later(33) }) },
+    {
+      type: 'MessageReceived',
+      data: incoming('early', {
+        number: 9,
+        at: later(33),
+        content: { kind: 'contact', contacts: [{ displayName: 'early', vcard: 'BEGIN:VCARD' }] },
+      }),
+    },
   ],
   stored(UPLOAD, 34, { filename: 'logo.png', expiresAt: later(7 * 86_400) }),
   stored(DELETED_MEDIA, 34, { conversationId: conversationId(INSTANCE, JOHN) }),
@@ -342,7 +362,17 @@ export const story: readonly Told[] = [
     messageStream('lost'),
     { type: 'MessageFailed', data: { ...placeIn(JOHN), reason: 'no such number', at: later(36) } },
   ],
-  [messageStream('waits'), { type: 'MessageQueued', data: outgoing('waits', { number: 11, at: later(37) }) }],
+  [
+    messageStream('waits'),
+    {
+      type: 'MessageQueued',
+      data: outgoing('waits', {
+        number: 11,
+        at: later(37),
+        content: { kind: 'location', latitude: -23.5, longitude: -46.6, name: 'waits' },
+      }),
+    },
+  ],
   [
     `webhook-${defaultWebhookId(INSTANCE)}`,
     {
@@ -375,6 +405,7 @@ export const story: readonly Told[] = [
         conversationNumber: 3,
         number: 13,
         at: later(37),
+        content: { kind: 'poll', question: 'unsent', options: ['a', 'b'], selectable: 1 },
       }),
     },
   ],

@@ -1,4 +1,5 @@
 import { Migrator, sql, type Kysely, type Migration } from 'kysely'
+import { whatsappTables } from '../baileys/tables.sql.ts'
 import { sandboxGroupTables, sandboxTables } from '../sandbox/tables.sql.ts'
 import { counters } from './counters.sql.ts'
 import { eventLog } from './event-log.sql.ts'
@@ -42,6 +43,7 @@ const migrations: Record<string, Migration> = {
   '0010-leases': statements(leaseTable),
   '0011-followed-log': statements(followedLog),
   '0012-counters': statements(counters),
+  '0013-whatsapp': statements(whatsappTables),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

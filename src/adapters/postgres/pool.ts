@@ -48,7 +48,7 @@ const RELAXED = 'synchronous_commit=off'
 export const createPool = (connectionString: string, options: PoolOptions) =>
   poolOf(connectionString, [BY_INDEX, BY_ONE], options)
 
-/** For the log: what it says is written has to survive a crash of the database. */
+/** For the log, and the keys of WhatsApp sessions: what it says is written has to survive a crash of the database. */
 export const createLogPool = (connectionString: string, options: PoolOptions) =>
   poolOf(connectionString, PLAN_ONCE, options)
 

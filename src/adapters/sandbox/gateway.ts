@@ -16,6 +16,7 @@ import {
   lostReport,
   newSession,
   now,
+  show,
   takeFailure,
   underway,
   type Session,
@@ -149,13 +150,23 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
         throw new Refusal('CONFLICT', 'The instance is already paired with a phone.')
       return pairingCodeOf(instanceId)
     },
-    // Nobody holds this phone, and nobody has a picture: what is shown to people ends here.
-    markRead: async (instanceId) => void connectedSession(sessions, instanceId),
-    showPresence: async (instanceId) => void connectedSession(sessions, instanceId),
-    profilePicture: async (instanceId) => {
-      connectedSession(sessions, instanceId)
-      return undefined
+    markRead: async (instanceId, messages) => {
+      const session = connectedSession(sessions, instanceId)
+      const theirs = messages.filter(({ fromMe }) => !fromMe)
+      show(
+        session,
+        ...theirs.map(({ whatsappId, chat, sender }) => ({
+          kind: 'read' as const,
+          whatsappId,
+          chat,
+          sender,
+          at: now(),
+        })),
+      )
     },
+    showPresence: async (instanceId, chat, presence) =>
+      show(connectedSession(sessions, instanceId), { kind: 'presence', chat, presence, at: now() }),
+    profilePicture: async (instanceId, jid) => connectedSession(sessions, instanceId).pictures.get(jid),
     groups: sandboxGroups({ sessions, store: groups, inTurn }),
     ...sandboxPhone({ sessions, store, inTurn, seeGroup: createGroupSightings(groups, inTurn) }),
   }

@@ -1,5 +1,5 @@
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
-import { isGroup, numberOf, toPerson } from '../../domain/values.ts'
+import { isGroup, numberOf, toJid, toPerson } from '../../domain/values.ts'
 import type { SandboxPhone, SandboxWritten } from '../../ports/sandbox.ts'
 import { ownJid, type GroupSightings } from './groups.ts'
 import { newWhatsappId, ownNumber, placeAndAuthor } from './people.ts'
@@ -89,6 +89,22 @@ export const sandboxPhone = ({ sessions, store, inTurn, seeGroup }: Parts): Sand
       if (place === undefined) throw invalid('after', 'must be the message_id of a message in the outbox')
       return store.list(instanceId, place, limit)
     },
+
+    contact: async (instanceId, { of, savedName, pushName, pictureUrl }) => {
+      const { session, listener } = await connected(instanceId)
+      const jid = toJid(of, 'of')
+      if (pictureUrl === null) session.pictures.delete(jid)
+      else if (pictureUrl !== undefined) session.pictures.set(jid, pictureUrl)
+      await listener.contact({
+        jid,
+        ...(savedName !== undefined && { savedName }),
+        ...(pushName !== undefined && { pushName }),
+        ...(pictureUrl !== undefined && { pictureChanged: true }),
+        at: now(),
+      })
+    },
+
+    signs: async (instanceId) => (await sessions.awaitOpen(instanceId)).signs,
 
     fail: async (instanceId, failure) => {
       const session = await sessions.awaitOpen(instanceId)

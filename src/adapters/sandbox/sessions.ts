@@ -2,7 +2,7 @@ import { EventEmitter, once, setMaxListeners } from 'node:events'
 import { Refusal } from '../../domain/errors.ts'
 import type { ConnectionReport } from '../../domain/instance.ts'
 import type { GatewayListener } from '../../ports/gateway.ts'
-import type { SandboxFailure, SandboxProfile } from '../../ports/sandbox.ts'
+import type { SandboxFailure, SandboxProfile, SandboxSign } from '../../ports/sandbox.ts'
 
 /** `dropped` connects again when it is opened; `offline` waits for the phone to have its network again. */
 export type Link =
@@ -15,6 +15,10 @@ export type Session = {
   link: Link
   /** What is still to go wrong, in order. */
   failures: readonly SandboxFailure[]
+  /** What others were shown, the newest last. */
+  signs: readonly SandboxSign[]
+  /** Where the pictures of people and groups are, by JID. */
+  readonly pictures: Map<string, string>
   /** What is on its way into the tables of the phone; none of these promises rejects. */
   readonly arriving: Set<Promise<unknown>>
   readonly ending: AbortController
@@ -58,7 +62,22 @@ export const newSession = (instanceId: string, listener: GatewayListener): Sessi
   const ending = new AbortController()
   // Every slow send listens.
   setMaxListeners(0, ending.signal)
-  return { instanceId, listener, link: { state: 'unpaired' }, failures: [], arriving: new Set(), ending }
+  return {
+    instanceId,
+    listener,
+    link: { state: 'unpaired' },
+    failures: [],
+    signs: [],
+    pictures: new Map(),
+    arriving: new Set(),
+    ending,
+  }
+}
+
+const SIGNS_MAX = 1000
+/** Lets others see something. */
+export const show = (session: Session, ...signs: readonly SandboxSign[]): void => {
+  session.signs = [...session.signs, ...signs].slice(-SIGNS_MAX)
 }
 
 /** Keeps what is being stored for the phone in view, so that forgetting the phone comes after it. */

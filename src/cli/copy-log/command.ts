@@ -49,12 +49,20 @@ const embeddedIn = ({ settings, secrets }: Config) =>
 const mediaOf = ({ settings: { s3Endpoint, s3Bucket, dataDir } }: Config) =>
   s3Endpoint === undefined ? resolve(dataDir, 'media') : `bucket ${s3Bucket} of ${s3Endpoint}`
 
+/** Where the key of WhatsApp sessions is, if it is not in the settings. */
+const keyFileOf = ({ settings: { dataDir }, secrets: { databaseUrl, encryptionKey } }: Config) =>
+  databaseUrl === undefined && encryptionKey === undefined ? resolve(dataDir, 'encryption.key') : undefined
+
 const report = ({ events, sha256, rows }: Copied, before: Config, now: Config) => {
   const [media, mediaNow] = [mediaOf(before), mediaOf(now)]
+  const keyFile = keyFileOf(before)
   return [
     `Both logs hold the same ${events} events in the same order (sha256 ${sha256}).`,
     `Reactions go on where they were${rows === undefined ? '' : `; ${rows} rows of deliveries, numbers and the like moved along`}. Read models are made anew at the next start.`,
     ...(media === mediaNow ? [] : [`Media is not copied: move what is in ${media} to ${mediaNow}.`]),
+    ...(keyFile === undefined || keyFile === keyFileOf(now)
+      ? []
+      : [`If there is a file ${keyFile}: set ENCRYPTION_KEY to what is in it, or no server starts.`]),
     'Do not start a server on the old place again: two would answer the same people.',
     '',
   ].join('\n')

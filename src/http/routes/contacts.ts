@@ -4,7 +4,14 @@ import { literals, toPerson } from '../../domain/values.ts'
 import { listContacts } from '../../projections/contacts.ts'
 import { exportContacts, exportFormats, exportForms } from '../contact-export.ts'
 import { importContacts, Imported } from '../contact-import.ts'
-import { ContactView, contactView, DetailFields, PhoneNumber, writtenView } from '../contacts.ts'
+import {
+  contactPictures,
+  ContactView,
+  contactView,
+  DetailFields,
+  PhoneNumber,
+  writtenView,
+} from '../contacts.ts'
 import { contextOf } from '../context.ts'
 import { GivenInstance } from '../fields.ts'
 import type { Finders } from '../finders.ts'
@@ -21,18 +28,16 @@ const instanceField = Type.Optional(GivenInstance)
 const params = Type.Object({ id: Type.String({ description: 'UUID or number of the contact' }) })
 
 /** The people that instances know. */
-export const contactRoutes = (
-  { db, transact, contacts }: Services,
-  instances: Instances,
-  { contactOf }: Finders,
-) => {
+export const contactRoutes = (services: Services, instances: Instances, { contactOf }: Finders) => {
+  const { db, transact, contacts } = services
+
   return [
     route({
       ...common,
       method: 'GET',
       path: '/contacts',
       operationId: 'listContacts',
-      reads: ['contacts'],
+      reads: ['contacts', 'conversations'],
       summary: 'Contacts',
       description:
         'By name. Those that a user saved, and those who only wrote (`is_saved` tells them apart).',
@@ -44,12 +49,15 @@ export const contactRoutes = (
       }),
       successDescription: 'One page of contacts.',
       responses: { 200: pagedEnvelope(ContactView) },
-      async handle({ caller, query }) {
+      async handle({ caller, query, request }) {
         const { page, perPage } = pageOf(query)
         const instanceId = await instances.only(caller, query.instance_id)
         const filter = { tenantId: caller.tenantId, instanceId, search: query.search }
         const { rows, total } = await listContacts(db, { ...filter, page, perPage })
-        return reply(200, { ...ok(rows.map(contactView)), meta: pageMeta(total, perPage, page) })
+        const ids = rows.map(({ id }) => id)
+        const pictureOf = await contactPictures(services, ids, request)
+        const views = rows.map((row) => contactView(row, pictureOf(row.id)))
+        return reply(200, { ...ok(views), meta: pageMeta(total, perPage, page) })
       },
     }),
     route({
@@ -84,7 +92,8 @@ export const contactRoutes = (
         const instance = await instances.meant(caller, instance_id, request.host)
         const who = { instanceId: instance.id, jid: toPerson(phone_number, 'phone_number') }
         const { id, state } = await contacts.add(who, given, contextOf(caller, request))
-        return reply(201, ok(writtenView(id, state), 'Contact created successfully'))
+        const pictureOf = await contactPictures(services, [id], request)
+        return reply(201, ok(writtenView(id, state, pictureOf(id)), 'Contact created successfully'))
       },
     }),
     route({
@@ -92,20 +101,24 @@ export const contactRoutes = (
       method: 'GET',
       path: '/contacts/:id',
       operationId: 'getContact',
-      reads: ['contacts'],
+      reads: ['contacts', 'conversations'],
       summary: 'One contact',
       access: 'contacts:read',
       params,
       successDescription: 'The contact.',
       responses: { 200: envelope(ContactView) },
-      handle: async ({ caller, params }) => reply(200, ok(contactView(await contactOf(caller, params.id)))),
+      async handle({ caller, params, request }) {
+        const row = await contactOf(caller, params.id)
+        const pictureOf = await contactPictures(services, [row.id], request)
+        return reply(200, ok(contactView(row, pictureOf(row.id))))
+      },
     }),
     route({
       ...common,
       method: 'PUT',
       path: '/contacts/:id',
       operationId: 'updateContact',
-      reads: ['contacts'],
+      reads: ['contacts', 'conversations'],
       summary: 'Update a contact',
       description: 'What is left out stays as it was; null clears a field.',
       access: 'contacts:write',
@@ -118,7 +131,8 @@ export const contactRoutes = (
         const { id } = await contactOf(caller, params.id)
         const decide = change(body, now())
         const { state } = await transact(Contact, id, decide, contextOf(caller, request))
-        return reply(200, ok(writtenView(id, state), 'Contact updated successfully'))
+        const pictureOf = await contactPictures(services, [id], request)
+        return reply(200, ok(writtenView(id, state, pictureOf(id)), 'Contact updated successfully'))
       },
     }),
     route({
@@ -184,7 +198,7 @@ export const contactRoutes = (
       method: 'GET',
       path: '/contacts/export',
       operationId: 'exportContacts',
-      reads: ['contacts'],
+      reads: ['contacts', 'conversations'],
       summary: 'Export contacts',
       description: 'All of them, in the order in which they became known.',
       access: 'contacts:read',
@@ -194,10 +208,10 @@ export const contactRoutes = (
       }),
       successDescription: 'A file.',
       responses: { 200: streamedAs(exportForms) },
-      async handle({ caller, query }) {
+      async handle({ caller, query, request }) {
         const instanceId = await instances.only(caller, query.instance_id)
         const filter = { tenantId: caller.tenantId, instanceId }
-        const { stream, headers } = exportContacts(db, filter, query.format ?? 'json')
+        const { stream, headers } = exportContacts(services, filter, query.format ?? 'json', request)
         return reply(200, stream, headers)
       },
     }),

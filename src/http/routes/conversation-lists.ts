@@ -44,7 +44,7 @@ export const conversationLists = (services: Services, instances: Instances) => {
       query,
       successDescription: 'One page of conversations.',
       responses: { 200: pagedEnvelope(ListedConversation) },
-      async handle({ caller, query }) {
+      async handle({ caller, query, request }) {
         const { page, perPage } = pageOf(query)
         const instanceId = await instances.only(caller, query.instance_id)
         const tagIds = [...(query.tag_ids ?? []), ...(query.tag_id === undefined ? [] : [query.tag_id])]
@@ -61,7 +61,7 @@ export const conversationLists = (services: Services, instances: Instances) => {
           perPage,
         })
         const screen = of.chat ?? query.format === 'chat'
-        const data = await views.listed(rows, { tags: query.include_tags ?? false, screen })
+        const data = await views.listed(rows, { tags: query.include_tags ?? false, screen }, request)
         return reply(200, { ...ok(data), meta: pageMeta(total, perPage, page) })
       },
     })

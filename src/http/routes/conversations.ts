@@ -8,12 +8,14 @@ import {
   type ConversationEvent,
 } from '../../domain/conversation.ts'
 import type { Decide } from '../../domain/decider.ts'
-import { Uuid } from '../../domain/values.ts'
+import { literals, Uuid } from '../../domain/values.ts'
+import { presences } from '../../ports/gateway.ts'
 import { contextOf } from '../context.ts'
 import { ConversationDetail, createConversationViews } from '../conversation-view.ts'
 import { GivenConversation } from '../fields.ts'
 import type { Finders } from '../finders.ts'
 import { Done, done, envelope, isoMicros, ok } from '../format.ts'
+import { createReach } from '../reach.ts'
 import { inChat, reply, route, type Caller, type RouteRequest } from '../route.ts'
 import type { Services } from '../services.ts'
 import { now } from '../times.ts'
@@ -30,6 +32,7 @@ const changing = { ...common, access: 'conversations:write' } as const
 export const conversationRoutes = (services: Services, { conversationOf }: Finders) => {
   const { transact } = services
   const views = createConversationViews(services)
+  const reach = createReach(services)
 
   const change = async (
     caller: Caller,
@@ -52,8 +55,8 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
     access: 'conversations:read',
     successDescription: 'The conversation.',
     responses: { 200: envelope(ConversationDetail) },
-    handle: async ({ caller, params }) =>
-      reply(200, ok(await views.detail(await conversationOf(caller, params.id)))),
+    handle: async ({ caller, params, request }) =>
+      reply(200, ok(await views.detail(await conversationOf(caller, params.id), request))),
   })
   const read = route({
     ...changing,
@@ -61,6 +64,7 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
     path: '/conversations/:id/mark-read',
     operationId: 'markConversationRead',
     summary: 'Mark a conversation as read',
+    description: 'On WhatsApp, too: whoever wrote sees it, unless the account shows no read receipts.',
     successDescription: 'Nothing of it is unread any more.',
     responses: { 200: Done },
     async handle({ caller, params, request }) {
@@ -68,6 +72,27 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
       if (newest !== null)
         await transact(Conversation, id, markRead(newest, now()), contextOf(caller, request))
       return reply(200, done('Conversation marked as read'))
+    },
+  })
+  const presence = route({
+    ...changing,
+    method: 'POST',
+    path: '/conversations/:id/presence',
+    operationId: 'showPresence',
+    summary: 'Show that somebody is typing or recording',
+    description:
+      'WhatsApp shows it for some seconds, or until a message comes: ask again while it lasts, and with `paused` when nothing comes of it. Nothing is stored.',
+    access: 'messages:send',
+    body: Type.Object({ state: literals(presences) }),
+    successDescription: 'It is shown.',
+    responses: { 200: Done },
+    refusals: ['INSTANCE_NOT_CONNECTED'],
+    examples: { body: { state: 'composing' } },
+    async handle({ caller, params, body }) {
+      const { instance_id: instanceId, chat } = await conversationOf(caller, params.id)
+      const gateway = await reach(instanceId)
+      await gateway.showPresence(instanceId, chat, body.state)
+      return reply(200, done('Presence shown'))
     },
   })
   const putAway = route({
@@ -122,5 +147,5 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
     },
   })
 
-  return [...[show, read, putAway, takeOut].flatMap((each) => [each, inChat(each)]), erase]
+  return [...[show, read, presence, putAway, takeOut].flatMap((each) => [each, inChat(each)]), erase]
 }

@@ -20,9 +20,11 @@ import { instanceConnectionRoutes } from './instance-connection.ts'
 import { instanceRoutes } from './instances.ts'
 import { mediaRoutes } from './media.ts'
 import { messageRoutes } from './messages.ts'
+import { sandboxPeopleRoutes } from './sandbox-people.ts'
 import { sandboxRoutes } from './sandbox.ts'
 import { tagRoutes } from './tags.ts'
 import { statsRoutes } from './stats.ts'
+import { sendContentRoutes } from './send-content.ts'
 import { searchRoutes } from './search.ts'
 import { tenantRoutes } from './tenants.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -38,12 +40,15 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     await services.owners.mustBeHere(instance.id)
     return instance
   }
+  const { sandbox } = services
+  const parts = sandbox && { sandbox, resolveInstance: resolveHere }
   return [
     ...authRoutes(services),
     ...instanceRoutes(services, instances, finders),
     ...instanceConnectionRoutes(services, instances, finders),
     ...tokenRoutes(services, instances),
     ...messageRoutes(services, instances),
+    ...sendContentRoutes(services, instances),
     ...conversationLists(services, instances),
     ...conversationRoutes(services, finders),
     ...conversationMessages(services, finders),
@@ -64,6 +69,6 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...webhookRoutes(services, instances),
     ...hookRoutes(services, instances),
     ...tenantRoutes(services),
-    ...(services.sandbox ? sandboxRoutes({ sandbox: services.sandbox, resolveInstance: resolveHere }) : []),
+    ...(parts ? [...sandboxRoutes(parts), ...sandboxPeopleRoutes(parts)] : []),
   ]
 }

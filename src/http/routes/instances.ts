@@ -91,7 +91,8 @@ export const instanceRoutes = (services: Services, instances: Instances, { insta
       operationId: 'createInstance',
       tag,
       summary: 'Create an instance',
-      description: 'Its session opens at once; `GET /instances/{id}/qr` then has the code to scan.',
+      description:
+        'Its session opens at once; `GET /instances/{id}/qr` then has the code to scan. For trying things out, `{"name": "Test", "provider": "sandbox"}` makes one with a simulated phone.',
       access: 'instances:write',
       scope: 'account',
       limit: 'standard',
@@ -103,20 +104,28 @@ export const instanceRoutes = (services: Services, instances: Instances, { insta
               'baileys: WhatsApp; sandbox: a simulated phone. Without it, the first that is offered.',
           }),
         ),
+        import_history: Type.Optional(
+          Type.Boolean({
+            default: false,
+            description:
+              'Whether messages from before the pairing are taken over, as far as the phone gives them',
+          }),
+        ),
       }),
       successDescription:
         'The instance. `hook_secret` signs what is posted to its incoming hooks; shown once.',
       responses: {
         201: envelope(Type.Object({ instance: InstanceView, hook_secret: Type.String() })),
       },
-      examples: { body: { name: 'Support', provider: 'sandbox' } },
+      examples: { body: { name: 'Support', provider: 'baileys', import_history: true } },
       async handle({ caller, body, request }) {
         const id = newId()
         const hookSecret = randomBytes(HOOK_SECRET_BYTES).toString('base64url')
         const number = await numbers('instance')
         const { name } = body
         const provider = offered(body.provider)
-        const command = { number, name, provider, hookSecret, at: now() }
+        const importsPast = body.import_history ?? false
+        const command = { number, name, provider, hookSecret, importsPast, at: now() }
         const context = contextOf(caller, request)
         const { position } = await transact(Instance, id, create(command), context, { expectNew: true })
         await caughtUp(position, 'instances')

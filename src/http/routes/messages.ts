@@ -1,46 +1,16 @@
 import { Type, type Static } from 'typebox'
 import { notFound, Refusal } from '../../domain/errors.ts'
 import { instanceStatuses } from '../../domain/instance.ts'
-import { literals, toJid, Uuid } from '../../domain/values.ts'
-import type { SentMessage } from '../../write/send.ts'
+import { literals, toJid } from '../../domain/values.ts'
 import { Nullable } from '../format.ts'
 import type { Instances } from '../instances.ts'
 import { createMediaContent, MediaFile, mediaNote } from '../media-content.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
+import { instanceField, queueField, recipientAliases, sendRoute, sentAnswer } from '../send-answer.ts'
 import { createSending, Recipient, ReplyTo, sendRefusals, TEXT_MAX } from '../sending.ts'
 import type { Services } from '../services.ts'
 
 const tag = 'Instance API'
-
-const common = {
-  method: 'POST',
-  tag,
-  access: 'messages:send',
-  limit: 'standard',
-  refusals: sendRefusals,
-} as const
-const instanceField = {
-  instance_id: Type.Optional(
-    Type.String({ description: 'UUID or number; needed with a user token if there are several instances' }),
-  ),
-}
-const queueField = {
-  queue: Type.Optional(
-    Type.Boolean({ description: 'Take the message while disconnected, and send it later' }),
-  ),
-}
-const recipientAliases = { recipient: ['number', 'to'] } as const
-const sentFields = {
-  success: Type.Literal(true),
-  message: Type.String(),
-  message_id: Type.String({ description: 'WhatsApp id' }),
-  message_uuid: Uuid,
-  timestamp: Type.String(),
-}
-const sendResponses = {
-  200: Type.Object({ ...sentFields, status: literals(['sent', 'delivered', 'read', 'played']) }),
-  202: Type.Object({ ...sentFields, status: Type.Literal('queued') }),
-}
 
 const MediaBody = Type.Object({
   recipient: Recipient,
@@ -50,14 +20,12 @@ const MediaBody = Type.Object({
   ...queueField,
 })
 const mediaRoute = {
-  ...common,
+  ...sendRoute,
   refusals: [...sendRefusals, 'MEDIA_UNAVAILABLE'],
   reads: ['media'],
   summary: 'Send an image, a video, audio or a document',
   description: mediaNote,
   body: MediaBody,
-  successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
-  responses: sendResponses,
   examples: {
     body: {
       recipient: '5511999999999',
@@ -74,22 +42,6 @@ export const messageRoutes = (services: Services, instances: Instances) => {
   const { whatsappIdOf, replyTo, sendContent } = createSending(services)
   const mediaContent = createMediaContent(services)
 
-  const answer = (what: string, { whatsappId, id, at, status }: SentMessage) => {
-    const fields = { success: true as const, message_id: whatsappId, message_uuid: id, timestamp: at }
-    switch (status) {
-      case 'queued':
-        return reply(202, { ...fields, message: `${what} queued`, status })
-      case 'sent':
-      case 'delivered':
-      case 'read':
-      case 'played':
-        return reply(200, { ...fields, message: `${what} sent successfully`, status })
-      case 'failed':
-      case 'received':
-        throw new Error(`A message that was sent cannot be ${status}`)
-    }
-  }
-
   const sendMedia = async (
     caller: Caller,
     request: RouteRequest,
@@ -99,7 +51,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
     const instance = await instances.meant(caller, instance_id, request.host)
     const fields = { ...file, ...(await replyTo(instance.id, reply_to)) }
     const content = mediaContent(caller, request, instance.id, fields)
-    return answer(
+    return sentAnswer(
       'Media',
       await sendContent(caller, request, { instanceId: instance.id, chat, queue }, content),
     )
@@ -107,7 +59,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
 
   return [
     route({
-      ...common,
+      ...sendRoute,
       path: '/send-message',
       operationId: 'sendMessage',
       summary: 'Send a text message',
@@ -121,8 +73,6 @@ export const messageRoutes = (services: Services, instances: Instances) => {
         ...instanceField,
         ...queueField,
       }),
-      successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
-      responses: sendResponses,
       examples: { body: { recipient: '5511999999999', message: 'Olá! Esta é uma mensagem de teste.' } },
       async handle({ caller, body, request }) {
         const chat = toJid(body.recipient, 'recipient')
@@ -133,7 +83,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
           ...(await replyTo(instance.id, body.reply_to)),
         } as const
         const to = { instanceId: instance.id, chat, queue: body.queue }
-        return answer('Message', await sendContent(caller, request, to, content))
+        return sentAnswer('Message', await sendContent(caller, request, to, content))
       },
     }),
     route({
@@ -156,7 +106,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
       handle: ({ caller, body, request }) => sendMedia(caller, request, body),
     }),
     route({
-      ...common,
+      ...sendRoute,
       path: '/send-reaction',
       operationId: 'sendReaction',
       summary: 'React to a message',
@@ -169,8 +119,6 @@ export const messageRoutes = (services: Services, instances: Instances) => {
         ...instanceField,
         ...queueField,
       }),
-      successDescription: 'WhatsApp has it; or, as 202, it is queued and will be sent.',
-      responses: sendResponses,
       examples: {
         body: { to: '5511999999999@s.whatsapp.net', messageId: '3EB0B430A8B7F23C1D12', emoji: '👍' },
       },
@@ -180,7 +128,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
         const targetWhatsappId = await whatsappIdOf(instance.id, body.messageId, 'messageId')
         const content = { kind: 'reaction', targetWhatsappId, emoji: body.emoji } as const
         const to = { instanceId: instance.id, chat, queue: body.queue }
-        return answer('Reaction', await sendContent(caller, request, to, content))
+        return sentAnswer('Reaction', await sendContent(caller, request, to, content))
       },
     }),
     route({

@@ -1,16 +1,28 @@
 import { Type, type Static } from 'typebox'
 import { isMedia, isSignal, mediaKinds, textOf, type Content, type Signal } from '../../domain/content.ts'
+import { contentDetails, detailsOf } from '../../domain/content-details.ts'
 import { invalid } from '../../domain/errors.ts'
 import { receiptStatuses } from '../../domain/message.ts'
 import { isGroup, literals, numberOf, Time, toJid } from '../../domain/values.ts'
+import { presences } from '../../ports/gateway.ts'
 import {
   failureOutcomes,
   type SandboxChange,
+  type SandboxContact,
   type SandboxIncoming,
   type SandboxMessage,
   type SandboxReaction,
+  type SandboxSign,
   type SandboxWritten,
 } from '../../ports/sandbox.ts'
+import {
+  contactContent,
+  ContactFields,
+  locationContent,
+  LocationFields,
+  pollContent,
+  PollFields,
+} from '../content-bodies.ts'
 import { Nullable } from '../format.ts'
 import { timeOf } from '../times.ts'
 
@@ -56,6 +68,9 @@ export const IncomingBody = Type.Object({
   mime_type: optionalText(100, 'Type of the media, such as image/jpeg'),
   caption: optionalText(65_536, 'Text below the media'),
   filename: optionalText(255, 'Name of a document'),
+  location: Type.Optional(Type.Object(LocationFields, { description: 'A place, instead of text' })),
+  contacts: Type.Optional({ ...ContactFields.contacts, description: 'Contacts, instead of text' }),
+  poll: Type.Optional(Type.Object(PollFields, { description: 'A poll, instead of text' })),
   mentions: Type.Optional(
     Type.Array(Address('Number or JID'), { maxItems: 1024, description: 'People named in the text' }),
   ),
@@ -86,6 +101,27 @@ export const EditBody = Type.Object({
   text: Type.String({ minLength: 1, maxLength: 65_536, description: 'The text from now on' }),
 })
 
+export const ContactBody = Type.Object({
+  of: Address('Number or JID of the person, or JID of a group, of which only the picture counts'),
+  name: optionalText(100, 'Name that they give themselves'),
+  address_book_name: optionalText(100, 'Name in the address book of the phone'),
+  picture_url: Type.Optional(
+    Type.Union([Type.String({ minLength: 1, maxLength: 2048 }), Type.Null()], {
+      description: 'Where their picture is; null: they show none any more',
+    }),
+  ),
+})
+
+export const SignView = Type.Object({
+  kind: literals(['read', 'presence']),
+  to: Type.String({ description: 'Number of the person, or JID of the group' }),
+  message_id: Type.Union([Type.String(), Type.Null()], {
+    description: 'Of a read receipt, the WhatsApp id of the message',
+  }),
+  presence: Type.Union([literals(presences), Type.Null()]),
+  at: Time,
+})
+
 export const FailureBody = Type.Object({
   on: Type.Optional(literals(['send'])),
   outcome: literals(failureOutcomes, {
@@ -106,13 +142,17 @@ export const OutboxMessage = Type.Object({
   message_id: Type.String({ description: 'WhatsApp id' }),
   to: Type.String({ description: 'Number of the person, or JID of the group' }),
   kind: Type.String({
-    description: 'text, image, video, audio, document, sticker, reaction, edit or delete',
+    description:
+      'text, image, video, audio, document, sticker, location, contact, poll, reaction, edit or delete',
   }),
   text: Type.Union([Type.String(), Type.Null()], { description: 'Of a reaction, the emoji' }),
   caption: Nullable,
   filename: Nullable,
   media_url: Nullable,
   mime_type: Nullable,
+  location: Type.Union([contentDetails.location, Type.Null()]),
+  contacts: Type.Union([contentDetails.contacts, Type.Null()]),
+  poll: Type.Union([contentDetails.poll, Type.Null()]),
   reply_to: Nullable,
   mentions: Type.Array(Type.String()),
   reacted_to: Type.Union([Type.String(), Type.Null()], {
@@ -156,8 +196,9 @@ export const changeOf = (body: Static<typeof DeletionBody>, text?: string): Sand
 const contentOf = (body: Static<typeof IncomingBody>): Content => {
   const { text, media_type: kind, media_url: url, mime_type: mimeType, filename, mentions } = body
   const caption = body.caption ?? text
+  const replying = body.reply_to === undefined ? {} : { replyTo: body.reply_to }
   const quoting = {
-    ...(body.reply_to !== undefined && { replyTo: body.reply_to }),
+    ...replying,
     ...(mentions && { mentions: mentions.map((mention) => toJid(mention, 'mentions')) }),
   }
   if (kind !== undefined)
@@ -170,7 +211,11 @@ const contentOf = (body: Static<typeof IncomingBody>): Content => {
       ...quoting,
     }
   if (url !== undefined) throw invalid('media_type', `is required with media_url: ${mediaKinds.join(', ')}`)
-  if (text === undefined) throw invalid('text', 'is required unless media_type is given')
+  if (body.location) return locationContent(body.location, replying)
+  if (body.contacts) return contactContent({ contacts: body.contacts }, replying)
+  if (body.poll) return pollContent(body.poll, replying)
+  if (text === undefined)
+    throw invalid('text', 'is required unless media_type, location, contacts or poll is given')
   return { kind: 'text', text, ...quoting }
 }
 
@@ -178,20 +223,41 @@ const contentOf = (body: Static<typeof IncomingBody>): Content => {
 const targetOf = (content: Content, ...kinds: Signal['kind'][]) =>
   isSignal(content) && kinds.includes(content.kind) ? content.targetWhatsappId : null
 
+const shownAddress = (chat: string) => (isGroup(chat) || chat.endsWith('@lid') ? chat : numberOf(chat))
+
+export const signView = (sign: SandboxSign): Static<typeof SignView> => ({
+  kind: sign.kind,
+  to: shownAddress(sign.chat),
+  message_id: sign.kind === 'read' ? sign.whatsappId : null,
+  presence: sign.kind === 'presence' ? sign.presence : null,
+  at: sign.at,
+})
+
+export const contactOf = (body: Static<typeof ContactBody>): SandboxContact => ({
+  of: body.of,
+  ...(body.name !== undefined && { pushName: body.name }),
+  ...(body.address_book_name !== undefined && { savedName: body.address_book_name }),
+  ...(body.picture_url !== undefined && { pictureUrl: body.picture_url }),
+})
+
 export const outboxView = ({ whatsappId, chat, content, at, timesReceived }: SandboxMessage) => {
   const media = isMedia(content) ? content : undefined
-  const quoting = content.kind === 'text' ? content : media
+  const mentions = 'mentions' in content ? content.mentions : undefined
+  const { location = null, contacts = null, poll = null } = detailsOf(content)
   return {
     message_id: whatsappId,
-    to: isGroup(chat) || chat.endsWith('@lid') ? chat : numberOf(chat),
+    to: shownAddress(chat),
     kind: content.kind,
     text: media ? null : textOf(content),
     caption: media?.caption ?? null,
     filename: media?.filename ?? null,
     media_url: media?.url ?? null,
     mime_type: media?.mimeType ?? null,
-    reply_to: quoting?.replyTo ?? null,
-    mentions: quoting?.mentions ?? [],
+    location,
+    contacts,
+    poll,
+    reply_to: ('replyTo' in content ? content.replyTo : undefined) ?? null,
+    mentions: mentions ?? [],
     reacted_to: targetOf(content, 'reaction'),
     changes: targetOf(content, 'edit', 'delete'),
     at,

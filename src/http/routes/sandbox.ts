@@ -24,24 +24,24 @@ import {
 /** Everything at once, unless asked otherwise: tests look for what they sent. */
 const OUTBOX_MAX = 10_000
 
-type Parts = {
+export type SandboxParts = {
   readonly sandbox: SandboxPhone
   /** The instance that a caller names, whose session has to be here. */
   readonly resolveInstance: ResolveInstance
 }
 
-const common = {
+export const common = {
   tag: 'Sandbox',
   access: 'sandbox:use',
   limit: 'none',
   params: Type.Object({ id: Type.String({ description: 'UUID or number of a sandbox instance' }) }),
 } as const
-const path = <const A extends string>(action: A) => `/sandbox/instances/:id/${action}` as const
+export const path = <const A extends string>(action: A) => `/sandbox/instances/:id/${action}` as const
 const MessageId = Type.Object({ message_id: Type.String({ description: 'WhatsApp id' }) })
 const Connected = Type.Object({ status: Type.Literal('connected') })
 
 /** The simulated phone by REST, for anyone's tests. */
-export const sandboxRoutes = ({ sandbox, resolveInstance }: Parts): readonly Route[] => [
+export const sandboxRoutes = ({ sandbox, resolveInstance }: SandboxParts): readonly Route[] => [
   route({
     ...common,
     method: 'POST',

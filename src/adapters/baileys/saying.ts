@@ -1,0 +1,112 @@
+import type { WAMessage } from '@whiskeysockets/baileys'
+import { beginningOf } from '../../domain/storable.ts'
+import { isGroup } from '../../domain/values.ts'
+import { changeIn, fieldsOf, kindOf, unwrapped, type Fields } from '../../domain/whatsapp-content.ts'
+import { idOf, nameOf, textOf, type Known, type Place, type Reader } from './reading.ts'
+import type { Told } from './told.ts'
+
+export type Context = {
+  readonly reader: Reader
+  readonly known: Known
+  readonly subjects: ReadonlyMap<string, string>
+}
+
+const EMOJI_MAX = 32
+/** Kinds that say nothing to people. Reactions, edits and deletions are told as what they are. */
+const plumbing = new Set([
+  'protocolMessage',
+  'reactionMessage',
+  'fastRatchetKeySenderKeyDistributionMessage',
+  'stickerSyncRmrMessage',
+  'keepInChatMessage',
+  'pinInChatMessage',
+  'messageHistoryNotice',
+  'placeholderMessage',
+  // Says how many pictures follow.
+  'albumMessage',
+])
+
+/** What a message says: itself, or what it does to another one. */
+export const whatItSays = (context: Context, message: WAMessage): { told: Told; isOurs: boolean }[] => {
+  const { reader, known } = context
+  const place = reader.placeOf(message.key, message.participant)
+  if (!place) return []
+  const said = unwrapped(message.message)
+  const { id } = { ...fieldsOf(message.key) }
+  const isOurs = place.fromMe && typeof id === 'string' && (known.isOurs?.(id) ?? false)
+  const at = reader.timeOf(message.messageTimestamp)
+  const change = changeIn(said)
+  const reaction = fieldsOf(said['reactionMessage'])
+  const told = change
+    ? changeOf(context, place, change.targetWhatsappId, change.kind === 'edit' ? change.message : null, at)
+    : reaction
+      ? reactionOf(place, reaction, reaction['key'], at, message.pushName)
+      : messageOf(context, message, place, said)
+  return told.map((one) => ({ told: one, isOurs }))
+}
+
+/** `edited` is what the message says from now on; null if it was taken back. */
+export const changeOf = (
+  { reader, known }: Context,
+  { chat, sender, fromMe }: Place,
+  target: unknown,
+  edited: Fields | null,
+  at: string,
+): Told[] => {
+  const targetWhatsappId = idOf(target)
+  const text = edited ? reader.editedText(edited) : undefined
+  if (targetWhatsappId === undefined || (edited && text === undefined)) return []
+  const asAdmin = !edited && isGroup(chat) && (known.isAdmin?.(chat, sender) ?? false)
+  const change = {
+    targetWhatsappId,
+    fromMe,
+    by: sender,
+    ...(asAdmin && { asAdmin }),
+    ...(text !== undefined && { text }),
+    at,
+  }
+  return [{ kind: 'change', change }]
+}
+
+export const reactionOf = (
+  place: Place,
+  reaction: Fields,
+  key: unknown,
+  at: string,
+  pushName?: unknown,
+): Told[] => {
+  const targetWhatsappId = idOf(fieldsOf(key)?.['id'])
+  if (targetWhatsappId === undefined) return []
+  const { text } = reaction
+  const senderName = place.fromMe ? undefined : nameOf(pushName)
+  const told = {
+    targetWhatsappId,
+    ...place,
+    ...(senderName !== undefined && { senderName }),
+    emoji: typeof text === 'string' ? textOf(beginningOf(text, EMOJI_MAX)) : '',
+    at,
+  }
+  return [{ kind: 'reaction', reaction: told }]
+}
+
+export const messageOf = (context: Context, message: WAMessage, place: Place, said: Fields): Told[] => {
+  const { reader } = context
+  const whatsappId = idOf(fieldsOf(message.key)?.['id'])
+  const kind = kindOf(said)
+  const content = kind === undefined || plumbing.has(kind) ? undefined : reader.contentOf(said)
+  if (whatsappId === undefined || !content) return []
+  const chatName = chatNameOf(context, place.chat)
+  const senderName = place.fromMe ? undefined : (nameOf(message.pushName) ?? nameOf(message.verifiedBizName))
+  const incoming = {
+    whatsappId,
+    ...place,
+    ...(chatName !== undefined && { chatName }),
+    ...(senderName !== undefined && { senderName }),
+    content,
+    at: reader.timeOf(message.messageTimestamp),
+  }
+  return [{ kind: 'message', incoming, raw: message }]
+}
+
+const chatNameOf = ({ known, subjects }: Context, chat: string) =>
+  isGroup(chat) ? (subjects.get(chat) ?? nameOf(known.subjectOf?.(chat))) : undefined

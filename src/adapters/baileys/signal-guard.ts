@@ -1,0 +1,61 @@
+import { AsyncResource } from 'node:async_hooks'
+import { isPnUser, jidDecode, type SocketConfig } from '@whiskeysockets/baileys'
+
+type MakeSignalRepository = SocketConfig['makeSignalRepository']
+
+/** Work under one name is done one at a time, in the order of the calls. */
+const createQueues = () => {
+  const tails = new Map<string, Promise<unknown>>()
+  return <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const result = (tails.get(name) ?? Promise.resolve()).then(work)
+    const tail = result
+      .catch(() => undefined)
+      .then(() => {
+        if (tails.get(name) === tail) tails.delete(name)
+      })
+    tails.set(name, tail)
+    return result
+  }
+}
+
+/**
+ * Makes every change of a Signal session a commit of its own, one at a time for each contact.
+ *
+ * The library does a whole send in one transaction of its key store, under a lock in the name of this account. An
+ * encryption inside it neither takes the lock of the contact nor commits before the message is on its way: what is
+ * decrypted meanwhile overwrites the ratchet of the session, or is overwritten. Here it leaves that transaction.
+ *
+ * That rests on the library never encrypting to this very device: it would wait for the lock of its own send.
+ */
+export const guardSignal =
+  (make: MakeSignalRepository): MakeSignalRepository =>
+  (auth, logger, findLids) => {
+    const repository = make(auth, logger, findLids)
+    // Made here, where no transaction is open: what runs in it sees none.
+    const outside = new AsyncResource('SignalGuard')
+    const oneAtATime = createQueues()
+
+    /** All devices of a person; the number and the hidden id of a person share their sessions. */
+    const personOf = async (jid: string) => {
+      const lid = isPnUser(jid) ? await repository.lidMapping.getLIDForPN(jid) : null
+      return jidDecode(lid ?? jid)?.user ?? jid
+    }
+    const inTurn = <T>(name: string, work: () => Promise<T>): Promise<T> =>
+      oneAtATime(name, () => outside.runInAsyncScope(work))
+    const withPerson = async <T>(jid: string, work: () => Promise<T>): Promise<T> =>
+      inTurn(await outside.runInAsyncScope(() => personOf(jid)), work)
+
+    return {
+      ...repository,
+      encryptMessage: (options) => withPerson(options.jid, () => repository.encryptMessage(options)),
+      decryptMessage: (options) => withPerson(options.jid, () => repository.decryptMessage(options)),
+      injectE2ESession: (options) => withPerson(options.jid, () => repository.injectE2ESession(options)),
+      migrateSession: (from, to) => withPerson(to, () => repository.migrateSession(from, to)),
+      deleteSession: async (jids) => {
+        for (const jid of jids) await withPerson(jid, () => repository.deleteSession([jid]))
+      },
+      encryptGroupMessage: (options) => inTurn(options.group, () => repository.encryptGroupMessage(options)),
+      getSenderKeyDistributionMessage: (options) =>
+        inTurn(options.group, () => repository.getSenderKeyDistributionMessage(options)),
+    }
+  }

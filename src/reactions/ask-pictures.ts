@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LRUCache } from 'lru-cache'
+import type { Gateway } from '../ports/gateway.ts'
+import type { TakePicture } from '../write/pictures.ts'
+import { isUnreachable } from './unreachable.ts'
+
+/** Between two questions of one instance: whoever asks for many at once looks like a thief of addresses. */
+const PAUSE_MS = 1000
+const ASK_AGAIN_MS = 7 * 24 * 60 * 60_000
+/** Conversations that are remembered as asked for, and that may wait at one instance. */
+const REMEMBERED = 20_000
+const WAITING_MAX = 500
+
+/** A conversation of an instance, whose picture is wanted. */
+type Pictured = {
+  readonly instanceId: string
+  readonly tenantId: string
+  readonly conversationId: string
+  readonly chat: string
+}
+
+type Parts = {
+  /** The gateway of an instance whose session is at this node. */
+  readonly gatewayOf: (instanceId: string) => Gateway | undefined
+  readonly take: TakePicture
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * Asks WhatsApp for the pictures of those who write, one after the other: when they write first to this process, when a
+ * week has gone by, and when WhatsApp says that there is another one. What is missed is asked for with a later message.
+ */
+export const createPictureAsker = ({ gatewayOf, take, onError }: Parts) => {
+  const asked = new LRUCache<string, true>({ max: REMEMBERED, ttl: ASK_AGAIN_MS })
+  const waiting = new Map<string, Map<string, Pictured>>()
+  const asking = new Set<string>()
+
+  const ask = async (gateway: Gateway, { instanceId, tenantId, conversationId, chat }: Pictured) => {
+    const url = await gateway.profilePicture(instanceId, chat)
+    const context = { tenant: tenantId, actor: { kind: 'gateway' }, correlation: randomUUID() } as const
+    await take({ instanceId, conversationId }, url, context)
+  }
+
+  /** Asks for what waits at an instance until nothing does, or the connection is lost. */
+  const askAll = async (instanceId: string): Promise<void> => {
+    if (asking.has(instanceId)) return
+    asking.add(instanceId)
+    for (;;) {
+      const gateway = gatewayOf(instanceId)
+      const [next] = waiting.get(instanceId)?.values() ?? []
+      if (!next || !gateway?.connected(instanceId)) break
+      waiting.get(instanceId)?.delete(next.conversationId)
+      try {
+        await ask(gateway, next)
+        asked.set(next.conversationId, true)
+      } catch (error) {
+        // Without a connection it is asked for with the next message; what cannot be had, not for a while.
+        if (isUnreachable(error)) break
+        asked.set(next.conversationId, true)
+        onError(error)
+      }
+      await sleep(PAUSE_MS, undefined, { ref: false })
+    }
+    asking.delete(instanceId)
+  }
+
+  const want = (pictured: Pictured) => {
+    const { instanceId, conversationId } = pictured
+    if (!gatewayOf(instanceId)) return
+    const wanted = waiting.get(instanceId) ?? new Map<string, Pictured>()
+    waiting.set(instanceId, wanted)
+    if (wanted.size < WAITING_MAX) wanted.set(conversationId, pictured)
+    void askAll(instanceId)
+  }
+
+  return {
+    /** Somebody wrote. */
+    wrote: (pictured: Pictured) => {
+      if (!asked.has(pictured.conversationId)) want(pictured)
+    },
+    /** There is another picture, or none any more. */
+    changed: want,
+    /** The instance is connected. */
+    connected: (instanceId: string) => void askAll(instanceId),
+    /** The session is no longer here. */
+    forget: (instanceId: string) => void waiting.delete(instanceId),
+  }
+}

@@ -1,0 +1,121 @@
+import { describe, expect, it, vi } from 'vitest'
+import { sessionOf } from '../../contracts/gateway.ts'
+import { PATIENCE, startGateway } from './whatsapp.ts'
+
+describe('what comes in', () => {
+  it('is told in our own words, by the number of who wrote', async () => {
+    const { whatsApp, paired } = await startGateway()
+    const shop = await paired()
+    const maria = whatsApp.person('Maria')
+    const whatsappId = await maria.writeTo(shop.owner, 'Hello!')
+    await vi.waitFor(
+      () =>
+        expect(shop.messages).toEqual([
+          {
+            whatsappId,
+            chat: maria.jid,
+            sender: maria.jid,
+            senderName: 'Maria',
+            fromMe: false,
+            content: { kind: 'text', text: 'Hello!' },
+            at: expect.stringMatching(/Z$/),
+          },
+        ]),
+      PATIENCE,
+    )
+  })
+
+  it('waits in the journal while nothing can be stored, and is told once it can', async () => {
+    const { whatsApp, paired } = await startGateway()
+    const shop = await paired()
+    shop.refuse(2)
+    const id = await whatsApp.person('Maria').writeTo(shop.owner, 'Hello!')
+    await vi.waitFor(() => expect(shop.messages.map(({ whatsappId }) => whatsappId)).toEqual([id]), PATIENCE)
+  })
+
+  it('is told by the next session if the last one was closed before it could be stored', async () => {
+    const { gateway, whatsApp, paired, opened, isConnected } = await startGateway({
+      timing: { settleMs: 100 },
+    })
+    const shop = await paired()
+    shop.refuse(1000)
+    const id = await whatsApp.person('Maria').writeTo(shop.owner, 'Hello!')
+    const maria = whatsApp.people.at(-1)
+    // WhatsApp has its receipt: it will not give it again.
+    await maria?.receiptSeen(({ ids }) => ids.includes(id))
+    await gateway.close(shop.instanceId, { forget: false })
+    expect(shop.messages).toEqual([])
+    const again = await opened(shop.instanceId)
+    await isConnected(again)
+    await vi.waitFor(() => expect(again.messages.map(({ whatsappId }) => whatsappId)).toEqual([id]), PATIENCE)
+  })
+
+  it('that was acknowledged is told also if the connection goes before the backlog was complete', async () => {
+    const { gateway, whatsApp, paired, isConnected } = await startGateway()
+    const shop = await paired()
+    const maria = whatsApp.person('Maria')
+    await gateway.close(shop.instanceId, { forget: false })
+    const ids = [await maria.writeTo(shop.owner, 'One'), await maria.writeTo(shop.owner, 'Two')]
+    whatsApp.faults.backlogMarkerWithheld = true
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    for (const id of ids) await maria.receiptSeen((receipt) => receipt.ids.includes(id))
+    shop.owner.drop()
+    await vi.waitFor(() => expect(shop.messages.map(({ whatsappId }) => whatsappId)).toEqual(ids), PATIENCE)
+    await isConnected(shop)
+  })
+
+  it('is told although WhatsApp never says that the backlog is complete', async () => {
+    const { gateway, whatsApp, paired } = await startGateway()
+    const shop = await paired()
+    await gateway.close(shop.instanceId, { forget: false })
+    const id = await whatsApp.person('Maria').writeTo(shop.owner, 'Hello')
+    whatsApp.faults.backlogMarkerWithheld = true
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    await vi.waitFor(() => expect(shop.messages.map(({ whatsappId }) => whatsappId)).toEqual([id]), PATIENCE)
+  })
+})
+
+describe('the log of the program', () => {
+  it('has no key, no QR code, no pairing code and no word of what people say', async () => {
+    const printed: string[] = []
+    for (const name of ['log', 'info', 'warn', 'error', 'debug'] as const)
+      vi.spyOn(console, name).mockImplementation(
+        (...said: unknown[]) => void printed.push(said.map(String).join(' ')),
+      )
+    const { gateway, whatsApp, logs, paired, opened, qrOf, isConnected, status } = await startGateway()
+    const shop = await paired()
+    const maria = whatsApp.person('Maria')
+    const coded = await opened()
+    const qr = await qrOf(coded)
+    const owner = whatsApp.person('Coded')
+    const code = await gateway.pairingCode(coded.instanceId, owner.phoneNumber)
+    await maria.writeTo(shop.owner, 'a secret of hers')
+    await maria.writeTo(shop.owner, 'another secret', { fault: 'corrupt' })
+    await vi.waitFor(() => expect(shop.messages.length).toBeGreaterThan(0), PATIENCE)
+    await gateway.send({
+      instanceId: shop.instanceId,
+      whatsappId: '3EB0AAAAAAAAAAAAAAAAAA',
+      chat: maria.jid,
+      content: { kind: 'text', text: 'a secret of ours' },
+    })
+    shop.owner.streamError(503)
+    await isConnected(shop)
+    shop.owner.unlink()
+    await status(shop, { status: 'disconnected' })
+    const all = [...printed, ...logs.map((line) => JSON.stringify(line, errors))].join('\n')
+    expect(logs.length).toBeGreaterThan(0)
+    for (const secret of [
+      'secret',
+      code,
+      qr.split(',')[2] ?? '',
+      maria.phoneNumber,
+      'privKey',
+      'noiseKey',
+      'advSecret',
+    ])
+      expect(all).not.toContain(secret)
+  })
+})
+
+const errors = (_name: string, value: unknown) =>
+  value instanceof Error ? `${value.message} ${value.stack}` : value

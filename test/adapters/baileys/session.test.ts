@@ -1,0 +1,80 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
+import { DEFAULT_CONNECTION_CONFIG } from '@whiskeysockets/baileys'
+import { expect, it, onTestFinished } from 'vitest'
+import { createCaches } from '../../../src/adapters/baileys/caches.ts'
+import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
+import { quietLogs } from '../../../src/adapters/baileys/quiet-logs.ts'
+import { connect } from '../../../src/adapters/baileys/session.ts'
+import { openSessionStore } from '../../../src/adapters/baileys/session-store.ts'
+import { startWhatsApp, trustWhatsApp } from '../../stand-ins/whatsapp/whatsapp.ts'
+import { testPool } from '../../support/database.ts'
+
+const quiet = () => undefined
+
+/** A socket that shows its first QR code. */
+const offering = async () => {
+  const whatsApp = await startWhatsApp()
+  const distrust = trustWhatsApp(whatsApp.rootKey)
+  const parts = { pool: await testPool(), cipher: createCipher(randomBytes(32)), onError: quiet }
+  const store = await openSessionStore(parts, { instanceId: randomUUID(), term: 1 })
+  let shown: () => void = quiet
+  const isOffering = new Promise<void>((resolve) => {
+    shown = resolve
+  })
+  const connection = connect({
+    ...{ url: whatsApp.url, version: DEFAULT_CONNECTION_CONFIG.version, store, caches: createCaches() },
+    ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000 },
+    ...{ onQr: shown, onOpen: quiet, onBatch: quiet, onError: quiet },
+  })
+  onTestFinished(async () => {
+    connection.end({ code: undefined, message: 'The test is over' })
+    await whatsApp.stop()
+    distrust()
+  })
+  await isOffering
+  return { connection, whatsApp }
+}
+
+it('what the library cannot answer any more ends nothing but the connection', async () => {
+  const { connection } = await offering()
+  const unheard: unknown[] = []
+  const hear = (error: unknown) => void unheard.push(error)
+  process.on('unhandledRejection', hear)
+  onTestFinished(() => void process.off('unhandledRejection', hear))
+  connection.end({ code: undefined, message: 'Gone' })
+  // As of a stanza that was read before, and is answered now.
+  connection.sock.ws.emit('CB:iq,type:set,pair-device', { tag: 'iq', attrs: { id: '1' }, content: [] })
+  connection.sock.ws.emit('CB:ib,,offline_preview', { tag: 'ib', attrs: {}, content: [] })
+  for (let n = 0; n < 5; n++) await turn()
+  expect(unheard).toEqual([])
+})
+
+it('a call that is under way when the connection ends is answered at once', async () => {
+  const { connection } = await offering()
+  const asked = connection.ask('nothing', () => new Promise(quiet))
+  connection.end({ code: undefined, message: 'Gone' })
+  await expect(asked).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(connection.ask('more', () => Promise.resolve())).rejects.toMatchObject({
+    code: 'INSTANCE_NOT_CONNECTED',
+  })
+})
+
+it('a call without an answer ends the connection', async () => {
+  const { connection } = await offering()
+  await expect(connection.ask('nothing', () => new Promise(quiet))).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+  })
+  expect(await connection.ended).toMatchObject({ code: 408, message: 'No answer to nothing', openForMs: 0 })
+})
+
+it('what a call rejects with is told apart: a no of WhatsApp, a closed connection, a lost one', async () => {
+  const { connection } = await offering()
+  const rejecting = (error: unknown) => connection.ask('it', () => Promise.reject(error as Error))
+  const boom = (statusCode: number, data?: unknown) =>
+    Object.assign(new Error('forbidden'), { output: { statusCode }, data })
+  await expect(rejecting(boom(500, 403))).rejects.toMatchObject({ name: 'CallRefused', code: 403 })
+  await expect(rejecting(boom(428))).rejects.toMatchObject({ code: 'INSTANCE_NOT_CONNECTED' })
+  await expect(rejecting(1006)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(rejecting(boom(500))).rejects.toThrow('forbidden')
+})

@@ -1,0 +1,3 @@
+export type * from './types.ts'
+export { startWhatsApp } from './server.ts'
+export { trustWhatsApp } from './trust.ts'

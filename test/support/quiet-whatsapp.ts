@@ -1,0 +1,3 @@
+import { harden } from '../../src/adapters/baileys/harden.ts'
+
+harden()
