@@ -63,7 +63,7 @@ select ${idOf('tag', 'n')}, $1, name, folded, '#ef4444', $4, $4
 from unnest($2::text[], $3::text[]) with ordinality t(name, folded, n)`
 
 /**
- * What is fixed about each conversation: every tenth is a group, a quarter of the people have no name, the first names
+ * What is fixed about each conversation: every tenth is a group, every tenth was two once, a quarter of the people have no name, the first names
  * of the lists are frequent ones.
  */
 const chats = `
@@ -122,14 +122,15 @@ from told order by number`
 
 const conversations = `
 insert into conversation (id, number, tenant_id, instance_id, contact_id, chat, contact_number, name, search, is_group,
-  last_message, last_message_kind, last_message_number, last_message_at, last_message_imported,
-  last_incoming_number, unread_count, archived_at, automation, created_at)
+  last_message, last_message_kind, last_message_number, last_message_at,
+  last_message_imported, last_incoming_number, unread_count,
+  archived_at, automation, aliases, created_at)
 select c.id, c.number, $1, c.instance_id, c.contact_id, c.jid, c.digits, c.name, concat_ws(' ', nullif(c.folded, ''), c.digits),
   c.is_group,
   m.body, m.kind, m.number, m.at, false, m.number, case when c.unread then 1 + c.n % 9 else 0 end,
-  case when c.archived then m.at end, 'none', m.at
+  case when c.archived then m.at end, 'none', case when c.n % 10 = 5 then array[${idOf('hidden', 'c.n')}::text] end, m.at
 from chat c cross join lateral
-  (select * from message where conversation_id = c.id order by number desc limit 1) m
+  (select * from message where conversation_id = c.id order by place desc, number desc limit 1) m
 order by c.n`
 
 /** Eight of nine people are contacts; three tenths of those were saved, under a name that says more. */

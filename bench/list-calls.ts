@@ -22,6 +22,7 @@ type Landmarks = {
   readonly conversations: number
   /** Number of a contact. */
   readonly contact: number
+  readonly alias: string
   /** Days of the last month. */
   readonly monthAgo: string
   readonly today: string
@@ -42,6 +43,7 @@ select b.id as busy, c.number as "busyNumber", m.number as message, m.at, m.at +
   (select array_agg(id order by name) from tag where tenant_id = $1)::text[] as tags,
   (select count(*) from conversation where tenant_id = $1) as conversations,
   (select min(number) from contact where tenant_id = $1) as contact,
+  (select min(aliases[1]) from conversation where tenant_id = $1) as alias,
   to_char(c.last_message_at - interval '30 days', 'YYYY-MM-DD') as "monthAgo",
   to_char(c.last_message_at, 'YYYY-MM-DD') as today
 from busy b cross join middle m join conversation c using (id)`
@@ -129,6 +131,7 @@ export const listCalls: readonly Call[] = [
   call('chat, first page', () => '/chat/conversations'),
   call('one conversation', ({ busy }) => `/conversations/${busy}`),
   call('one conversation by number', ({ busyNumber }) => `/conversations/${busyNumber}`),
+  call('one conversation by the id of one that is part of it', ({ alias }) => `/conversations/${alias}`),
   messages('newest'),
   messages('newest, 100 for a screen', () => '?limit=100&format=chat'),
   messages('before one', ({ message }) => `?before_id=${message}`),

@@ -31,7 +31,7 @@ const FromWhatsApp = {
   chatName: Type.Optional(PersonalText),
   sender: PersonalText,
   senderName: Type.Optional(PersonalText),
-  /** When it was taken down, if it was said before the phone was paired. */
+  /** If it was said before the phone was paired. */
   importedAt: Type.Optional(Time),
 }
 /** Set where it is not a message that people see, so that nobody counts it as one. */
@@ -65,7 +65,7 @@ export const messageEvents = {
       at: Time,
     }),
   ),
-  /** On the stream of the message that was changed by its author, as are deletions, which are also an admin's. */
+  /** On the stream of the message that was changed, as are deletions. */
   MessageEdited: eventSchema(Type.Object({ ...Change, text: PersonalText })),
   MessageDeleted: eventSchema(Type.Object(Change)),
 }
@@ -123,7 +123,6 @@ export const Message: Decider<Message, MessageEvent> = {
 }
 
 // --- Decisions -----------------------------------------------------------------------------------
-
 type Decision = Decide<Message, MessageEvent>
 
 /** Refuses if something else was queued under the id of a message. */
@@ -243,7 +242,7 @@ const changeOf = (
   at: string,
 ) => ({ instanceId, conversationId, number, ...pastMark({ instanceId, number, ...body }, at), at })
 
-/** Who writes through the account of the instance is one person, whatever the JID. */
+/** Whoever writes through the account of the instance is one author. */
 const isAuthor = ({ body, direction }: Message, fromMe: boolean, { by }: Changer) =>
   fromMe === (direction === 'outgoing') &&
   (fromMe || by === undefined || (body !== undefined && 'sender' in body && body.sender === by))

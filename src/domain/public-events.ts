@@ -100,7 +100,7 @@ export const publicEvents = {
       display_name: text('the name to show: the first there is of those two and the number'),
       email: maybe('as saved by a user'),
       company: maybe('as saved by a user'),
-      deleted: Type.Boolean({ description: 'whether the contact is gone' }),
+      deleted: Type.Boolean({ description: 'whether the contact is gone: deleted, or part of another one' }),
       timestamp: text('ISO 8601 with offset'),
     },
     { description: 'A contact was learned, saved, changed or deleted: what is known of the person now.' },

@@ -314,7 +314,7 @@ export const incomingBetween = async (
     .where('message.direction', '=', 'incoming')
     .where('message.kind', '!=', AWAITED)
     // What was said before the pairing has been read, or not, on the phone.
-    .where('message.imported', '=', false)
+    .where('message.place', '=', SINCE)
     .orderBy('message.number', 'desc')
     .limit(limit)
     .execute()

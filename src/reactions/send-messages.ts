@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
 import { isSignal, type Content } from '../domain/content.ts'
 import { messageId } from '../domain/ids.ts'
 import { Instance } from '../domain/instance.ts'
@@ -20,13 +19,13 @@ import type { Gateway, Outgoing } from '../ports/gateway.ts'
 import type { OutboxRow } from '../projections/outbox.ts'
 import { createFollowConversation } from '../write/conversations.ts'
 import type { Load, Transact } from '../write/transact.ts'
+import { createSendLanes } from './send-lanes.ts'
 
 const ATTEMPT_MAX = 6
 const RETRY_MIN_MS = 500
 const FAULT_PAUSE_MS = 1000
 /** Waiting messages taken at once when an instance comes back. */
 const PAGE = 200
-const MERGED_KEPT = 10_000
 
 type Parts = {
   readonly transact: Transact
@@ -61,14 +60,7 @@ export const createSender = (parts: Parts) => {
   const { transact, load, gatewayOf, onOutcome, onError } = parts
   const followConversation = createFollowConversation(load)
   const backlogs = new Map<string, Backlog>()
-  /** The last send of each conversation; the next one follows it. */
-  const lanes = new Map<string, Promise<Position>>()
-  /** Conversations that became part of others a while ago: what was queued in them goes out in the lane of those. */
-  const merged = new LRUCache<string, string>({ max: MERGED_KEPT })
-  const laneOf = (conversationId: string): string => {
-    const into = merged.get(conversationId)
-    return into === undefined ? conversationId : laneOf(into)
-  }
+  const lanes = createSendLanes()
 
   const backlogOf = (instanceId: string): Backlog => {
     // Until its to-do list was found empty once, an instance may have messages waiting.
@@ -82,17 +74,6 @@ export const createSender = (parts: Parts) => {
     const backlog = backlogs.get(instanceId)
     if (backlog) backlog.waiting = true
   }
-
-  const contextOf = ({
-    tenant_id,
-    correlation,
-    causation,
-  }: Pick<OutboxRow, 'tenant_id' | 'correlation' | 'causation'>): Context => ({
-    tenant: tenant_id,
-    actor: { kind: 'gateway' },
-    correlation,
-    causation,
-  })
 
   const ownJidOf = async (instanceId: string) => {
     const { phoneNumber } = (await load(Instance, instanceId)).state
@@ -179,23 +160,17 @@ export const createSender = (parts: Parts) => {
     return written.position
   }
 
-  const enqueue = (job: OutboxRow, isNew: boolean): Promise<Position> => {
-    const lane = laneOf(job.conversation_id)
-    const before = lanes.get(lane)
-    // What waits on keeps those behind it waiting, or they would overtake it.
-    const inTurn = before?.then((position) => (position === START ? START : send(job, isNew)))
-    const after = (inTurn ?? send(job, isNew)).catch((error: unknown) => {
-      onError(error)
-      leave(job)
-      setTimeout(() => void drain(job.instance_id), FAULT_PAUSE_MS).unref()
-      return START
-    })
-    lanes.set(lane, after)
-    void after.then(() => {
-      if (lanes.get(lane) === after) lanes.delete(lane)
-    })
-    return after
-  }
+  const enqueue = (job: OutboxRow, isNew: boolean): Promise<Position> =>
+    lanes.add(
+      job.conversation_id,
+      () => send(job, isNew),
+      (error) => {
+        onError(error)
+        leave(job)
+        setTimeout(() => void drain(job.instance_id), FAULT_PAUSE_MS).unref()
+        return START
+      },
+    )
 
   const isConnected = (instanceId: string) => gatewayOf(instanceId)?.connected(instanceId) ?? false
 
@@ -238,18 +213,6 @@ export const createSender = (parts: Parts) => {
     if (isConnected(job.instance_id)) void drain(job.instance_id)
   }
 
-  /** What is queued in the one conversation from now on follows what was queued in both. */
-  const unite = (conversationId: string, into: string) => {
-    const [own, other] = [lanes.get(into), lanes.get(conversationId)]
-    merged.set(conversationId, into)
-    if (!other) return
-    const both = Promise.all([own ?? other, other]).then(([one, two]) =>
-      one === START || two === START ? START : one > two ? one : two,
-    )
-    lanes.set(into, both)
-    void both.then(() => lanes.get(into) === both && lanes.delete(into))
-  }
-
   /** The log is followed anew, and something may have been missed: whatever waits goes first. */
   const begin = () => {
     for (const [instanceId, backlog] of backlogs) {
@@ -261,8 +224,19 @@ export const createSender = (parts: Parts) => {
   /** The session is no longer here: what is known of its messages gets old. */
   const forget = (instanceId: string) => void backlogs.delete(instanceId)
 
-  return { begin, queued, unite, drain, forget }
+  return { begin, queued, unite: lanes.unite, drain, forget }
 }
+
+const contextOf = ({
+  tenant_id,
+  correlation,
+  causation,
+}: Pick<OutboxRow, 'tenant_id' | 'correlation' | 'causation'>): Context => ({
+  tenant: tenant_id,
+  actor: { kind: 'gateway' },
+  correlation,
+  causation,
+})
 
 /** WhatsApp id of the message that a content is about. */
 const targetOf = (content: Content): string | undefined => {

@@ -1,4 +1,5 @@
-import { Conversation, gather, goOn, merge, start, unite } from '../domain/conversation.ts'
+import { gather, goOn, merge, unite } from '../domain/conversation-merge.ts'
+import { Conversation, start } from '../domain/conversation.ts'
 import { conversationId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
 import { isGroup } from '../domain/values.ts'

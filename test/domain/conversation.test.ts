@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { gather, goOn, merge, unite } from '../../src/domain/conversation-merge.ts'
 import {
   archive,
   Conversation,
-  gather,
-  goOn,
   markRead,
-  merge,
   mustBeManual,
   pause,
   remove,
@@ -13,7 +11,6 @@ import {
   resume,
   start,
   tag,
-  unite,
   type ConversationEvent,
 } from '../../src/domain/conversation.ts'
 import { fold } from '../../src/domain/decider.ts'
@@ -236,7 +233,7 @@ describe('a conversation that turns out to be part of another one', () => {
     conversation
       .given(started, tagged(TAG))
       .when(unite(hidden, before, AT))
-      .then({ type: 'ConversationUnited', data: { ...united.data, tags: [] } } as ConversationEvent)
+      .then({ type: 'ConversationUnited', data: { ...united.data, tags: [] } })
     conversation.given(started, readUpTo(9), united).when(markRead(9, AT)).then(readUpTo(9))
   })
   test('brings those along that had become part of it', () =>

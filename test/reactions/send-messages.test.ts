@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
-import { Conversation, merge, start as begin, type ConversationEvent } from '../../src/domain/conversation.ts'
+import { merge } from '../../src/domain/conversation-merge.ts'
+import { Conversation, start as begin, type ConversationEvent } from '../../src/domain/conversation.ts'
 import { conversationId, messageId } from '../../src/domain/ids.ts'
 import { Message, queue } from '../../src/domain/message.ts'
 import type { Gateway } from '../../src/ports/gateway.ts'

@@ -29,7 +29,7 @@ export const conversationMessages = ({ db }: Services, { conversationOf }: Finde
       reads: ['conversations', 'messages', 'contacts'],
       summary: of.chat ? 'Messages for a chat on a screen' : 'Messages of a conversation',
       description:
-        'Oldest first. Without after_id: the newest messages (before before_id). With after_id: the ones that follow it.',
+        'Oldest first. Without after_id: the newest messages (before before_id). With after_id: the ones that follow it. What was said before the phone was paired comes before what came since, whenever it was imported.',
       access: 'messages:read',
       limit: 'standard',
       params: Type.Object({ id: GivenConversation }),
