@@ -19,7 +19,7 @@ const idOf = ({ data }: Received) => String(data['whatsapp_message_id'])
 type Call = (client: Client) => ReturnType<Client['post']>
 
 /** How a client calls that must not lose anything. */
-const callerOf = ({ url, token }: World) => {
+export const callerOf = ({ url, token }: World) => {
   /** Undefined if the connection broke before there was an answer. */
   const once = async (call: Call) => {
     const to = await url()

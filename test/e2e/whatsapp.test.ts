@@ -210,7 +210,7 @@ const forWhoeverBelievesIt = (): proto.IMessage[] => {
     {
       type: Type.HISTORY_SYNC_NOTIFICATION,
       historySyncNotification: {
-        syncType: proto.HistorySync.HistorySyncType.RECENT,
+        syncType: proto.Message.HistorySyncType.RECENT,
         initialHistBootstrapInlinePayload: deflateSync(history),
       },
     },
