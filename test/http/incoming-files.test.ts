@@ -61,7 +61,7 @@ describe('a file that came in', () => {
     expect(message).toMatchObject({ media_type: 'document', filename: 'report.pdf', media_missing: null })
     expect(message.media_url).toMatch(new RegExp(`^${PUBLIC_URL}/files/[\\w-]{32}\\.pdf$`))
     const path = message.media_url.slice(PUBLIC_URL.length)
-    expect((await fetch(app.url + path)).headers.get('content-type')).toBe('application/pdf')
+    expect((await fetch(`${app.url}${path}`)).headers.get('content-type')).toBe('application/pdf')
     expect((await download(app.admin, path)).bytes).toEqual(pdf)
     expect((await download(app.admin, `/messages/${message.unique_id}/media`)).bytes).toEqual(pdf)
     await eventually(() => {

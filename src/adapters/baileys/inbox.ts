@@ -75,11 +75,12 @@ export const createInbox = (options: Options) => {
   }
   const untilHeard = (tell: () => Promise<void>) => untilDone(() => places.within(tell))
 
-  const contentOf = ({ whatsappId, chat, fromMe, content, past }: Incoming, message: WAMessage) => {
+  const contentOf = ({ content, past, ...incoming }: Incoming, message: WAMessage) => {
+    const { whatsappId, chat, fromMe, sender } = incoming
     if (!isMedia(content)) return content
     // Old files are many, and most of them are gone: the phone would be asked for each.
     if (past) return { ...content, mediaMissing: 'past' as const }
-    const keep = (body: Readable) => listener.file({ whatsappId, chat, fromMe, content, body })
+    const keep = (body: Readable) => listener.file({ whatsappId, chat, fromMe, sender, content, body })
     return untilDone(() => download(message, content, { keep, signal }))
   }
 
@@ -198,7 +199,6 @@ export const createInbox = (options: Options) => {
     },
   }
 }
-export type Inbox = ReturnType<typeof createInbox>
 
 const nameOf = ({ id, fromMe, participant, remoteJid }: WAMessageKey) =>
   [fromMe ? 'me' : participant || remoteJid, id].join(' ')
