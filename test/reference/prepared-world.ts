@@ -37,7 +37,7 @@ export const prepareWorld = async () => {
     const id: string = (await must('POST', '/instances', { name, provider: 'sandbox' })).data.instance.uuid
     await vi.waitFor(async () => {
       expect((await must('GET', `/instances/${id}/qr`)).data.status).toBe('qr_ready')
-    })
+    }, 10_000)
     return id
   }
   const connect = async (name: string, phone_number: string): Promise<string> => {
