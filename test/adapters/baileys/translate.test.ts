@@ -146,7 +146,7 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
         change: {
           targetWhatsappId: 'A1',
           fromMe: false,
-          chat: alice.jid,
+          chat: group,
           by: alice.jid,
           text: 'Hello',
           at: AT,
