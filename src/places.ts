@@ -3,14 +3,37 @@ export const createPlaces = (count: number) => {
   let free = count
   const waiting: (() => void)[] = []
 
-  const take = async (): Promise<void> => {
+  /** Rejects at the signal. */
+  const take = async (signal?: AbortSignal): Promise<void> => {
+    signal?.throwIfAborted()
     if (free > 0) free--
-    else await new Promise<void>((resolve) => waiting.push(resolve))
+    else
+      await new Promise<void>((resolve, reject) => {
+        const go = () => {
+          signal?.removeEventListener('abort', giveUp)
+          resolve()
+        }
+        const giveUp = () => {
+          waiting.splice(waiting.indexOf(go), 1)
+          reject(new Error('Nobody waits for this place any more'))
+        }
+        waiting.push(go)
+        signal?.addEventListener('abort', giveUp, { once: true })
+      })
   }
   const give = () => {
     const next = waiting.shift()
     if (next) next()
     else free++
+  }
+  /** As `take`; answers how to give it back, which counts once. */
+  const enter = async (signal: AbortSignal): Promise<() => void> => {
+    await take(signal)
+    let isIn = true
+    return () => {
+      if (isIn) give()
+      isIn = false
+    }
   }
   /** Does something in a place of its own. */
   const within = async <T>(task: () => Promise<T>): Promise<T> => {
@@ -21,6 +44,6 @@ export const createPlaces = (count: number) => {
       give()
     }
   }
-  return { take, give, within, isIdle: () => free === count }
+  return { take, give, enter, within, isIdle: () => free === count }
 }
 export type Places = ReturnType<typeof createPlaces>

@@ -25,7 +25,7 @@ const sentFields = {
   message_uuid: Uuid,
   timestamp: Type.String(),
 }
-export const sendResponses = {
+const sendResponses = {
   200: Type.Object({ ...sentFields, status: literals(['sent', 'delivered', 'read', 'played']) }),
   202: Type.Object({ ...sentFields, status: Type.Literal('queued') }),
 }

@@ -93,7 +93,7 @@ const newId = () => `3EB0${randomUUID().replaceAll('-', '').slice(0, 18).toUpper
 const maria = '5511988887777@s.whatsapp.net'
 const newPhoneNumber = () => `55119${String(randomInt(10_000_000, 99_999_999))}`
 /** Behind a gateway there may be a network, and somebody with a phone. */
-export const eventually = <T>(look: () => T | Promise<T>): Promise<T> =>
+const eventually = <T>(look: () => T | Promise<T>): Promise<T> =>
   vi.waitFor(look, { timeout: 15_000, interval: 20 })
 
 /** What every gateway promises, whatever is behind it. */

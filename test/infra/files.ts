@@ -38,7 +38,7 @@ export const envIn = async (path: string, commented = false): Promise<Record<str
 }
 
 /** Of Node itself, which the program runs on. */
-const OF_NODE = ['NODE_ENV', 'NODE_OPTIONS']
+const OF_NODE = ['NODE_ENV', 'NODE_OPTIONS', 'TMPDIR']
 const settings = variables().map(({ name }) => name)
 const isOneOf = (names: readonly string[]) => (name: string) => names.includes(name)
 

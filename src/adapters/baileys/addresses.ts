@@ -1,4 +1,4 @@
-import { isPnUser, jidDecode, jidNormalizedUser } from '@whiskeysockets/baileys'
+import { isPnUser, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeysockets/baileys'
 import { LRUCache } from 'lru-cache'
 import type { AddressLink } from '../../ports/gateway.ts'
 import type { OpenSocket } from './ask.ts'
@@ -7,6 +7,23 @@ const KNOWN_MAX = 5000
 const KNOWN_MS = 24 * 3_600_000
 /** Somebody may get WhatsApp at any time. */
 const ABSENT_MS = 10 * 60_000
+
+type Learned = Pick<WASocket, 'signalRepository'>
+
+/** The hidden id of a person who is known by a number, if it was learned. */
+export const hiddenIdOf = async ({ signalRepository }: Learned, jid: string): Promise<string | undefined> => {
+  const lid = isPnUser(jid) ? await signalRepository.lidMapping.getLIDForPN(jid) : null
+  return lid === null ? undefined : jidNormalizedUser(lid)
+}
+
+/** The numbers of people by their hidden ids, as far as they were learned. */
+export const numbersOf = async (
+  { signalRepository }: Learned,
+  lids: readonly string[],
+): Promise<ReadonlyMap<string, string>> => {
+  const pairs = lids.length === 0 ? [] : await signalRepository.lidMapping.getPNsForLIDs([...lids])
+  return new Map((pairs ?? []).map(({ lid, pn }) => [jidNormalizedUser(lid), jidNormalizedUser(pn)]))
+}
 
 /**
  * How WhatsApp wants people to be addressed: by a hidden id where there is one, and numbers as it spells them, which in
@@ -18,19 +35,15 @@ export const createAddresses = (onLink: (link: AddressLink) => void) => {
     ttl: KNOWN_MS,
   })
 
-  const hiddenIdOf = async ({ sock, ask }: OpenSocket, jid: string) => {
-    const lid = await ask('hidden id', () => sock.signalRepository.lidMapping.getLIDForPN(jid))
-    return lid === null ? undefined : jidNormalizedUser(lid)
-  }
-
   /** Undefined if nobody has that number at WhatsApp. */
-  const find = async (open: OpenSocket, jid: string, user: string): Promise<string | undefined> => {
-    const { sock, ask } = open
+  const find = async ({ sock, ask }: OpenSocket, jid: string, user: string): Promise<string | undefined> => {
+    const asWanted = async (number: string) =>
+      (await ask('hidden id', () => hiddenIdOf(sock, number))) ?? number
     // Whose hidden id was learned before is there.
     const learned = await ask('learned hidden ids', async () =>
       sock.authState.keys.get('lid-mapping', [user]),
     )
-    if (learned[user] !== undefined) return (await hiddenIdOf(open, jid)) ?? jid
+    if (learned[user] !== undefined) return asWanted(jid)
     const answers = await ask('is it on WhatsApp', () => sock.onWhatsApp(user))
     if (!answers) throw new Error('WhatsApp did not say whether it has the number')
     const [answer] = answers
@@ -38,7 +51,7 @@ export const createAddresses = (onLink: (link: AddressLink) => void) => {
     const spelled = jidNormalizedUser(answer.jid)
     if (!isPnUser(spelled)) return spelled
     if (spelled !== jid) onLink({ from: jid, to: spelled, at: new Date().toISOString() })
-    return (await hiddenIdOf(open, spelled)) ?? spelled
+    return asWanted(spelled)
   }
 
   return {

@@ -1,18 +1,18 @@
 import { jidDecode, type UserFacingSocketConfig, type WASocket } from '@whiskeysockets/baileys'
 import { Refusal } from '../../domain/errors.ts'
 import type { Outgoing, SessionRef } from '../../ports/gateway.ts'
+import type { Places } from '../../places.ts'
 import { within } from '../within.ts'
 import type { OutgoingFile } from './compose.ts'
 import { createGroupCache } from './group-cache.ts'
 import { createHearing } from './hearing.ts'
-import type { Downloads } from './media.ts'
+import type { Downloads } from './download.ts'
 import { CODE_QR_MS, isPaired, noAnswer, requestCode, showQrCodes } from './pairing.ts'
 import { quietLogs, type Write } from './quiet-logs.ts'
 import { createSend } from './send.ts'
-import { connect, type Connection, type Ended } from './session.ts'
+import { connect, type Connection, type Ended } from './connection.ts'
 import { Overtaken, type SessionStore } from './session-store.ts'
 import { startLosing, stopLosing, type Session, type Watch } from './sessions.ts'
-import type { Turnstile } from './turnstile.ts'
 import type { Versions } from './version.ts'
 
 export type AttemptParts = {
@@ -21,7 +21,7 @@ export type AttemptParts = {
   readonly openStore: (ref: SessionRef) => Promise<SessionStore>
   readonly versions: Versions
   /** For whoever wants to log in. */
-  readonly turnstile: Turnstile
+  readonly logins: Pick<Places, 'enter'>
   readonly download: Downloads['download']
   readonly fileOf: (message: Outgoing) => Promise<OutgoingFile | undefined>
   readonly write: Write
@@ -39,7 +39,7 @@ export type AttemptParts = {
 
 /** Makes a socket for a session, and answers how it ended. Does not reject. */
 export const createAttempt = (parts: AttemptParts) => {
-  const { openStore, versions, turnstile, write, timing } = parts
+  const { openStore, versions, logins, write, timing } = parts
 
   const run = async (session: Session, leave: () => void): Promise<Ended | 'overtaken'> => {
     const { ref, closing } = session
@@ -124,7 +124,7 @@ export const createAttempt = (parts: AttemptParts) => {
   return async (session: Session): Promise<Ended | 'overtaken'> => {
     let leave = () => undefined as void
     try {
-      leave = await turnstile(session.closing.signal)
+      leave = await logins.enter(session.closing.signal)
       return await run(session, leave)
     } catch (error) {
       if (error instanceof Overtaken) return 'overtaken'

@@ -1,6 +1,7 @@
-import { isPnUser, jidNormalizedUser, type WAMessageKey, type WASocket } from '@whiskeysockets/baileys'
+import type { WAMessageKey, WASocket } from '@whiskeysockets/baileys'
 import { isGroup } from '../../domain/values.ts'
 import type { MessageAddress, Presence } from '../../ports/gateway.ts'
+import { hiddenIdOf } from './addresses.ts'
 import { CallRefused, type OpenSocket } from './ask.ts'
 import { participantIn } from './group-answers.ts'
 import type { GroupCache } from './group-cache.ts'
@@ -10,10 +11,7 @@ const NONE = 404
 const NOT_FOR_US = [401, 403]
 
 /** How WhatsApp addresses a person whose number it has hidden meanwhile. */
-const addressOf = async (sock: WASocket, jid: string): Promise<string> => {
-  const lid = isPnUser(jid) ? await sock.signalRepository.lidMapping.getLIDForPN(jid) : null
-  return lid === null ? jid : jidNormalizedUser(lid)
-}
+const addressOf = async (sock: WASocket, jid: string): Promise<string> => (await hiddenIdOf(sock, jid)) ?? jid
 
 /** Shows the authors of messages that they were read; what the account wrote itself is left out. */
 export const markRead = async (

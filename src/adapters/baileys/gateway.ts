@@ -4,18 +4,18 @@ import { isMedia } from '../../domain/content.ts'
 import type { MediaStore } from '../../ports/media-store.ts'
 import type { Gateway, GatewayListener, Outgoing, SendOutcome, SessionRef } from '../../ports/gateway.ts'
 import { createLocalTurns } from '../../local-turns.ts'
+import { createPlaces } from '../../places.ts'
 import { within } from '../within.ts'
 import { alreadyPaired, createAttempt } from './attempt.ts'
 import type { Cipher } from './cipher.ts'
 import { markRead, profilePicture, showPresence } from './calls.ts'
 import { notConnected } from './failures.ts'
 import { baileysGroups } from './groups.ts'
-import { createDownloads } from './media.ts'
+import { createDownloads } from './download.ts'
 import { isPaired, noAnswer } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
 import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
 import { createSession, runSession, type Open, type Session, type Watch } from './sessions.ts'
-import { createTurnstile } from './turnstile.ts'
 import { openUpload, removeUploadLeftovers } from './upload.ts'
 import { createVersions } from './version.ts'
 
@@ -75,7 +75,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
   const watching = options.watch ? { watch: options.watch } : {}
   const attempt = createAttempt({
     ...watching,
-    ...{ url, timing, versions, write, turnstile: createTurnstile(LOGINS_AT_ONCE) },
+    ...{ url, timing, versions, write, logins: createPlaces(LOGINS_AT_ONCE) },
     network: { fetchAgent: new Agent(ca) },
     download: downloads.download,
     fileOf: async ({ content }) => (isMedia(content) ? openUpload(content, options.mediaStore) : undefined),

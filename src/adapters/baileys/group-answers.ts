@@ -2,6 +2,7 @@ import { jidNormalizedUser, type BinaryNode, type GroupMetadata as RawGroup } fr
 import { Refusal } from '../../domain/errors.ts'
 import type { ParticipantResult } from '../../domain/group.ts'
 import type { GroupMetadata } from '../../ports/groups.ts'
+import { isHidden } from './jids.ts'
 
 /** A person's phone number JID, of any JID of theirs; the same JID where no number is known. */
 export type NumberOf = (jid: string) => string
@@ -10,7 +11,6 @@ type RawParticipant = RawGroup['participants'][number]
 type Answered = { readonly status: string; readonly jid: string | undefined; readonly content: BinaryNode }
 
 const HAS_TO_BE_INVITED = 403
-const isHidden = (jid: string) => jid.endsWith('@lid')
 
 /** Every JID that a participant goes by: in a group of hidden ids `id` is one, and in others the number. */
 const namesOf = ({ id, lid, phoneNumber }: RawParticipant) =>

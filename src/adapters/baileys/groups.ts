@@ -1,7 +1,8 @@
-import { jidNormalizedUser, type GroupMetadata as RawGroup, type WASocket } from '@whiskeysockets/baileys'
+import type { GroupMetadata as RawGroup, WASocket } from '@whiskeysockets/baileys'
 import { notFound, Refusal } from '../../domain/errors.ts'
 import type { ParticipantResult } from '../../domain/group.ts'
 import type { GroupGateway } from '../../ports/groups.ts'
+import { numbersOf } from './addresses.ts'
 import { CallRefused, type OpenSocket, type SocketOf } from './ask.ts'
 import { groupOf, hiddenIn, membersOf, numbersIn, participantIn, resultsOf } from './group-answers.ts'
 
@@ -39,7 +40,7 @@ export const baileysGroups = (socketOf: SocketOf): GroupGateway => {
     persons: readonly string[],
   ): Promise<ParticipantResult[]> => {
     const raw = await metadata(open, jid)
-    const numberOf = await numbersOf(open, [raw])
+    const numberOf = await numbersFor(open, [raw])
     const members = persons.flatMap((person) => participantIn(raw, person, numberOf) ?? [])
     const ids = members.map(({ id }) => id)
     const answered =
@@ -61,14 +62,14 @@ export const baileysGroups = (socketOf: SocketOf): GroupGateway => {
       const raw = Object.values(
         await ask('list groups', () => sock.groupFetchAllParticipating()).catch(explain),
       )
-      const numberOf = await numbersOf(open, raw)
+      const numberOf = await numbersFor(open, raw)
       return raw.map((group) => groupOf(group, numberOf))
     },
 
     metadata: async (instanceId, jid) => {
       const open = socketOf(instanceId)
       const raw = await metadata(open, jid)
-      return groupOf(raw, await numbersOf(open, [raw]))
+      return groupOf(raw, await numbersFor(open, [raw]))
     },
 
     create: async (instanceId, { subject, participants }) => {
@@ -79,7 +80,7 @@ export const baileysGroups = (socketOf: SocketOf): GroupGateway => {
       )
       // The answer also names those who did not get in. If the look fails, the group is there nevertheless.
       const raw = await look(open, made.id).catch(() => made)
-      const numberOf = await numbersOf(open, [raw])
+      const numberOf = await numbersFor(open, [raw])
       return { group: groupOf(raw, numberOf), results: membersOf(raw, participants, numberOf) }
     },
 
@@ -97,7 +98,8 @@ export const baileysGroups = (socketOf: SocketOf): GroupGateway => {
       const answered = await ofGroup(open, jid, 'group add', (sock) =>
         sock.groupParticipantsUpdate(jid, [...participants], action),
       )
-      return resultsOf(participants, answered, await numbersFor(open, answered))
+      const asked = answered.flatMap(({ jid: person }) => person ?? [])
+      return resultsOf(participants, answered, numbersIn([], await numbersOf(open.sock, asked)))
     },
 
     leave: async (instanceId, jid) => {
@@ -115,23 +117,8 @@ export const baileysGroups = (socketOf: SocketOf): GroupGateway => {
   }
 }
 
-const numbersOf = async (open: OpenSocket, groups: readonly RawGroup[]) =>
-  numbersIn(groups, await knownNumbers(open, hiddenIn(groups)))
-
-const numbersFor = async (open: OpenSocket, answered: readonly { readonly jid: string | undefined }[]) =>
-  numbersIn(
-    [],
-    await knownNumbers(
-      open,
-      answered.flatMap(({ jid }) => jid ?? []),
-    ),
-  )
-
-/** The numbers that were learned before, of people by their hidden ids. */
-const knownNumbers = async ({ sock }: OpenSocket, lids: readonly string[]) => {
-  const pairs = (await sock.signalRepository.lidMapping.getPNsForLIDs([...lids])) ?? []
-  return new Map(pairs.map(({ lid, pn }) => [jidNormalizedUser(lid), jidNormalizedUser(pn)]))
-}
+const numbersFor = async ({ sock }: OpenSocket, groups: readonly RawGroup[]) =>
+  numbersIn(groups, await numbersOf(sock, hiddenIn(groups)))
 
 const given = (code: string | undefined): string => {
   if (code === undefined) throw new Refusal('UNAVAILABLE', 'WhatsApp answered without a code. Try again.')

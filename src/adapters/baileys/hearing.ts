@@ -1,11 +1,12 @@
 import { jidNormalizedUser, type GroupMetadata, type WAMessage } from '@whiskeysockets/baileys'
 import { isGroup } from '../../domain/values.ts'
 import type { GatewayListener } from '../../ports/gateway.ts'
+import { numbersOf } from './addresses.ts'
 import { numbersIn, participantIn } from './group-answers.ts'
 import type { GroupCache } from './group-cache.ts'
 import { createInbox } from './inbox.ts'
-import type { Downloads } from './media.ts'
-import type { Batch, Connection } from './session.ts'
+import type { Downloads } from './download.ts'
+import type { Batch, Connection } from './connection.ts'
 import type { SessionStore } from './session-store.ts'
 import type { Told } from './told.ts'
 import { lidsIn, translate, type Known } from './translate.ts'
@@ -28,11 +29,6 @@ export const createHearing = (parts: Parts) => {
   const { connection, groups, store, onError } = parts
   const { sock } = connection
 
-  const pairsOf = async (lids: readonly string[]) => {
-    const pairs = lids.length === 0 ? [] : await sock.signalRepository.lidMapping.getPNsForLIDs([...lids])
-    return new Map((pairs ?? []).map(({ lid, pn }) => [jidNormalizedUser(lid), jidNormalizedUser(pn)]))
-  }
-
   /** The groups that something was said in: who is an admin there, and how they are called. */
   const groupsOf = async (messages: readonly WAMessage[]) => {
     const jids = new Set(
@@ -46,7 +42,7 @@ export const createHearing = (parts: Parts) => {
 
   const knownOf = async (batch: Batch): Promise<Known> => {
     const [pairs, known] = await Promise.all([
-      pairsOf(lidsIn(batch)),
+      numbersOf(sock, lidsIn(batch)),
       groupsOf(batch['messages.upsert']?.messages ?? []),
     ])
     const { id = '', lid, name } = sock.user ?? {}
@@ -105,8 +101,6 @@ export const createHearing = (parts: Parts) => {
 /** What the phone gave when it was asked, the journal does not have as a message. */
 const journalledIn = ({ 'messages.upsert': upsert }: Batch) =>
   upsert && upsert.requestId === undefined ? upsert.messages : []
-
-export type Hearing = ReturnType<typeof createHearing>
 
 const isAdminIn = (group: GroupMetadata | undefined, person: string, pairs: ReadonlyMap<string, string>) =>
   group !== undefined && Boolean(participantIn(group, person, numbersIn([group], pairs))?.admin)

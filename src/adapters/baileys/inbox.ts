@@ -9,6 +9,7 @@ import type { Journal } from './journal.ts'
 import { createLanes } from './lanes.ts'
 import type { MessageMemory } from './message-memory.ts'
 import type { Told } from './told.ts'
+import { REVOKED } from './translate.ts'
 
 /** Calls of the listener at once. */
 const AT_ONCE = 8
@@ -18,8 +19,6 @@ const WAITING_MAX = 1000
 const IN_HAND_MAX = 500
 const RETRY_MIN_MS = 200
 const RETRY_MAX_MS = 30_000
-/** `WebMessageInfo.StubType.REVOKE` */
-const REVOKED: unknown = 1
 
 /** What was told in one go, and the messages that it came in. */
 export type Batch = { readonly told: readonly Told[]; readonly arrived: readonly WAMessage[] }

@@ -70,4 +70,3 @@ export const addressBook = ({ account, pnOf }: Given) => {
 
   return { own, isOwn, pair, person, pairs: pairs as ReadonlyMap<string, string> }
 }
-export type AddressBook = ReturnType<typeof addressBook>

@@ -60,6 +60,7 @@ export const changeOf = (
   const change = {
     targetWhatsappId,
     fromMe,
+    chat,
     by: sender,
     ...(asAdmin && { asAdmin }),
     ...(text !== undefined && { text }),

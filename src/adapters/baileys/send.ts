@@ -135,7 +135,7 @@ const composed = (...given: Parameters<typeof compose>) => {
 const { REVOKE, MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type
 
 /** What the envelope says of a message: an edit, a deletion (one's own, or an admin's), a poll. */
-export const stanzaOf = (message: proto.IMessage) => {
+const stanzaOf = (message: proto.IMessage) => {
   const { protocolMessage: signal } = message
   if (signal?.type === MESSAGE_EDIT) return { additionalAttributes: { edit: '1' } }
   if (signal?.type === REVOKE) {
@@ -158,7 +158,7 @@ const retry = (reason: string): SendOutcome => ({ kind: 'retry', reason })
 const refused = (reason: string): SendOutcome => ({ kind: 'refused', reason })
 
 /** WhatsApp's no, with its code, and what can be done about it. */
-export const refusal = (code: number): SendOutcome => {
+const refusal = (code: number): SendOutcome => {
   if (BUSY.includes(code)) return retry(`WhatsApp cannot take the message at the moment (${code}).`)
   switch (code) {
     case RESTRICTED:

@@ -9,7 +9,7 @@ import { safe, type Write } from './quiet-logs.ts'
 import { backoffMs, verdictOn, type Backoff, type Reconnect, type Stop } from './reconnect.ts'
 import { createReports, type Reports } from './reports.ts'
 import type { Send } from './send.ts'
-import type { Connection, Ended } from './session.ts'
+import type { Connection, Ended } from './connection.ts'
 import type { SessionStore } from './session-store.ts'
 import type { Versions } from './version.ts'
 

@@ -1,22 +1,8 @@
 import { AsyncResource } from 'node:async_hooks'
 import { isPnUser, jidDecode, type SocketConfig } from '@whiskeysockets/baileys'
+import { createLocalTurns } from '../../local-turns.ts'
 
 type MakeSignalRepository = SocketConfig['makeSignalRepository']
-
-/** Work under one name is done one at a time, in the order of the calls. */
-const createQueues = () => {
-  const tails = new Map<string, Promise<unknown>>()
-  return <T>(name: string, work: () => Promise<T>): Promise<T> => {
-    const result = (tails.get(name) ?? Promise.resolve()).then(work)
-    const tail = result
-      .catch(() => undefined)
-      .then(() => {
-        if (tails.get(name) === tail) tails.delete(name)
-      })
-    tails.set(name, tail)
-    return result
-  }
-}
 
 /**
  * Makes every change of a Signal session a commit of its own, one at a time for each contact.
@@ -33,7 +19,7 @@ export const guardSignal =
     const repository = make(auth, logger, findLids)
     // Made here, where no transaction is open: what runs in it sees none.
     const outside = new AsyncResource('SignalGuard')
-    const oneAtATime = createQueues()
+    const turns = createLocalTurns()
 
     /** All devices of a person; the number and the hidden id of a person share their sessions. */
     const personOf = async (jid: string) => {
@@ -41,7 +27,7 @@ export const guardSignal =
       return jidDecode(lid ?? jid)?.user ?? jid
     }
     const inTurn = <T>(name: string, work: () => Promise<T>): Promise<T> =>
-      oneAtATime(name, () => outside.runInAsyncScope(work))
+      turns(name, () => outside.runInAsyncScope(work))
     const withPerson = async <T>(jid: string, work: () => Promise<T>): Promise<T> =>
       inTurn(await outside.runInAsyncScope(() => personOf(jid)), work)
 

@@ -10,7 +10,7 @@ export type { Known } from './reading.ts'
 
 type Batch = Partial<BaileysEventMap>
 /** `WebMessageInfo.StubType.REVOKE` */
-const REVOKED: unknown = 1
+export const REVOKED: unknown = 1
 
 /** The hidden ids whose phone numbers `translate` will ask for. */
 export const lidsIn = (batch: Batch): readonly string[] => {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { Refusal } from '../../domain/errors.ts'
 import { isGroup } from '../../domain/values.ts'
+import { createLocalTurns } from '../../local-turns.ts'
 import type { Gateway, Outgoing, SendOutcome } from '../../ports/gateway.ts'
 import type { SandboxPhone } from '../../ports/sandbox.ts'
 import { isDataError } from '../postgres/errors.ts'
@@ -12,7 +13,6 @@ import { sandboxPhone } from './phone.ts'
 import {
   connect,
   createSessions,
-  inTurns,
   lostReport,
   newSession,
   now,
@@ -38,7 +38,7 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
   const sessions = createSessions()
   const store = createPhoneStore(pool)
   const groups = createGroupStore(pool)
-  const inTurn = inTurns()
+  const inTurn = createLocalTurns()
 
   const begin: Gateway['open'] = async ({ instanceId }, listener) => {
     const { qr, profile } = await store.findOrMake(instanceId)

@@ -4,15 +4,16 @@ import { notFound, Refusal } from '../../domain/errors.ts'
 import type { ParticipantAction } from '../../domain/group.ts'
 import { numberOf, toPerson } from '../../domain/values.ts'
 import type { GroupGateway, GroupMetadata, GroupParticipant } from '../../ports/groups.ts'
+import type { Turns } from '../../ports/turns.ts'
 import type { GroupStore, StoredGroup } from './group-store.ts'
 import { namedGroup } from './people.ts'
-import { underway, type InTurn, type Session, type Sessions } from './sessions.ts'
+import { underway, type Session, type Sessions } from './sessions.ts'
 import { inTime } from './in-time.ts'
 
 const TIMEOUT_MS = 10_000
 const INVITE_CODE_BYTES = 11
 
-type Parts = { readonly sessions: Sessions; readonly store: GroupStore; readonly inTurn: InTurn }
+type Parts = { readonly sessions: Sessions; readonly store: GroupStore; readonly inTurn: Turns }
 type Participants = readonly GroupParticipant[]
 
 /** Groups of the simulated phones. Who makes one is its superadmin; changes are for admins. */
@@ -97,7 +98,7 @@ export const sandboxGroups = ({ sessions, store, inTurn }: Parts): GroupGateway 
  * Answers the name that the group has by now.
  */
 export const createGroupSightings =
-  (store: GroupStore, inTurn: InTurn) =>
+  (store: GroupStore, inTurn: Turns) =>
   (
     session: Session,
     own: string,

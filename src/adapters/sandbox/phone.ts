@@ -1,24 +1,16 @@
 import { invalid, notFound, Refusal } from '../../domain/errors.ts'
 import { isGroup, numberOf, toJid, toPerson } from '../../domain/values.ts'
 import type { SandboxPhone, SandboxWritten } from '../../ports/sandbox.ts'
+import type { Turns } from '../../ports/turns.ts'
 import { ownJid, type GroupSightings } from './groups.ts'
 import { newWhatsappId, ownNumber, placeAndAuthor } from './people.ts'
 import type { PhoneStore } from './phone-store.ts'
-import {
-  change,
-  connect,
-  lostReport,
-  now,
-  type InTurn,
-  type Link,
-  type Session,
-  type Sessions,
-} from './sessions.ts'
+import { change, connect, lostReport, now, type Link, type Session, type Sessions } from './sessions.ts'
 
 type Parts = {
   readonly sessions: Sessions
   readonly store: PhoneStore
-  readonly inTurn: InTurn
+  readonly inTurn: Turns
   readonly seeGroup: GroupSightings
 }
 

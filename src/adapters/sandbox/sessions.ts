@@ -117,20 +117,3 @@ export const takeFailure = (session: Session): SandboxFailure | undefined => {
   session.failures = next.times > 1 ? [{ ...next, times: next.times - 1 }, ...rest] : rest
   return next
 }
-
-export type InTurn = <T>(key: string, task: () => Promise<T>) => Promise<T>
-
-/** Runs tasks of the same key one after another, so that what happens to one phone is told in order. */
-export const inTurns = (): InTurn => {
-  const last = new Map<string, Promise<unknown>>()
-  return (key, task) => {
-    const result = (last.get(key) ?? Promise.resolve()).then(task)
-    const settled: Promise<unknown> = result
-      .catch(() => undefined)
-      .finally(() => {
-        if (last.get(key) === settled) last.delete(key)
-      })
-    last.set(key, settled)
-    return result
-  }
-}

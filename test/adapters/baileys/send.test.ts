@@ -119,7 +119,8 @@ describe('a message of which nothing is known', () => {
       PATIENCE,
     )
     await isConnected(shop)
-    expect((await gateway.send(message)).kind).toBe('sent')
+    // On a busy machine an answer may take longer than a call is given here.
+    await vi.waitFor(async () => expect((await gateway.send(message)).kind).toBe('sent'), PATIENCE)
     await maria.received(({ text }) => text === 'Hello')
     expect(shown(maria)).toEqual([message.whatsappId])
   })

@@ -116,7 +116,14 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
     expect(factsOf(upsert([waMessage(dm('E1'), content)]))).toEqual([
       {
         kind: 'change',
-        change: { targetWhatsappId: 'A1', fromMe: false, by: alice.jid, text: 'Hello', at: AT },
+        change: {
+          targetWhatsappId: 'A1',
+          fromMe: false,
+          chat: alice.jid,
+          by: alice.jid,
+          text: 'Hello',
+          at: AT,
+        },
       },
     ]),
   )
@@ -136,7 +143,14 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
     ).toEqual([
       {
         kind: 'change',
-        change: { targetWhatsappId: 'A1', fromMe: false, by: alice.jid, text: 'Hello', at: AT },
+        change: {
+          targetWhatsappId: 'A1',
+          fromMe: false,
+          chat: group,
+          by: alice.jid,
+          text: 'Hello',
+          at: AT,
+        },
       },
     ]))
 
@@ -148,17 +162,22 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
         ...upsert([waMessage(dm('D1'), revoke)]),
         'messages.update': [{ key: dm('A1'), update: { ...revoked, key: dm('D1') } }],
       }),
-    ).toEqual([{ kind: 'change', change: { targetWhatsappId: 'A1', fromMe: false, by: alice.jid, at: AT } }]))
+    ).toEqual([
+      {
+        kind: 'change',
+        change: { targetWhatsappId: 'A1', fromMe: false, chat: alice.jid, by: alice.jid, at: AT },
+      },
+    ]))
   test('is a deletion, as Baileys tells of it', () =>
     expect(factsOf({ 'messages.update': [{ key: dm('A1'), update: revoked }] })).toMatchObject([
       { change: { targetWhatsappId: 'A1', fromMe: false, by: alice.jid } },
     ]))
-  test('is a deletion by an admin of the group', () =>
+  test('is a deletion by an admin of the group, in which it counts', () =>
     expect(
       factsOf(upsert([waMessage(inGroup('D1'), revoke)]), {
         isAdmin: (chat, jid) => chat === group && jid === alice.jid,
       }),
-    ).toMatchObject([{ change: { targetWhatsappId: 'A1', by: alice.jid, asAdmin: true } }]))
+    ).toMatchObject([{ change: { targetWhatsappId: 'A1', by: alice.jid, chat: group, asAdmin: true } }]))
   test('is an edit that an admin makes only of what is their own', () =>
     expect(factsOf(upsert([waMessage(inGroup('E1'), edit)]), { isAdmin: () => true })).toMatchObject([
       { change: expect.not.objectContaining({ asAdmin: true }) },
@@ -217,7 +236,14 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
         message({ kind: 'text', text: 'Hello' }),
         {
           kind: 'change',
-          change: { targetWhatsappId: 'A1', fromMe: false, by: alice.jid, text: 'Hello', at: AT },
+          change: {
+            targetWhatsappId: 'A1',
+            fromMe: false,
+            chat: alice.jid,
+            by: alice.jid,
+            text: 'Hello',
+            at: AT,
+          },
         },
       ]))
     test('tells of a deletion alone: nothing is left of the message', () => {
@@ -227,7 +253,10 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
         ['messages.update', [{ key: dm('A1'), update: { ...revoked, key: dm('D1') } }]],
       )
       expect(factsOf(batch)).toEqual([
-        { kind: 'change', change: { targetWhatsappId: 'A1', fromMe: false, by: alice.jid, at: AT } },
+        {
+          kind: 'change',
+          change: { targetWhatsappId: 'A1', fromMe: false, chat: alice.jid, by: alice.jid, at: AT },
+        },
       ])
     })
     test('tells of reactions and receipts to what we sent ourselves', () => {

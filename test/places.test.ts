@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { createTurnstile } from '../../../src/adapters/baileys/turnstile.ts'
+import { createPlaces } from '../src/places.ts'
 
-describe('the turnstile', () => {
+describe('places', () => {
   const never = new AbortController().signal
-  it('lets so many in at once, and the others in the order in which they came', async () => {
-    const enter = createTurnstile(2)
+  it('are for so many at once, and for the others in the order in which they came', async () => {
+    const { enter } = createPlaces(2)
     const order: number[] = []
     const leaves = [await enter(never), await enter(never)]
     const waiting = [3, 4].map(async (n) => {
@@ -22,7 +22,7 @@ describe('the turnstile', () => {
     expect(order).toEqual([3, 4])
   })
   it('nobody who gave up takes a place', async () => {
-    const enter = createTurnstile(1)
+    const { enter } = createPlaces(1)
     const leave = await enter(never)
     const impatient = new AbortController()
     const gaveUp = enter(impatient.signal)
