@@ -145,6 +145,19 @@ describe('a message of which nothing is known', () => {
   })
 })
 
+describe('a key that somebody put in the place of that of the other side', () => {
+  it('is not written to, and the log says so', async () => {
+    const { gateway, whatsApp, maria, shop, logs } = await shopAndMaria()
+    whatsApp.faults.forgedPreKeySignature = true
+    const message = textTo(shop.instanceId, maria, 'To whom?')
+    expect((await gateway.send(message)).kind).toBe('retry')
+    expect(sentBy(whatsApp).filter(({ attrs }) => attrs['id'] === message.whatsappId)).toEqual([])
+    expect(logs.map(({ text }) => text).join()).toContain('signature')
+    whatsApp.faults.forgedPreKeySignature = false
+    expect((await gateway.send(message)).kind).toBe('sent')
+  })
+})
+
 describe('a message that the other side cannot read', () => {
   it('is given to it again, also after a restart', async () => {
     const { gateway, whatsApp, maria, shop, isConnected } = await shopAndMaria()
