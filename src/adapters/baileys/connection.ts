@@ -14,6 +14,7 @@ import type { IncomingMessage } from 'node:http'
 import { Refusal } from '../../domain/errors.ts'
 import { within } from '../within.ts'
 import type { Ask } from './ask.ts'
+import { createAskedAgain } from './asked-again.ts'
 import { connectionLost, endingOf, failureOf, notConnected } from './failures.ts'
 import type { Ending } from './reconnect.ts'
 import type { SessionStore } from './session-store.ts'
@@ -63,8 +64,9 @@ export const connect = (options: SocketOptions): Connection => {
   const { store, onQr, onOpen, onBatch, onError } = options
   const life = createLife()
 
-  const sock = makeSocket({
+  const sock: WASocket = makeSocket({
     ...configOf(options),
+    getMessage: createAskedAgain(store.messages, () => sock),
     makeSignalRepository: (...given) => {
       const repository = store.journal.makeSignalRepository(...given)
       // The first thing that the library does at the end of a socket, long before it tells anybody.
@@ -194,8 +196,6 @@ const configOf = ({ store, groupOf, ...options }: SocketOptions): UserFacingSock
   syncFullHistory: false,
   transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
   shouldIgnoreJid: (jid) => isJidBroadcast(jid) || isJidNewsletter(jid),
-  // Undefined where it is not known: an empty one would be sent again as such, and never be readable.
-  getMessage: async (key) => (await store.messages.find(key))?.message ?? undefined,
   ...(groupOf && { cachedGroupMetadata: groupOf }),
   ...(options.qrMs !== undefined && { qrTimeout: options.qrMs }),
   ...options.caches,

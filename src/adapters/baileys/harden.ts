@@ -1,5 +1,5 @@
 import { Curve } from '@whiskeysockets/baileys'
-import { verifySignature } from 'libsignal/src/curve.js'
+import { isSigned } from './signature.ts'
 
 const FROM_LIBSIGNAL = /[\\/]node_modules[\\/]libsignal[\\/]/
 const FRAME_OF_CALLER = 2
@@ -26,17 +26,5 @@ export const harden = (): void => {
   if (isHardened) return
   isHardened = true
   muteLibsignal()
-  Curve.verify = (publicKey, message, signature) => {
-    try {
-      return verifySignature(withType(publicKey), message, signature)
-    } catch {
-      return false
-    }
-  }
+  Curve.verify = isSigned
 }
-
-const KEY_BYTES = 33
-/** Public keys of this curve begin with their type. */
-const KEY_TYPE = 5
-const withType = (publicKey: Uint8Array) =>
-  publicKey.length === KEY_BYTES ? publicKey : Buffer.concat([Buffer.of(KEY_TYPE), publicKey])

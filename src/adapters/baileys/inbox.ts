@@ -3,8 +3,10 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WAMessage, WAMessageKey } from '@whiskeysockets/baileys'
 import { isMedia, type MediaMessage } from '../../domain/content.ts'
+import { Refusal } from '../../domain/errors.ts'
 import { createPlaces } from '../../places.ts'
 import type { GatewayListener, Incoming } from '../../ports/gateway.ts'
+import { isDataError } from '../postgres/errors.ts'
 import type { Journal } from './journal.ts'
 import { createLanes } from './lanes.ts'
 import type { MessageMemory } from './message-memory.ts'
@@ -19,6 +21,8 @@ const WAITING_MAX = 1000
 const IN_HAND_MAX = 500
 const RETRY_MIN_MS = 200
 const RETRY_MAX_MS = 30_000
+/** So often is tried what fails for what it is, and not because somebody is out of reach. */
+const HOPELESS_AFTER = 4
 
 /** What was told in one go, and the messages that it came in. */
 export type Batch = { readonly told: readonly Told[]; readonly arrived: readonly WAMessage[] }
@@ -42,7 +46,8 @@ type Options = {
 /**
  * What WhatsApp told becomes known to the listener: of one chat in order, of different ones beside each other, each again
  * until it is heard or the session ends. Only then is it settled in the journal, from which the next session, or this
- * one when too much waits, reads what is left. Begins with what is there: nothing new is told before `drain` was called.
+ * one when too much waits, reads what is left. What is refused for what it is holds up nobody: it stays there, for a
+ * later session, which may know what to do with it. Begins with what is there: nothing new is told before `drain` was called.
  */
 export const createInbox = (options: Options) => {
   const { journal, messages, listener, download, waitingMax = WAITING_MAX, onError } = options
@@ -59,19 +64,28 @@ export const createInbox = (options: Options) => {
   let wasLeft = false
   let reading: Promise<void> | undefined
 
-  /** Does something until it is done. Rejects at the end of the session. */
+  /** Does something until it is done. Rejects at the end of the session, and where it is hopeless. */
   const untilDone = async <T>(task: () => Promise<T>): Promise<T> => {
+    let refusals = 0
     for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
       signal.throwIfAborted()
       try {
         return await task()
       } catch (error) {
         signal.throwIfAborted()
+        if (isHopeless(error) && ++refusals >= HOPELESS_AFTER) throw error
         onError(error)
       }
       await sleep(pauseMs, undefined, { signal })
     }
   }
+  /** What is good to have, or what is done without it. */
+  const orWithout = <T>(wanted: Promise<T>, without: T): Promise<T> =>
+    wanted.catch((error: unknown) => {
+      signal.throwIfAborted()
+      onError(error)
+      return without
+    })
   const untilHeard = (tell: () => Promise<void>) => untilDone(() => places.within(tell))
 
   const contentOf = ({ content, past, ...incoming }: Incoming, message: WAMessage) => {
@@ -80,14 +94,20 @@ export const createInbox = (options: Options) => {
     // Old files are many, and most of them are gone: the phone would be asked for each.
     if (past) return { ...content, mediaMissing: 'past' as const }
     const keep = (body: Readable) => listener.file({ whatsappId, chat, fromMe, sender, content, body })
-    return untilDone(() => download(message, content, { keep, signal }))
+    return orWithout<MediaMessage>(
+      untilDone(() => download(message, content, { keep, signal })),
+      { ...content, mediaMissing: 'unavailable' },
+    )
   }
 
   const tell = async (told: Told): Promise<void> => {
     switch (told.kind) {
       case 'message': {
         const { incoming, raw } = told
-        await untilDone(() => messages.remember([raw]))
+        await orWithout(
+          untilDone(() => messages.remember([raw])),
+          undefined,
+        )
         const content = await contentOf(incoming, raw)
         return untilHeard(() => listener.message({ ...incoming, content }))
       }
@@ -110,7 +130,7 @@ export const createInbox = (options: Options) => {
       await Promise.all(heard)
       await untilDone(() => journal.settle([key]))
     } catch (error) {
-      // At the end of the session it stays in the journal.
+      // It stays in the journal.
       if (!signal.aborted) onError(error)
     } finally {
       inHand.delete(nameOf(key))
@@ -197,6 +217,13 @@ export const createInbox = (options: Options) => {
       await lanes.idle()
     },
   }
+}
+
+/** Whether it will fail again, whoever is in reach. A request that came to nothing is a TypeError with a cause. */
+const isHopeless = (error: unknown): boolean => {
+  if (error instanceof Refusal) return error.code !== 'UNAVAILABLE'
+  if (error instanceof TypeError) return error.cause === undefined
+  return error instanceof RangeError || isDataError(error)
 }
 
 const nameOf = ({ id, fromMe, participant, remoteJid }: WAMessageKey) =>

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { isPnUser, jidDecode, type SocketConfig } from '@whiskeysockets/baileys'
 import { createLocalTurns } from '../../local-turns.ts'
+import { isSigned } from './signature.ts'
 
 type MakeSignalRepository = SocketConfig['makeSignalRepository']
 
@@ -12,6 +13,8 @@ type MakeSignalRepository = SocketConfig['makeSignalRepository']
  * decrypted meanwhile overwrites the ratchet of the session, or is overwritten. Here it leaves that transaction.
  *
  * That rests on the library never encrypting to this very device: it would wait for the lock of its own send.
+ *
+ * No session is begun with keys that somebody else put in the place of those of the contact; the library does not look.
  */
 export const guardSignal =
   (make: MakeSignalRepository): MakeSignalRepository =>
@@ -35,7 +38,12 @@ export const guardSignal =
       ...repository,
       encryptMessage: (options) => withPerson(options.jid, () => repository.encryptMessage(options)),
       decryptMessage: (options) => withPerson(options.jid, () => repository.decryptMessage(options)),
-      injectE2ESession: (options) => withPerson(options.jid, () => repository.injectE2ESession(options)),
+      injectE2ESession: async (options) => {
+        if (isGenuine(options.session))
+          return withPerson(options.jid, () => repository.injectE2ESession(options))
+        // Thrown, it would keep the message from all the others who are asked about at the same time.
+        logger.error({}, 'the signature of a pre-key is not of its identity: no session is begun with it')
+      },
       migrateSession: (from, to) => withPerson(to, () => repository.migrateSession(from, to)),
       deleteSession: async (jids) => {
         for (const jid of jids) await withPerson(jid, () => repository.deleteSession([jid]))
@@ -45,3 +53,8 @@ export const guardSignal =
         inTurn(options.group, () => repository.getSenderKeyDistributionMessage(options)),
     }
   }
+
+type Session = Parameters<ReturnType<MakeSignalRepository>['injectE2ESession']>[0]['session']
+
+const isGenuine = ({ identityKey, signedPreKey }: Session) =>
+  isSigned(identityKey, signedPreKey.publicKey, signedPreKey.signature)

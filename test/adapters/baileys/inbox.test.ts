@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { createInbox, type Batch } from '../../../src/adapters/baileys/inbox.ts'
 import type { Told } from '../../../src/adapters/baileys/told.ts'
 import type { Content } from '../../../src/domain/content.ts'
+import { Refusal } from '../../../src/domain/errors.ts'
 import type { GatewayListener } from '../../../src/ports/gateway.ts'
 import { AT, JOHN, MARY, TEAM } from '../../support/facts.ts'
 import { eventually, gate } from '../../support/subscriber.ts'
@@ -323,4 +324,35 @@ test('a listener that throws instead of rejecting ends nothing', async () => {
   come(said('A'))
   await inbox.idle()
   expect([told(), errors]).toEqual([['A'], [new Error('Thrown')]])
+})
+
+describe('what is refused for what it is', () => {
+  const poison = [
+    new Refusal('VALIDATION_FAILED', 'No.'),
+    new TypeError('It does not fit'),
+    new RangeError('Deep'),
+  ]
+
+  test.each(poison)('holds up nobody, and stays in the journal: %s', async (error) => {
+    const rows = [said('M1'), said('M2')]
+    const { inbox, heard, errors, journal, hurdles } = setUp({ rows })
+    hurdles.before = async (call) => {
+      if (call === 'M1') throw error
+    }
+    await inbox.drain()
+    await inbox.idle()
+    expect(heard).toContain('M2')
+    expect(journal.rows.flatMap(({ arrived }) => arrived.map(({ key }) => key.id))).toEqual(['M1'])
+    expect(errors).toContain(error)
+  })
+
+  test('what is good to have does not keep the message: its raw form, its file', async () => {
+    const { inbox, heard, hurdles } = setUp({ rows: [image('M1')] })
+    hurdles.before = async (call) => {
+      if (call !== 'M1 without file') throw new RangeError('Deep')
+    }
+    await inbox.drain()
+    await inbox.idle()
+    expect(heard).toEqual(['M1 without file'])
+  })
 })

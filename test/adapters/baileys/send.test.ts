@@ -146,6 +146,19 @@ describe('a message of which nothing is known', () => {
   })
 })
 
+describe('a key that somebody put in the place of that of the other side', () => {
+  it('is not written to, and the log says so', async () => {
+    const { gateway, whatsApp, maria, shop, logs } = await shopAndMaria()
+    whatsApp.faults.forgedPreKeySignature = true
+    const message = textTo(shop.instanceId, maria, 'To whom?')
+    expect((await gateway.send(message)).kind).toBe('retry')
+    expect(sentBy(whatsApp).filter(({ attrs }) => attrs['id'] === message.whatsappId)).toEqual([])
+    expect(logs.map(({ text }) => text).join()).toContain('signature')
+    whatsApp.faults.forgedPreKeySignature = false
+    expect((await gateway.send(message)).kind).toBe('sent')
+  })
+})
+
 describe('a message that the other side cannot read', () => {
   it('is given to it again, also after a restart', async () => {
     const { gateway, whatsApp, maria, shop, isConnected } = await shopAndMaria()
@@ -156,5 +169,38 @@ describe('a message that the other side cannot read', () => {
     expect(again.text).toBe('Read me')
     await isConnected(shop)
     expect(whatsApp.errors).toEqual([])
+  })
+
+  it('is given to it again over the next connection, which has it from the database', async () => {
+    const { gateway, whatsApp, maria, shop } = await shopAndMaria()
+    const message = textTo(shop.instanceId, maria, 'Read me')
+    expect((await gateway.send(message)).kind).toBe('sent')
+    const [device] = shop.owner.devices.values()
+    if (!device) throw new Error('The shop has no device')
+    const { logins } = device
+    shop.owner.drop()
+    await vi.waitFor(() => expect(device.logins).toBeGreaterThan(logins), PATIENCE)
+    maria.unreadableNext = 1
+    await maria.take(device, { tag: 'message', attrs: { id: message.whatsappId, to: maria.lid } }, [])
+    const sent = () => sentBy(whatsApp).filter(({ attrs }) => attrs['id'] === message.whatsappId)
+    await vi.waitFor(() => expect(sent()).toHaveLength(2), PATIENCE)
+  })
+
+  it('is given to nobody else, whoever asks for it', async () => {
+    const { gateway, whatsApp, maria, shop } = await shopAndMaria()
+    const message = textTo(shop.instanceId, maria, 'For Maria alone')
+    expect((await gateway.send(message)).kind).toBe('sent')
+    const eve = whatsApp.person('Eve')
+    const [device] = shop.owner.devices.values()
+    if (!device) throw new Error('The shop has no device')
+    eve.unreadableNext = 1
+    const node = { tag: 'message', attrs: { id: message.whatsappId, to: eve.lid } }
+    await eve.take(device, node, [])
+    // What comes after it is answered after it.
+    const to = await eve.writeTo(shop.owner, 'Me, too?')
+    await eve.receiptSeen(({ ids }) => ids.includes(to))
+    expect((await gateway.send(textTo(shop.instanceId, eve, 'No'))).kind).toBe('sent')
+    await eve.received(({ text }) => text === 'No')
+    expect(eve.inbox.map(({ text }) => text)).not.toContain('For Maria alone')
   })
 })

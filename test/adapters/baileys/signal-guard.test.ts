@@ -94,3 +94,17 @@ test('after a send that failed once it was out, the next one is readable; with t
   expect(await sendTwice(guardSignal(stock))).toEqual(['one', 'two'])
   expect(await sendTwice(stock)).toEqual(['one', 'unreadable'])
 })
+
+test('pre-keys whose signature is not that of the identity begin no session; with the library alone they do', async () => {
+  const begins = async (make: typeof stock, forge: boolean, signature: Uint8Array = Buffer.alloc(64, 1)) => {
+    const { me, alice } = await pair(make)
+    const { signedPreKey, ...bundle } = alice.bundle()
+    const session = { ...bundle, signedPreKey: { ...signedPreKey, ...(forge && { signature }) } }
+    await me.repository.injectE2ESession({ jid: ALICE, session })
+    return (await me.repository.validateSession(ALICE)).exists
+  }
+  expect(await begins(stock, true)).toBe(true)
+  expect(await begins(guardSignal(stock), true)).toBe(false)
+  expect(await begins(guardSignal(stock), true, Buffer.alloc(3))).toBe(false)
+  expect(await begins(guardSignal(stock), false)).toBe(true)
+})
