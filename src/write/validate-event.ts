@@ -19,5 +19,6 @@ const validatorOf = (type: string) => {
 /** Throws unless the event is of a known type and its data fits the schema: nothing else may get into the log. */
 export const validateEvent = ({ type, data }: DomainEvent) => {
   const validate = validatorOf(type)
-  if (!validate(data)) throw new TypeError(`${type} does not fit its schema: ${ajv.errorsText(validate.errors)}`)
+  if (!validate(data))
+    throw new TypeError(`${type} does not fit its schema: ${ajv.errorsText(validate.errors)}`)
 }
