@@ -124,10 +124,13 @@ const locationOf = (message: Fields, reading: Reading): Content | undefined => {
   }
 }
 
+/** An honest client has fewer contacts in one message, and fewer options in a poll. */
+const LIST_MAX = 256
+
 const contactsOf = (message: Fields, reading: Reading): Content | undefined => {
   const several = fieldsOf(message['contactsArrayMessage'])
   const node = several ?? fieldsOf(message['contactMessage'])
-  const contacts = (several ? listOf(several['contacts']) : [node]).flatMap((given) => {
+  const contacts = (several ? listOf(several['contacts']).slice(0, LIST_MAX) : [node]).flatMap((given) => {
     const { displayName, vcard } = fieldsOf(given) ?? {}
     if (typeof displayName !== 'string' && typeof vcard !== 'string') return []
     return [
@@ -147,10 +150,12 @@ const pollFields = [
 const pollOf = (message: Fields, reading: Reading): Content | undefined => {
   const node = pollFields.map((field) => fieldsOf(message[field])).find((found) => found !== undefined)
   if (!node || typeof node['name'] !== 'string') return undefined
-  const options = listOf(node['options']).flatMap((given) => {
-    const name = fieldsOf(given)?.['optionName']
-    return typeof name === 'string' ? [reading.text(name)] : []
-  })
+  const options = listOf(node['options'])
+    .slice(0, LIST_MAX)
+    .flatMap((given) => {
+      const name = fieldsOf(given)?.['optionName']
+      return typeof name === 'string' ? [reading.text(name)] : []
+    })
   return {
     kind: 'poll',
     question: reading.text(node['name']),

@@ -227,11 +227,13 @@ const createLife = () => {
     after: (ms: number, act: () => void) => {
       if (!isOver) timers.push(setTimeout(act, ms))
     },
-    every: (ms: number, act: () => void) => void timers.push(setInterval(act, ms)),
+    every: (ms: number, act: () => void) => {
+      if (!isOver) timers.push(setInterval(act, ms))
+    },
     /** Something has to come in time. */
     expect: (ms: number, late: () => void) => {
       clearTimeout(expecting)
-      expecting = setTimeout(late, ms)
+      if (!isOver) expecting = setTimeout(late, ms)
     },
     came: () => clearTimeout(expecting),
     /** What is under way at the end has no answer any more. */

@@ -140,12 +140,19 @@ export const createDownloads = ({
 
   const bring = async (message: WAMessage, content: MediaMessage, download: Download) => {
     const { keep, reupload, signal } = download
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(times.totalMs)])
+    let deadline: AbortSignal | undefined
+    /** Whoever waits for a phone, or for a better moment, leaves its place to others. */
+    const inPlace = () =>
+      places.within(() => {
+        signal.throwIfAborted()
+        deadline ??= AbortSignal.any([signal, AbortSignal.timeout(times.totalMs)])
+        return attempt(message, content, host, keep, deadline)
+      })
     // What is uploaded again is at the same host, whatever the socket thinks.
     const host = hostOf(mediaOf(message)?.url, isAllowed)
     let mayAskAgain = true
     for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
-      const result = await attempt(message, content, host, keep, deadline)
+      const result = await inPlace()
       if (!(result instanceof Failure)) return result
       signal.throwIfAborted()
       if (result.remedy === 'reupload' && mayAskAgain) {
@@ -155,7 +162,7 @@ export const createDownloads = ({
         return new Failure('expired', `${result.message}, and the phone did not upload it again: ${asked}`)
       }
       if (result.remedy !== 'again') return result
-      const isOver = await sleep(pauseMs, false, { signal: deadline }).catch(() => true)
+      const isOver = await sleep(pauseMs, false, { signal: deadline ?? signal }).catch(() => true)
       signal.throwIfAborted()
       if (isOver) return new Failure('unavailable', `not in ${times.totalMs} ms: ${result.message}`)
     }
@@ -163,14 +170,12 @@ export const createDownloads = ({
 
   return {
     /** The content of a message, with its file or with the reason why it is missing. */
-    download: (message: WAMessage, content: MediaMessage, how: Download): Promise<MediaMessage> =>
-      places.within(async () => {
-        how.signal.throwIfAborted()
-        const result = await bring(message, content, how)
-        if (!(result instanceof Failure)) return result
-        onMissing(message.key.id ?? '', result.missing, result.message)
-        return { ...content, mediaMissing: result.missing }
-      }),
+    download: async (message: WAMessage, content: MediaMessage, how: Download): Promise<MediaMessage> => {
+      const result = await bring(message, content, how)
+      if (!(result instanceof Failure)) return result
+      onMissing(message.key.id ?? '', result.missing, result.message)
+      return { ...content, mediaMissing: result.missing }
+    },
     close: () => agent.destroy(),
   }
 }

@@ -26,7 +26,10 @@ export type Known = {
   readonly now?: Date
 }
 
+/** Of all that one message says. An event of the log has an end, wherever it is kept. */
 const TEXT_MAX = 65_536
+/** As many as a group has members. */
+const MENTIONS_MAX = 1024
 const NAME_MAX = 200
 const ID_MAX = 128
 const DAY_MS = 86_400_000
@@ -88,14 +91,20 @@ export const createReader = (known: Known) => {
   /** Mentions name people by the address that they are known by, in the text as well. */
   const reading = (): Reading => {
     const names = new Map<string, string>()
+    let [mentions, left] = [0, TEXT_MAX]
+    const begun = (given: string) => {
+      const kept = textOf(given, left)
+      left = Math.max(0, left - kept.length)
+      return kept
+    }
     return {
       jid: (given) => {
-        const jid = people.person(given)
+        const jid = mentions++ < MENTIONS_MAX ? people.person(given) : undefined
         if (jid !== undefined) names.set(numberOf(given), numberOf(jid))
         return jid
       },
       text: (given) =>
-        textOf(given).replace(/@(\d{5,20})/g, (mention, digits: string) => {
+        begun(given).replace(/@(\d{5,20})/g, (mention, digits: string) => {
           const name = names.get(digits)
           return name === undefined ? mention : `@${name}`
         }),

@@ -18,6 +18,7 @@ export const createReports = (
   let isTelling = false
 
   const tellAll = async () => {
+    isTelling = true
     let pauseMs = PAUSE_MIN_MS
     while (current && !signal.aborted) {
       const report = current
@@ -32,15 +33,13 @@ export const createReports = (
         pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)
       }
     }
+    // In the same breath as the look that found nothing more.
+    isTelling = false
   }
 
   return (report: ConnectionReport): void => {
     current = report
-    if (isTelling) return
-    isTelling = true
-    void tellAll().finally(() => {
-      isTelling = false
-    })
+    if (!isTelling) void tellAll()
   }
 }
 export type Reports = ReturnType<typeof createReports>

@@ -94,7 +94,7 @@ export const createSend = (parts: Parts) => {
       case 'none':
         // Either the acknowledgement alone was lost, or the connection is dead, which this finds out.
         await ask('ping', () => sock.query(ping()))
-        return retry('WhatsApp did not confirm the message.')
+        return retry('WhatsApp did not confirm the message: it may arrive nevertheless.')
     }
   }
 
@@ -183,5 +183,5 @@ const outcomeOf = (error: unknown, onError: (error: unknown) => void): SendOutco
   if (error instanceof CallRefused && error.code !== undefined) return refusal(error.code)
   if (error instanceof Refusal) return retry(error.message)
   onError(error)
-  return retry('The message could not be handed to WhatsApp.')
+  return retry('The message could not be handed to WhatsApp, as far as is known.')
 }

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { DEFAULT_CONNECTION_CONFIG } from '@whiskeysockets/baileys'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { createCaches } from '../../../src/adapters/baileys/caches.ts'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
 import { quietLogs } from '../../../src/adapters/baileys/quiet-logs.ts'
@@ -77,4 +77,22 @@ it('what a call rejects with is told apart: a no of WhatsApp, a closed connectio
   await expect(rejecting(boom(428))).rejects.toMatchObject({ code: 'INSTANCE_NOT_CONNECTED' })
   await expect(rejecting(1006)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   await expect(rejecting(boom(500))).rejects.toThrow('forbidden')
+})
+
+it('a socket whose keys failed before it was made ends at once, and leaves no timer behind', async () => {
+  const parts = { pool: await testPool(), cipher: createCipher(randomBytes(32)), onError: quiet }
+  const session = { instanceId: randomUUID(), term: 1 }
+  const store = await openSessionStore(parts, session)
+  await openSessionStore(parts, session)
+  await expect(store.saveCreds()).rejects.toThrow('elsewhere')
+  const begun = vi.spyOn(globalThis, 'setInterval')
+  onTestFinished(() => begun.mockRestore())
+  const connection = connect({
+    ...{ url: 'ws://127.0.0.1:1', version: DEFAULT_CONNECTION_CONFIG.version, store, caches: createCaches() },
+    ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000 },
+    ...{ onQr: quiet, onOpen: quiet, onBatch: quiet, onError: quiet },
+  })
+  expect(await connection.ended).toMatchObject({ message: expect.stringContaining('could not be kept') })
+  // The library's own are of other lengths.
+  expect(begun.mock.calls.filter(([, ms]) => ms === 3000)).toEqual([])
 })

@@ -4,7 +4,17 @@ import type { AddressInfo } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { proto, WAMessage } from '@whiskeysockets/baileys'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest'
 import { createDownloads, type DownloadTimes } from '../../../src/adapters/baileys/download.ts'
 import type { MediaMessage } from '../../../src/domain/content.ts'
 import { notFound, Refusal } from '../../../src/domain/errors.ts'
@@ -282,6 +292,25 @@ describe('an expired file', () => {
     const reupload = () => new Promise(() => undefined)
     const download = downloads({ times: { reuploadMs: 100 } })
     expect(await download(message, image, how(keep, { reupload }))).toMatchObject({ mediaMissing: 'expired' })
+  })
+  test('keeps nobody from a file that is there, while its phone is waited for', async () => {
+    const gone = await photo()
+    host.expire(fileOf(gone).directPath ?? '')
+    let asked = 0
+    const reupload = () => {
+      asked += 1
+      return new Promise(() => undefined)
+    }
+    const download = downloads()
+    let over = 0
+    const waiting = Array.from({ length: 20 }, async () => {
+      await download(gone, image, how(keeper().keep, { reupload }))
+      over += 1
+    })
+    await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(8))
+    await download(await photo(), image, how(keeper().keep))
+    expect(over).toBe(0)
+    await Promise.all(waiting)
   })
   test('that is gone again is missing, and the phone is not asked twice', async () => {
     const message = await photo()

@@ -19,6 +19,20 @@ const slowListener = () => {
 }
 
 describe('reports of a connection', () => {
+  it('are told also if one comes at the very moment when the last was heard', async () => {
+    let hear = () => {}
+    const isHeard = new Promise<void>((resolve) => {
+      hear = resolve
+    })
+    const heard: ConnectionReport[] = []
+    const connection = (report: ConnectionReport) => (heard.push(report), isHeard)
+    const report = createReports({ connection }, new AbortController().signal, () => undefined)
+    report(offline)
+    void isHeard.then(() => report(connected))
+    hear()
+    await vi.waitFor(() => expect(heard).toEqual([offline, connected]))
+  })
+
   it('are made one after the other, and only the last of those that waited', async () => {
     const { connection, heard, calls } = slowListener()
     const report = createReports({ connection }, new AbortController().signal, () => undefined)

@@ -95,7 +95,10 @@ describe('a message of which nothing is known', () => {
     const { gateway, whatsApp, maria, shop } = await shopAndMaria({ timing: { ackMs: 200 } })
     whatsApp.faults.ack = () => 'lost'
     const message = textTo(shop.instanceId, maria, 'Once')
-    expect((await gateway.send(message)).kind).toBe('retry')
+    expect(await gateway.send(message)).toEqual({
+      kind: 'retry',
+      reason: expect.stringContaining('may arrive nevertheless'),
+    })
     // The connection answers all else: it stays.
     expect(gateway.connected(shop.instanceId)).toBe(true)
     whatsApp.faults.ack = undefined

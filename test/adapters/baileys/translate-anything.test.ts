@@ -6,7 +6,7 @@ import type { Told } from '../../../src/adapters/baileys/told.ts'
 import { storable } from '../../../src/domain/storable.ts'
 import { toJid } from '../../../src/domain/values.ts'
 import { validateEvent } from '../../../src/write/validate-event.ts'
-import { alice, bob, byHiddenId, byNumber, group, me } from './payloads.ts'
+import { alice, bob, byHiddenId, byNumber, group, me, upsert, waMessage as said } from './payloads.ts'
 
 /** What nobody should send, and somebody will. */
 const anything = fc.oneof(
@@ -232,4 +232,27 @@ test('whatever a batch holds, what it needs to know of it can be asked', () => {
       for (const lid of lidsIn(batch)) expect(lid).toMatch(/^\d+@lid$/)
     }),
   )
+})
+
+const long = 'x'.repeat(60_000)
+const many = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one)
+
+test.each([
+  ['contacts', { contactsArrayMessage: { contacts: many(5000, { displayName: long, vcard: long }) } }],
+  ['empty contacts', { contactsArrayMessage: { contacts: many(200_000, { displayName: '', vcard: '' }) } }],
+  ['a poll', { pollCreationMessage: { name: long, options: many(5000, { optionName: long }) } }],
+  [
+    'a file',
+    { documentMessage: { mimetype: long, fileName: long, caption: long, contextInfo: { stanzaId: long } } },
+  ],
+  [
+    'mentions',
+    { extendedTextMessage: { text: long, contextInfo: { mentionedJid: many(100_000, alice.jid) } } },
+  ],
+])('a message with too much of everything is one of bounded size: %s', (_name, message) => {
+  const batch = upsert([said(byNumber.dm('A1'), message)])
+  const told = translate(batch, { account: me, pnOf: () => undefined, past: false })
+  expect(told.map(({ kind }) => kind)).toEqual(['message'])
+  const contents = told.map((one) => (one.kind === 'message' ? one.incoming.content : undefined))
+  expect(JSON.stringify(contents).length).toBeLessThan(150_000)
 })
