@@ -106,10 +106,11 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
   }
 
   const open: Gateway['open'] = async (ref, listener) => {
-    const known = sessions.get(ref.instanceId)?.session
-    if (known && !known.isOver) return known.wake()
-    // What it has still to report is no longer true.
-    known?.closing.abort()
+    const known = sessions.get(ref.instanceId)
+    if (known && !known.session.isOver) return known.session.wake()
+    // What it has still to report is no longer true; what it still deletes is not to be read again.
+    known?.session.closing.abort()
+    await known?.ended
     begin(ref, listener)
   }
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { sessionOf } from '../../contracts/gateway.ts'
+import { testPool } from '../../support/database.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
 
 const rowsOf = async (pool: { query(text: string): Promise<{ rows: { count: string }[] }> }, table: string) =>
@@ -296,6 +297,29 @@ describe('opening and closing', () => {
     await qrOf(shop)
     const reported = shop.connections.map(({ status }) => status)
     expect(reported).toEqual(['qr_ready', 'connected', 'qr_ready'])
+  })
+
+  it('opened while the keys of the last pairing are still being deleted, it begins without them', async () => {
+    const pool = await testPool()
+    const connect = pool.connect.bind(pool)
+    let wipe: () => void = () => undefined
+    const mayWipe = new Promise<void>((resolve) => {
+      wipe = resolve
+    })
+    // Of what a session does, only this takes a connection for itself; queries do so inside, with a callback.
+    const taking = vi.spyOn(pool, 'connect').mockImplementation((...given: unknown[]) => {
+      if (given.length > 0) return Reflect.apply(connect, pool, given)
+      return mayWipe.then(() => connect())
+    })
+    const isWiping = () => taking.mock.calls.some((given: unknown[]) => given.length === 0)
+    const { gateway, paired, qrOf } = await startGateway({ pool })
+    const shop = await paired()
+    shop.owner.unlink()
+    await vi.waitFor(() => expect(isWiping()).toBe(true), PATIENCE)
+    const opening = gateway.open(sessionOf(shop.instanceId), shop.listener)
+    wipe()
+    await opening
+    await qrOf(shop)
   })
 
   it('a report that could not be stored is made again', async () => {
