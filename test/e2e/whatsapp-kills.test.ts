@@ -383,6 +383,9 @@ describe('killed at a certain step', () => {
   })
 
   describe('of a message that is sent', () => {
+    // A receipt of the phone would tell the program that the message has arrived.
+    beforeAll(() => shop.control.phone({ person: MARIA, answers: [] }))
+
     const body = (message: string) => ({ instance_id: shop.instance, recipient: MARIA, message, queue: true })
     const post = (text: string) =>
       shop.once((client) => client.post('/send-message', body(text), { 'idempotency-key': text }))
@@ -401,7 +404,6 @@ describe('killed at a certain step', () => {
     }
     /** The phone has it, and the program has heard nothing of that. */
     const sendUnheard = async (text: string) => {
-      await shop.control.phone({ person: MARIA, answers: [] })
       await shop.control.refuseMessages({ code: '' })
       const answer = post(text)
       const { id } = await shop.control.received({ person: MARIA, text })
