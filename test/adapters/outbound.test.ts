@@ -273,7 +273,8 @@ describe('a post', () => {
       failure('no connection within 0.2 s'),
     ])
     await vi.waitFor(async () => expect(await post(url, '4')).toEqual(answer(200)))
-    expect(bodies).toEqual(['1', '4'])
+    // The last one may have been tried more than once.
+    expect([...new Set(bodies)]).toEqual(['1', '4'])
   })
 
   it('ends when the connection is never ready; those that waited for it cost none, and the next one has room', async () => {
