@@ -18,6 +18,7 @@ import { createAskedAgain } from './asked-again.ts'
 import { connectionLost, endingOf, failureOf, notConnected } from './failures.ts'
 import type { Ending } from './reconnect.ts'
 import type { SessionStore } from './session-store.ts'
+import { handleInTurn, leaveOutPlaintext } from './stanzas.ts'
 
 /** A peer that is gone does not answer the goodbye; the library waits half a minute for it. */
 const GOODBYE_MS = 2000
@@ -77,6 +78,7 @@ export const connect = (options: SocketOptions): Connection => {
       return { ...repository, close }
     },
   })
+  handleInTurn(sock, (error) => onFailed(error))
   store.journal.attach(sock.ws)
   leaveOutPlaintext(sock, onError)
 
@@ -126,10 +128,11 @@ export const connect = (options: SocketOptions): Connection => {
       onError(error)
     }
   })
-  sock.ws[EventEmitter.captureRejectionSymbol] = (error: unknown) => {
+  const onFailed = (error: unknown) => {
     const { code, message } = endingOf(failureOf(error))
     end({ code: undefined, message: `The library failed (${code ?? 'no code'}): ${message}` })
   }
+  sock.ws[EventEmitter.captureRejectionSymbol] = onFailed
   // Said as its last word, the closing may take long after it.
   sock.ws.on('CB:failure', ({ attrs }: BinaryNode) =>
     life.finish({ code: Number(attrs['reason'] ?? 500), message: 'Connection Failure' }),
@@ -164,21 +167,6 @@ const makeSocket = (config: UserFacingSocketConfig): WASocket => {
     EventEmitter.captureRejections = before
   }
 }
-
-/**
- * The library takes what is not encrypted as well, for channels, which are not heard here. Of anything else nobody knows
- * who said it.
- */
-const leaveOutPlaintext = ({ ws }: Pick<WASocket, 'ws'>, onError: (error: unknown) => void) =>
-  ws.prependListener('CB:message', (node: BinaryNode) => {
-    if (!Array.isArray(node.content)) return
-    const encrypted = node.content.filter(
-      ({ tag, attrs }) => tag !== 'plaintext' && attrs['type'] !== 'plaintext',
-    )
-    if (encrypted.length === node.content.length) return
-    node.content = encrypted
-    onError(new Error('A message that is not encrypted was left out'))
-  })
 
 const configOf = ({ store, groupOf, ...options }: SocketOptions): UserFacingSocketConfig => ({
   auth: store.auth,

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { sessionOf } from '../../contracts/gateway.ts'
+import { range } from '../../support/range.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
 
 describe('what comes in', () => {
@@ -23,6 +24,32 @@ describe('what comes in', () => {
         ]),
       PATIENCE,
     )
+  })
+
+  it('is told in the order in which it was said, also what comes while a backlog is worked through', async () => {
+    const { gateway, whatsApp, paired, isConnected } = await startGateway()
+    const shop = await paired()
+    const people = range(6).map((n) => whatsApp.person(`Customer ${n}`))
+    const said = new Map<string, string[]>(people.map(({ jid }) => [jid, []]))
+    const write = async (count: number) => {
+      for (const _ of range(count))
+        for (const person of people) {
+          const ids = said.get(person.jid) ?? []
+          ids.push(await person.writeTo(shop.owner, 'Hello!'))
+        }
+    }
+    await write(5)
+    await gateway.close(shop.instanceId, { forget: false })
+    await write(15)
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    await isConnected(shop)
+    await write(5)
+    await vi.waitFor(() => expect(shop.messages).toHaveLength(150), PATIENCE)
+    const told = people.map(({ jid }) => [
+      jid,
+      shop.messages.filter(({ chat }) => chat === jid).map(({ whatsappId }) => whatsappId),
+    ])
+    expect(told).toEqual([...said])
   })
 
   it('waits in the journal while nothing can be stored, and is told once it can', async () => {

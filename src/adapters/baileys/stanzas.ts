@@ -1,0 +1,43 @@
+import type { BinaryNode, WASocket } from '@whiskeysockets/baileys'
+
+const MESSAGE = 'CB:message'
+type Wire = Pick<WASocket, 'ws'>
+
+/**
+ * Messages are handled one after the other, in the order in which WhatsApp sent them. By itself the library begins with
+ * each as it comes, so that one can overtake another; and it puts a backlog aside, which all that comes then overtakes:
+ * here a backlog is not marked as one. To be called right after makeWASocket, before others listen.
+ */
+export const handleInTurn = ({ ws }: Wire, onFailed: (error: unknown) => void): void => {
+  const handlers = ws.listeners(MESSAGE)
+  const handle = async (node: BinaryNode) => {
+    // What is not acknowledged comes again.
+    if (!ws.isOpen) return
+    for (const handler of handlers) {
+      const done: unknown = Reflect.apply(handler, ws, [node])
+      await done
+    }
+  }
+  let last: Promise<void> = Promise.resolve()
+  ws.removeAllListeners(MESSAGE)
+  ws.on(MESSAGE, (node: BinaryNode) => {
+    delete node.attrs['offline']
+    last = last.then(() => handle(node)).catch(onFailed)
+  })
+}
+
+/**
+ * The library takes what is not encrypted as well, for channels, which are not heard here. Of anything else nobody knows
+ * who said it.
+ */
+export const leaveOutPlaintext = ({ ws }: Wire, onError: (error: unknown) => void): void => {
+  ws.prependListener(MESSAGE, (node: BinaryNode) => {
+    if (!Array.isArray(node.content)) return
+    const encrypted = node.content.filter(
+      ({ tag, attrs }) => tag !== 'plaintext' && attrs['type'] !== 'plaintext',
+    )
+    if (encrypted.length === node.content.length) return
+    node.content = encrypted
+    onError(new Error('A message that is not encrypted was left out'))
+  })
+}
