@@ -1,6 +1,9 @@
 import type { BinaryNode, WASocket } from '@whiskeysockets/baileys'
+import { within } from '../within.ts'
 
 const MESSAGE = 'CB:message'
+/** A message that waits longer for something keeps all others waiting: its connection is given up. */
+const HANDLING_MAX_MS = 120_000
 type Wire = Pick<WASocket, 'ws'>
 
 /**
@@ -22,9 +25,12 @@ export const handleInTurn = ({ ws }: Wire, onFailed: (error: unknown) => void): 
   ws.removeAllListeners(MESSAGE)
   ws.on(MESSAGE, (node: BinaryNode) => {
     delete node.attrs['offline']
-    last = last.then(() => handle(node)).catch(onFailed)
+    const handled = last.then(() => within(HANDLING_MAX_MS, handle(node), tooLong))
+    last = handled.catch(onFailed)
   })
 }
+
+const tooLong = () => new Error(`A message was not handled within ${HANDLING_MAX_MS / 1000} s`)
 
 /**
  * The library takes what is not encrypted as well, for channels, which are not heard here. Of anything else nobody knows
