@@ -71,9 +71,18 @@ const knownFingerprint = async (pool: Pool): Promise<Buffer | undefined> => {
   return rows[0]?.fingerprint
 }
 
+/** Whether anything is encrypted with the key on record: that of a data folder is there before it is needed. */
+const isInUse = async (pool: Pool): Promise<boolean> => {
+  const { rows } = await pool.query<{ used: boolean }>(
+    'select exists (select from whatsapp_session) or exists (select from whatsapp_inbound) as used',
+  )
+  return rows[0]?.used ?? false
+}
+
 /**
  * The key that WhatsApp sessions are encrypted with; undefined if there is none. The first one is put on record in the
- * database, as a fingerprint. Throws WrongKey, having written nothing, if the one on record is another, or is not there.
+ * database, as a fingerprint. Throws WrongKey, having written nothing, if the one on record is another, or is in use and
+ * not there.
  */
 export const findEncryptionKey = async ({ pool, given, file }: Options): Promise<Buffer | undefined> => {
   const says = given === undefined && file !== undefined ? fileSays(file) : SETTING_SAYS
@@ -81,7 +90,7 @@ export const findEncryptionKey = async ({ pool, given, file }: Options): Promise
   if (given === undefined && file !== undefined && !isKnown) await makeKey(file)
   const key = given === undefined ? file && (await readKey(file)) : Buffer.from(given, 'base64')
   if (!key) {
-    if (isKnown) throw new WrongKey(missing(says))
+    if (isKnown && (file !== undefined || (await isInUse(pool)))) throw new WrongKey(missing(says))
     return undefined
   }
   const fingerprint = fingerprintOf(key)

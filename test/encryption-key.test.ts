@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,7 +53,15 @@ test('a key that is missing is not made anew, and not passed over', async () => 
   await rm(file)
   await expect(findEncryptionKey({ pool, given: undefined, file })).rejects.toThrow(`Bring back ${file}`)
   await expect(stat(file)).rejects.toThrow('ENOENT')
-  await expect(findEncryptionKey({ pool, given: undefined, file: undefined })).rejects.toThrow(WrongKey)
+})
+
+test('without the key on record there is no WhatsApp; with a session that it encrypts, the program does not start', async () => {
+  const pool = await testPool()
+  await findEncryptionKey({ pool, given: newKey(), file: undefined })
+  const without = () => findEncryptionKey({ pool, given: undefined, file: undefined })
+  expect(await without()).toBeUndefined()
+  await pool.query('insert into whatsapp_session values ($1, 1, $1)', [randomUUID()])
+  await expect(without()).rejects.toThrow(WrongKey)
 })
 
 test('a file that holds no key is refused', async () => {
