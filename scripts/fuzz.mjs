@@ -58,6 +58,8 @@ const start = async (directory) => {
       ADMIN_PASSWORD: account.password,
       OPERATOR_TOKEN: 'an operator token to fuzz with',
       RATE_LIMIT_REQUESTS: '0',
+      // Nobody is there: no instance that is made here reaches WhatsApp.
+      WHATSAPP_URL: 'ws://127.0.0.1:9',
       SEND_TIMEOUT_SECONDS: '2',
       LOG_LEVEL: 'error',
     },
@@ -97,7 +99,7 @@ const callerOf = (url, token) => async (method, path, body) => {
 const prepare = async (url) => {
   const { data } = await callerOf(url)('POST', '/auth/login', account)
   const call = callerOf(url, data.token)
-  const { uuid } = (await call('POST', '/instances', { name: 'Fuzzed' })).data.instance
+  const { uuid } = (await call('POST', '/instances', { name: 'Fuzzed', provider: 'sandbox' })).data.instance
   await call('POST', `/sandbox/instances/${uuid}/scan`, {})
   await call('POST', `/sandbox/instances/${uuid}/incoming`, {
     from: '5511999999999',
