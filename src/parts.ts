@@ -207,6 +207,7 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
     log.error({ err: error, part: 'leases' }, 'work under a lease was interrupted; trying again')
   // What the simulated phone got is told to the log after it, which makes both durable.
   const sandbox = sandboxGateway(workPool, onError)
+  const offered = offersSandbox(config) && { sandbox }
   const guard = addressGuard(settings.outboundAllow)
   const outbound = guardedPost({
     guard,
@@ -238,8 +239,8 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       turns: alone ? inProcessTurns() : postgresTurns(turnPool, onError),
       counters: alone ? inProcessCounters() : postgresCounters(workPool, onError),
       numbers: postgresNumbers(logPool),
-      gateways: { ...(baileys && { baileys }), ...(offersSandbox(config) && { sandbox }) },
-      ...(offersSandbox(config) && { sandbox }),
+      gateways: { ...(baileys && { baileys }), ...offered },
+      ...offered,
       post: outbound.post,
       fetchFile: files.fetchFile,
       mediaStore: media.store,

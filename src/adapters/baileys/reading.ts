@@ -19,8 +19,6 @@ export type Known = {
   /** Whether what was said before the pairing is wanted. */
   readonly past: boolean
   readonly isAdmin?: (group: string, jid: string) => boolean
-  /** Whether this gateway sent the message with that id: then its echo is no news. */
-  readonly isOurs?: (whatsappId: string) => boolean
   readonly subjectOf?: (group: string) => string | undefined
   /** The time of what carries none; the present if left out. */
   readonly now?: Date

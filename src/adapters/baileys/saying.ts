@@ -27,22 +27,21 @@ const plumbing = new Set([
 ])
 
 /** What a message says: itself, or what it does to another one. */
-export const whatItSays = (context: Context, message: WAMessage): { told: Told; isOurs: boolean }[] => {
-  const { reader, known } = context
+export const whatItSays = (context: Context, message: WAMessage): Told[] => {
+  const { reader } = context
   const place = reader.placeOf(message.key, message.participant)
   if (!place) return []
   const said = unwrapped(message.message)
-  const { id } = { ...fieldsOf(message.key) }
-  const isOurs = place.fromMe && typeof id === 'string' && (known.isOurs?.(id) ?? false)
   const at = reader.timeOf(message.messageTimestamp)
   const change = changeIn(said)
   const reaction = fieldsOf(said['reactionMessage'])
-  const told = change
-    ? changeOf(context, place, change.targetWhatsappId, change.kind === 'edit' ? change.message : null, at)
-    : reaction
-      ? reactionOf(place, reaction, reaction['key'], at, message.pushName)
-      : messageOf(context, message, place, said)
-  return told.map((one) => ({ told: one, isOurs }))
+  if (change) {
+    const edited = change.kind === 'edit' ? change.message : null
+    return changeOf(context, place, change.targetWhatsappId, edited, at)
+  }
+  return reaction
+    ? reactionOf(place, reaction, reaction['key'], at, message.pushName)
+    : messageOf(context, message, place, said)
 }
 
 /** `edited` is what the message says from now on; null if it was taken back. */

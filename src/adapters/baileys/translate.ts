@@ -32,7 +32,7 @@ export const translate = (batch: Batch, known: Known): readonly Told[] => {
   const upserts = messagesOf(batch['messages.upsert'])
   const messages = upserts.flatMap((message) => whatItSays(context, message))
   // What a message did to another one may be told a second time by what Baileys made of it.
-  const said = new Set(messages.map(({ told }) => deedOf(told)).filter((deed) => deed !== undefined))
+  const said = new Set(messages.map(deedOf).filter((deed) => deed !== undefined))
   const events = [
     ...upserts.flatMap((message) => foldedIn(context, message)),
     ...updatesOf(context, batch['messages.update']),
@@ -40,13 +40,7 @@ export const translate = (batch: Batch, known: Known): readonly Told[] => {
   ].filter((told) => !said.has(deedOf(told) ?? ''))
   const receipts = groupReceipts(reader, batch['message-receipt.update'])
   const contacts = newsOf(reader, [...listOf(batch['contacts.upsert']), ...listOf(batch['contacts.update'])])
-  const told = [
-    ...past,
-    ...messages.filter(({ isOurs }) => !isOurs).map(({ told }) => told),
-    ...events,
-    ...receipts,
-    ...contacts,
-  ]
+  const told = [...past, ...messages, ...events, ...receipts, ...contacts]
   const links = [...reader.people.pairs].map(([from, to]): Told => {
     return { kind: 'addressLink', link: { from, to, at: reader.present } }
   })
@@ -121,13 +115,13 @@ const updatesOf = (context: Context, updates: unknown): Told[] =>
     return [...receipt, ...changeOf(context, place, id, edited ?? null, at)]
   })
 
-const reactionsOf = ({ reader, known }: Context, reactions: unknown): Told[] =>
+const reactionsOf = ({ reader }: Context, reactions: unknown): Told[] =>
   listOf(reactions).flatMap((given) => {
     const { key, reaction } = { ...fieldsOf(given) }
     const said = fieldsOf(reaction)
     const own = fieldsOf(said?.['key'])
     const place = own && reader.placeOf(own)
-    if (!said || !place || (typeof own['id'] === 'string' && known.isOurs?.(own['id']))) return []
+    if (!said || !place) return []
     const at = reader.timeOf(Math.trunc((countOf(said['senderTimestampMs']) ?? 0) / 1000))
     return reactionOf(place, said, key, at)
   })
