@@ -3,6 +3,7 @@ import type { EventStore } from '../ports/event-store.ts'
 import { projections } from '../projections/index.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import { rebuild } from '../projections/rebuild.ts'
+import { visit, type Command } from './command.ts'
 import { startProgress, type Output } from './progress.ts'
 
 const all: Readonly<Record<string, AnyProjection>> = Object.fromEntries(
@@ -23,4 +24,13 @@ export const replay = async (pool: Pool, store: EventStore, names: readonly stri
     const progress = startProgress(output, name)
     progress.end(await rebuild(projection, { pool, store, onProgress: progress.show }))
   }
+}
+
+export const replayCommand: Command = {
+  synopsis: '[table ...]',
+  summary: 'makes read models anew from the log, all or those named; the server may run meanwhile',
+  run: async (given) => {
+    await visit(given, ({ workPool, store }) => replay(workPool, store, given.args, given.screen.progress))
+    return 0
+  },
 }

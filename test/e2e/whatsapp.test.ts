@@ -176,6 +176,15 @@ const rowCounts = async (pool: pg.Client): Promise<Record<string, number>> => {
   return counts
 }
 
+/** Until the read models hold all that is in the log: a count in between would miss some of it. */
+const untilAtRest = (pool: pg.Client) =>
+  vi.waitFor(async () => {
+    const { rows } = await pool.query<{ head: string }>('select max(position)::text as head from event')
+    const { body } = await admin.get('/ready')
+    const positions = body.projections.map(({ position }: { position: string }) => position)
+    expect(new Set(positions)).toEqual(new Set([rows[0]?.head]))
+  }, PATIENCE)
+
 const FORGED = secretly('This was never said')
 const { Type, PeerDataOperationRequestType } = {
   ...proto.Message.ProtocolMessage,
@@ -287,8 +296,10 @@ it('what is forged or broken changes nothing, and is logged without its text', a
     return messagesWith(person)
   }
   const growth = async (happening: () => Promise<unknown>) => {
+    await untilAtRest(pool)
     const before = await rowCounts(pool)
     await happening()
+    await untilAtRest(pool)
     const after = await rowCounts(pool)
     return Object.fromEntries(Object.entries(after).map(([name, n]) => [name, n - (before[name] ?? 0)]))
   }

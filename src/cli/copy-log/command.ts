@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import type { Config } from '../../config.ts'
 import type { Log } from '../../log.ts'
 import { openStorage } from '../../parts.ts'
+import { WrongUsage, type Command } from '../command.ts'
 import type { Output } from '../progress.ts'
 import { copyLog, type Copied } from './copy.ts'
 import { refuseIfInUse } from './databases.ts'
@@ -68,4 +70,18 @@ const report = ({ events, sha256, rows }: Copied, before: Config, now: Config) =
     'Do not start a server on the old place again: two would answer the same people.',
     '',
   ].join('\n')
+}
+
+export const copyLogCommand: Command = {
+  synopsis: '--from PLACE',
+  summary: `copies the log, and what belongs to it, to where the settings point. PLACE is what
+the server ran on until now: its data folder, a postgres:// or esdb:// URL, or a
+file of settings like .env. No server may run meanwhile. Interrupted, the same
+command goes on.`,
+  run: async ({ args, config, log, screen }) => {
+    const { from } = parseArgs({ args: [...args], options: { from: { type: 'string' } } }).values
+    if (from === undefined) throw new WrongUsage('--from is missing.')
+    await runCopyLog(from, config, log, screen.progress)
+    return 0
+  },
 }
