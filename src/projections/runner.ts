@@ -46,7 +46,7 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
   /** Lets events gather, as long as nobody waits for them. */
   const rest = async (signal: AbortSignal) => {
     await sleep(REST_MIN_MS, undefined, { signal }).catch(() => {})
-    if (!signal.aborted) await mark.rest(restMs)
+    await mark.rest(restMs, signal)
   }
 
   const follow = async (signal: AbortSignal) => {
