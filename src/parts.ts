@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
+import type { Pool } from 'pg'
 import { createCipher } from './adapters/baileys/cipher.ts'
 import { scrubWhatsApp } from './adapters/baileys/scrub.ts'
 import { lazyGateway } from './adapters/baileys/lazy.ts'
@@ -32,6 +33,7 @@ import {
   createTurnPool,
   createWorkPool,
 } from './adapters/postgres/pool.ts'
+import { postgresSealingKeys } from './adapters/postgres/sealing-keys.ts'
 import { postgresTurns } from './adapters/postgres/turns.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import { scrubSandbox } from './adapters/sandbox/scrub.ts'
@@ -45,6 +47,7 @@ import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
 import type { MediaStore } from './ports/media-store.ts'
 import type { Scrub } from './ports/scrub.ts'
+import { sealedStore } from './sealed-store.ts'
 import type { Settings } from './settings.ts'
 
 const POOL_SIZE = 12
@@ -67,7 +70,17 @@ type Use = {
 const logKindOf = ({ secrets }: Config): LogKind =>
   secrets.eventstoreUrl === undefined ? 'postgres' : 'eventstoredb'
 
-/** The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. */
+/** What WhatsApp sessions and the keys of the log are encrypted with, if there is one. */
+const encryptionKeyOf = ({ settings, secrets }: Config, pool: Pool) => {
+  const file =
+    secrets.databaseUrl === undefined ? join(resolve(settings.dataDir), 'encryption.key') : undefined
+  return findEncryptionKey({ pool, given: secrets.encryptionKey, file })
+}
+
+/**
+ * The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. `store` is
+ * the log as everybody knows it, `stored` the same as it is kept, with what is personal sealed.
+ */
 export const openStorage = async (config: Config, log: Log, { visiting = false, copying }: Use = {}) => {
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
@@ -91,7 +104,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   /** A server may be at work beside this job. */
   const beside = !(embedded && 'isAlone' in embedded && embedded.isAlone)
   const turnPool = createTurnPool(url, { max: TURN_POOL_SIZE, onError })
-  const store =
+  const stored =
     secrets.eventstoreUrl === undefined
       ? postgresEventStore(logPool, onError, { alone })
       : eventStoreDb({
@@ -100,24 +113,35 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
           once: copying !== undefined,
           onError: onLogError,
         })
-  const close = async () => {
-    await store.close()
+  const closePools = async () => {
+    await stored.close()
     await Promise.all([pool, logPool, workPool, sessionPool, leasePool, turnPool].map((one) => one.end()))
     await embedded?.stop()
   }
-  const deployment: Deployment = { kind: logKindOf(config), store, pool }
-  if (copying === undefined)
-    await followLog(deployment, {
+  const deployment: Deployment = { kind: logKindOf(config), store: stored, pool }
+  const follow = () =>
+    followLog(deployment, {
       mayBegin: !visiting && settings.roles.includes('api'),
       onAdopted: (position) =>
         log.warn(
           { part: 'start', position: String(position) },
           'this database knew nothing of a log that has events: its predecessor seems to be lost. Read models are made anew; reactions go on from the end of the log, so that nobody is told its history again. What was not told before the loss: docs/operations.md, "Backup and restore"',
         ),
-    }).catch(async (error: unknown) => {
-      await close()
-      throw error
     })
+  const begin = async () => {
+    if (copying !== undefined) return undefined
+    await follow()
+    return encryptionKeyOf(config, pool)
+  }
+  const encryptionKey = await begin().catch(async (error: unknown) => {
+    await closePools()
+    throw error
+  })
+  const keys = postgresSealingKeys({ pool: logPool, listenPool: pool, master: encryptionKey, alone, onError })
+  const close = async () => {
+    await keys.close()
+    await closePools()
+  }
   return {
     pool,
     logPool,
@@ -125,7 +149,10 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
     sessionPool,
     leasePool,
     turnPool,
-    store,
+    store: sealedStore(stored, keys),
+    stored,
+    keys,
+    encryptionKey,
     deployment,
     onError,
     alone,
@@ -151,31 +178,23 @@ const openMedia = async ({ settings, secrets }: Config) => {
 
 type Storage = Awaited<ReturnType<typeof openStorage>>
 
-const encryptionKeyOf = ({ settings, secrets }: Config, { pool }: Storage) => {
-  const file =
-    secrets.databaseUrl === undefined ? join(resolve(settings.dataDir), 'encryption.key') : undefined
-  return findEncryptionKey({ pool, given: secrets.encryptionKey, file })
-}
-
 /** Where copies of what is in the log are besides, and what takes them away when it is erased. */
-export const openCopies = async (config: Config, storage: Storage) => {
+export const openCopies = async (config: Config, { pool, encryptionKey: key, beside }: Storage) => {
   const media = await openMedia(config)
-  const key = await encryptionKeyOf(config, storage)
-  const { pool } = storage
   const scrubs: readonly Scrub[] = [
     scrubSandbox(pool),
     ...(key ? [scrubWhatsApp(pool, createCipher(key))] : []),
-    scrubLeftovers(media.leftovers, storage.beside ? undefined : 0),
+    scrubLeftovers(media.leftovers, beside ? undefined : 0),
   ]
-  return { media, key, scrubs, erasures: postgresErasures(pool) }
+  return { media, scrubs, erasures: postgresErasures(pool) }
 }
 
 /** WhatsApp itself, where there is a key to encrypt its sessions with. Its library is loaded for the first instance. */
-const openWhatsApp = async (
+const openWhatsApp = (
   { settings }: Config,
   log: Log,
-  { sessionPool }: Storage,
-  { media, key }: Awaited<ReturnType<typeof openCopies>>,
+  { encryptionKey: key, sessionPool }: Storage,
+  mediaStore: MediaStore,
   metrics?: Metrics,
 ) => {
   const { whatsappUrl: url, whatsappVersion: version } = settings
@@ -183,7 +202,7 @@ const openWhatsApp = async (
   return lazyGateway(async () => {
     const { baileysGateway } = await import('./adapters/baileys/gateway.ts')
     return baileysGateway({
-      ...{ url, pool: sessionPool, cipher: createCipher(key), mediaStore: media.store },
+      ...{ url, pool: sessionPool, cipher: createCipher(key), mediaStore },
       ...(version !== undefined && { version }),
       ...(metrics && { watch: metrics.whatsapp }),
       log: (level, text, fields) => log[level]({ ...fields, part: 'whatsapp' }, text),
@@ -228,7 +247,7 @@ const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
 export const openParts = async (config: Config, log: Log, url: string, metrics?: Metrics) => {
   const { settings } = config
   const storage = await openStorage(config, log)
-  const { pool, logPool, workPool, leasePool, turnPool, store, onError, alone, close } = storage
+  const { pool, logPool, workPool, leasePool, turnPool, store, keys, onError, alone, close } = storage
   const node = nodeOf(settings, url)
   const onLeaseError = (error: unknown) =>
     log.error({ err: error, part: 'leases' }, 'work under a lease was interrupted; trying again')
@@ -242,12 +261,8 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
   const files = guardedFetch(guard)
-  const copies = await openCopies(config, storage).catch(async (error: unknown) => {
-    await close()
-    throw error
-  })
-  const { media, scrubs, erasures } = copies
-  const baileys = await openWhatsApp(config, log, storage, copies, metrics)
+  const { media, scrubs, erasures } = await openCopies(config, storage)
+  const baileys = openWhatsApp(config, log, storage, media.store, metrics)
   const { bus, close: closeBus } = await openBus(config, log)
   const integrations = guardedPost({
     guard,
@@ -259,6 +274,10 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       pool,
       workPool,
       store,
+      stored: storage.stored,
+      keys,
+      erasures,
+      scrubs,
       bus,
       node,
       leases: alone ? inProcessLeases(node, onLeaseError) : postgresLeases(leasePool, node, onLeaseError),
@@ -269,8 +288,6 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       ...offered,
       post: outbound.post,
       fetchFile: files.fetchFile,
-      scrubs,
-      erasures,
       mediaStore: media.store,
       spoolFolder: media.spoolFolder,
       integrationPost: integrations.post,

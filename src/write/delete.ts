@@ -11,21 +11,21 @@ type Parts = {
 }
 
 /**
- * Deletes for good. Once it is in the log it is carried out (`erase.ts`), which is begun here at once: if that fails, it is
- * begun there.
+ * Deletes for good. Once it is in the log it is carried out by a reaction, which is begun here at once, so that what comes
+ * from now on has nothing to do with it. Nobody waits for that: if it fails, it is begun there.
  */
 export const createDelete = ({ transact, begin, onError }: Parts) => {
   const now = () => new Date().toISOString()
-  const beginSoon = (type: DeletionType, id: string) => begin(type, id).catch(onError)
+  const beginSoon = (type: DeletionType, id: string) => void begin(type, id).catch(onError)
 
   return {
     conversation: async (id: string, context: Context): Promise<void> => {
       await transact(Conversation, id, removeConversation(now()), context)
-      await beginSoon('ConversationDeleted', id)
+      beginSoon('ConversationDeleted', id)
     },
     contact: async (id: string, context: Context): Promise<void> => {
       await transact(Contact, id, removeContact(now()), context)
-      await beginSoon('ContactDeleted', id)
+      beginSoon('ContactDeleted', id)
     },
   }
 }

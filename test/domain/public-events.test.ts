@@ -369,7 +369,17 @@ describe('contacts', () => {
   test('a deletion is told with no more than which contact it was', () =>
     expect(toldOfContact([learned, created], deleted)[0]).toMatchObject({
       key: CONTACT,
-      data: { contact_id: 7, contact_uuid: CONTACT, phone_number: '', display_name: '', name: null, push_name: null, email: null, company: null, deleted: true },
+      data: {
+        contact_id: 7,
+        contact_uuid: CONTACT,
+        phone_number: '',
+        display_name: '',
+        name: null,
+        push_name: null,
+        email: null,
+        company: null,
+        deleted: true,
+      },
     }))
 })
 

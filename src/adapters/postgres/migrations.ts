@@ -8,6 +8,7 @@ import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
 import { numberSequences } from './numbers.ts'
 import { deadDeliveries, erasedDeliveries, webhookQueue } from './webhook-queue.sql.ts'
+import { sealingKeys } from './sealing-keys.sql.ts'
 
 const statements = (text: string): Migration => ({ up: async (db) => void (await sql.raw(text).execute(db)) })
 
@@ -50,6 +51,7 @@ const migrations: Record<string, Migration> = {
   '0011-followed-log': statements(followedLog),
   '0012-counters': statements(counters),
   '0013-whatsapp': statements(whatsappTables),
+  '0014-sealing-keys': statements(sealingKeys),
   '0017-erasing': statements(erasedDeliveries + erasureCount + eraseFromNow),
 }
 
