@@ -233,6 +233,7 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       pool,
       workPool,
       store,
+      stored: store,
       bus,
       node,
       leases: alone ? inProcessLeases(node, onLeaseError) : postgresLeases(leasePool, node, onLeaseError),

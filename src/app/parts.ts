@@ -27,6 +27,8 @@ export type Parts = {
   /** For what is made from the log, and made again after a crash of the database. */
   readonly workPool: Pool
   readonly store: EventStore
+  /** The same log as it is stored: what is sealed stays sealed. */
+  readonly stored: EventStore
   readonly bus: Bus
   /** This process, as the other nodes know it. */
   readonly node: Node

@@ -72,6 +72,7 @@ export const startApp = async (
     pool,
     workPool,
     store,
+    stored: store,
     bus: inProcessBus(),
     node,
     leases: inProcessLeases(node, onError),

@@ -5,6 +5,7 @@ import { counters } from './counters.sql.ts'
 import { eventLog } from './event-log.sql.ts'
 import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
+import { logDigest } from './log-digest.sql.ts'
 import { numberSequences } from './numbers.ts'
 import { deadDeliveries, webhookQueue } from './webhook-queue.sql.ts'
 
@@ -44,6 +45,7 @@ const migrations: Record<string, Migration> = {
   '0011-followed-log': statements(followedLog),
   '0012-counters': statements(counters),
   '0013-whatsapp': statements(whatsappTables),
+  '0015-log-digest': statements(logDigest),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {
