@@ -216,7 +216,7 @@ test('two keepers at once do no harm: the tables come out as they do from the lo
   for (const stop of stops) await stop()
   const rows = await allRows(log.pool)
   const all: readonly AnyProjection[] = Object.values(projections)
-  for (const projection of all) await rebuild(projection, log)
+  await rebuild(all, log)
   expect(await allRows(log.pool)).toEqual(rows)
   expect(rows['message']?.length).toBeGreaterThan(200)
   for (const { errors } of nodes) expect(errors).toEqual([])
