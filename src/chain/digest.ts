@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Recorded } from '../ports/event-store.ts'
 
 /** The digest of a log without events. */
-export const NO_DIGEST = Buffer.alloc(32)
+export const NO_DIGEST: Buffer = Buffer.alloc(32)
 /** So many bytes of each event's hash are kept, to tell which event has changed. */
 export const HASH_KEPT_BYTES = 8
 

@@ -7,6 +7,7 @@ import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
 import { logDigest } from './log-digest.sql.ts'
 import { numberSequences } from './numbers.ts'
+import { sealingKeys } from './sealing-keys.sql.ts'
 import { deadDeliveries, webhookQueue } from './webhook-queue.sql.ts'
 
 const statements = (text: string): Migration => ({ up: async (db) => void (await sql.raw(text).execute(db)) })
@@ -45,6 +46,7 @@ const migrations: Record<string, Migration> = {
   '0011-followed-log': statements(followedLog),
   '0012-counters': statements(counters),
   '0013-whatsapp': statements(whatsappTables),
+  '0014-sealing-keys': statements(sealingKeys),
   '0015-log-digest': statements(logDigest),
 }
 

@@ -32,7 +32,7 @@ export const createChainCheck = ({ readLinks, last, tell }: Options) => {
   let seen: Seen[] = []
   /** Of the log as it is: how many events have come, and their digest. */
   let events = 0
-  let digest = NO_DIGEST
+  let digest: Buffer = NO_DIGEST
   let before: EventPlace | undefined
 
   const nextLink = async (): Promise<Link | undefined> => {

@@ -3,7 +3,17 @@ import type { Recorded } from '../../ports/event-store.ts'
 /** What is wrong with an event, with a place in the log, or with the chain. */
 export type LogDifference = {
   readonly kind:
-    'changed' | 'missing' | 'added' | 'moved' | 'revision' | 'order' | 'type' | 'schema' | 'sealed' | 'chain' | 'log'
+    | 'changed'
+    | 'missing'
+    | 'added'
+    | 'moved'
+    | 'revision'
+    | 'order'
+    | 'type'
+    | 'schema'
+    | 'sealed'
+    | 'chain'
+    | 'log'
   readonly position?: string
   readonly stream?: string
   readonly revision?: number

@@ -18,6 +18,8 @@ type Options = {
   readonly stored: EventStore
   readonly keys: SealingKeys
   readonly expected?: Expected | undefined
+  /** Why it is not the log that the database belongs to. */
+  readonly wrong?: string | undefined
   /** So many differences are named; the others are counted. */
   readonly max: number
   readonly onProgress: (position: Position, head: Position, events: number) => void
@@ -38,9 +40,10 @@ export type LogReport = {
 
 /** Reads the stored log once, from its start to its present end, and tells what is wrong with it. */
 export const verifyLog = async (options: Options): Promise<LogReport> => {
-  const { pool, stored, keys, expected, max, onProgress } = options
+  const { pool, stored, keys, expected, wrong: wrongLog, max, onProgress } = options
   const differences = collect<LogDifference>(max)
   const tell = differences.add
+  if (wrongLog !== undefined) tell({ kind: 'log', what: wrongLog })
   // Before the end of the log: what is chained was in the log before.
   const last: Link = await lastLink(pool)
   const head = await stored.head()
@@ -100,7 +103,8 @@ const createOrderCheck = (tell: TellLog) => {
       if (revision < expected)
         tell({ ...at(event), kind: 'revision', what: `comes after revision ${expected - 1} of its stream` })
       if (revision > expected) {
-        const missing = expected === revision - 1 ? `revision ${expected}` : `revisions ${expected} to ${revision - 1}`
+        const missing =
+          expected === revision - 1 ? `revision ${expected}` : `revisions ${expected} to ${revision - 1}`
         tell({ ...at(event), kind: 'revision', what: `comes, and ${missing} of its stream did not` })
       }
     },

@@ -7,7 +7,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** What can be read of a stored event. */
 export type Opened =
-  { readonly event: Recorded; readonly erased: boolean } | { readonly event?: undefined; readonly why: string }
+  | { readonly event: Recorded; readonly erased: boolean }
+  | { readonly event?: undefined; readonly why: string }
 
 /** The keys of a batch of stored events, all at once. */
 export const keysOf = async (

@@ -32,7 +32,11 @@ async function* rowsOf({ client, table }: Side, key: string): AsyncGenerator<Row
 }
 
 /** Rows by key, with their columns in one form, however their JSON is spelled. */
-const columnsOf = async ({ client, table }: Side, { key, columns }: AnyProjection, keys: readonly string[]) => {
+const columnsOf = async (
+  { client, table }: Side,
+  { key, columns }: AnyProjection,
+  keys: readonly string[],
+) => {
   const { rows } = await client.query<{ key: string; name: string; value: string | null }>(
     `select t.${key}::text as key, c.key as name, c.value
      from ${table} t cross join jsonb_each_text(to_jsonb(t)) c where t.${key} = any($1::${typeOf(columns[key])}[])`,
@@ -50,6 +54,26 @@ export const typeOf = (definition: string | undefined) => definition?.split(' ',
 
 const isBefore = (one: string, other: string) => Buffer.compare(Buffer.from(one), Buffer.from(other)) < 0
 
+type Pair = { readonly key: string; readonly live?: Row; readonly replayed?: Row }
+
+/** The rows of both sides, those with the same key together. */
+async function* pairsOf(lives: AsyncGenerator<Row>, replays: AsyncGenerator<Row>): AsyncGenerator<Pair> {
+  let [one, other] = [await lives.next(), await replays.next()]
+  for (;;) {
+    if (one.done && other.done) return
+    if (!one.done && !other.done && one.value.key === other.value.key) {
+      yield { key: one.value.key, live: one.value, replayed: other.value }
+      ;[one, other] = [await lives.next(), await replays.next()]
+    } else if (!one.done && (other.done || isBefore(one.value.key, other.value.key))) {
+      yield { key: one.value.key, live: one.value }
+      one = await lives.next()
+    } else if (!other.done) {
+      yield { key: other.value.key, replayed: other.value }
+      other = await replays.next()
+    }
+  }
+}
+
 /** Compares a table with the one that was made from the log. Answers how many rows the live one has. */
 export const compareRows = async (
   projection: AnyProjection,
@@ -61,31 +85,19 @@ export const compareRows = async (
   let differing: string[] = []
 
   const look = async () => {
-    const [lives, replays] = [
-      await columnsOf(live, projection, differing),
-      await columnsOf(replayed, projection, differing),
-    ]
+    const lives = await columnsOf(live, projection, differing)
+    const replays = await columnsOf(replayed, projection, differing)
     for (const key of differing) {
       const row = { key, live: lives.get(key), replayed: replays.get(key) }
-      if (differentColumns(row).length > 0 || !row.live || !row.replayed) tell(row)
+      if (!row.live || !row.replayed || differentColumns(row).length > 0) tell(row)
     }
     differing = []
   }
 
-  const [lives, replays] = [rowsOf(live, projection.key), rowsOf(replayed, projection.key)]
-  let [one, other] = [await lives.next(), await replays.next()]
-  while (!one.done || !other.done) {
-    const [here, there] = [one.done ? undefined : one.value, other.done ? undefined : other.value]
-    const isSameKey = here?.key === there?.key
-    const takesHere = here && (isSameKey || !there || isBefore(here.key, there.key))
-    const takesThere = there && (isSameKey || !takesHere)
-    if (here?.hash !== there?.hash || !isSameKey) differing.push((takesHere ? here : there)?.key ?? '')
-    if (takesHere) {
-      count++
-      one = await lives.next()
-    }
-    if (takesThere) other = await replays.next()
-    if (differing.length >= DETAILS) await look()
+  for await (const pair of pairsOf(rowsOf(live, projection.key), rowsOf(replayed, projection.key))) {
+    if (pair.live) count++
+    if (pair.live?.hash !== pair.replayed?.hash) differing.push(pair.key)
+    if (differing.length === DETAILS) await look()
   }
   if (differing.length > 0) await look()
   return count

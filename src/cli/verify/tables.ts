@@ -13,7 +13,11 @@ const SORT_MEMORY = '64MB'
 /** What was erased while it was compared is compared once more, when the live table has heard of it too. */
 const SETTLE_MS = 2000
 
-export type Value = { readonly column: string; readonly live: string | null; readonly replayed: string | null }
+export type Value = {
+  readonly column: string
+  readonly live: string | null
+  readonly replayed: string | null
+}
 export type TableDifference =
   | { readonly kind: 'row missing' | 'row too many'; readonly key: string }
   | { readonly kind: 'row changed'; readonly key: string; readonly columns: readonly Value[] }
@@ -64,13 +68,14 @@ export const verifyTables = async (options: Options): Promise<readonly TableRepo
 }
 
 const compareAll = async (options: Options, beside: Beside) => {
-  const { pool, projections } = options
+  const { pool, store, projections } = options
   // Most of the log, before anything is held for it.
-  const least = [...(await checkpointsOf(pool, projections)).values()].reduce<Position | undefined>(
-    (so, { position }) => (so === undefined || position < so ? position : so),
-    undefined,
+  const checkpoints = await checkpointsOf(pool, projections)
+  const least = [...checkpoints.values()].reduce(
+    (so, { position }) => (position < so ? position : so),
+    await store.head(),
   )
-  if (least !== undefined) await beside.readOn(least)
+  await beside.readOn(least)
   const reports = await compareAtOnce(options, beside, projections)
   const doubtful = projections.filter(({ name }) => reports.get(name)?.isDoubtful)
   if (doubtful.length > 0) {
@@ -108,7 +113,7 @@ const compareAtOnce = async (options: Options, beside: Beside, projections: read
 }
 
 const compareOne = async (
-  { pool, max, showValues }: Options,
+  { pool, store, max, showValues }: Options,
   beside: Beside,
   client: PoolClient,
   projection: AnyProjection,
@@ -130,6 +135,9 @@ const compareOne = async (
   if (!checkpoint?.isThere) return cannot('is not there')
   if (checkpoint.version !== version)
     return cannot(`was made by version ${checkpoint.version} of its read model; this program has ${version}`)
+  const head = await store.head()
+  if (position > head)
+    return cannot(`knows the log up to position ${position}, and the log ends at position ${head}`)
   await beside.readOn(position)
   if (beside.position() > position) return cannot('was made anew meanwhile')
 
