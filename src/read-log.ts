@@ -1,8 +1,11 @@
 import type { EventStore, Position, Recorded } from './ports/event-store.ts'
 
+/** A log that can be read from end to end, wherever it is. */
+export type LogReader = Pick<EventStore, 'head' | 'subscribeToAll'>
+
 /** The log after a position, up to and with another one, in batches: the next is read while one is worked on. */
 export async function* readLog(
-  store: EventStore,
+  store: Pick<EventStore, 'subscribeToAll'>,
   after: Position,
   upTo: Position,
 ): AsyncGenerator<readonly Recorded[]> {
@@ -28,6 +31,6 @@ export async function* readLog(
 }
 
 /** The same, event by event. */
-export async function* eventsOf(store: EventStore, after: Position, upTo: Position) {
+export async function* eventsOf(store: Pick<EventStore, 'subscribeToAll'>, after: Position, upTo: Position) {
   for await (const batch of readLog(store, after, upTo)) yield* batch
 }

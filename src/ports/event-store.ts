@@ -17,6 +17,8 @@ export type Recorded<E extends DomainEvent = DomainEvent> = NewEvent<E> & {
   readonly stream: string
   readonly revision: number
   readonly position: Position
+  /** The key of what was personal in it is destroyed: placeholders stand in its place. */
+  readonly erased?: true
 }
 
 /** The stream is not at the revision that the append expected. Nothing was written. */
