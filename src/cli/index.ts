@@ -2,6 +2,7 @@ import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
 import { exportCommand } from './export/command.ts'
 import { importCommand } from './import/command.ts'
+import { eraseCommand } from './erase/command.ts'
 import { replayCommand } from './replay.ts'
 
 /** Every command beside the server itself. */
@@ -10,6 +11,7 @@ export const commands: Readonly<Record<string, Command>> = {
   'copy-log': copyLogCommand,
   export: exportCommand,
   import: importCommand,
+  erase: eraseCommand,
 }
 
 const INDENT = ' '.repeat(6)

@@ -12,7 +12,7 @@ const options = {
   verbose: true,
 } as const
 // Marks of the domain's schemas and of the documentation; neither checks anything.
-const prepared = (ajv: Ajv) => withFormats(ajv).addVocabulary(['personal', 'example'])
+const prepared = (ajv: Ajv) => withFormats(ajv).addVocabulary(['personal', 'secret', 'example'])
 const strictAjv = prepared(new Ajv(options))
 const coercingAjv = prepared(new Ajv({ ...options, coerceTypes: true }))
 
