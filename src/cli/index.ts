@@ -1,5 +1,7 @@
 import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
+import { exportCommand } from './export/command.ts'
+import { importCommand } from './import/command.ts'
 import { eraseCommand } from './erase/command.ts'
 import { replayCommand } from './replay.ts'
 import { verifyCommand } from './verify/command.ts'
@@ -8,6 +10,8 @@ import { verifyCommand } from './verify/command.ts'
 export const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
   'copy-log': copyLogCommand,
+  export: exportCommand,
+  import: importCommand,
   erase: eraseCommand,
   verify: verifyCommand,
 }
