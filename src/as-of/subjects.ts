@@ -38,11 +38,13 @@ const firstTypes = {
 const idsOf = async ({ client, finder, question }: Given, kind: Kind, ref: string): Promise<string[]> => {
   if (UUID.test(ref)) return [ref.toLowerCase()]
   if (!NUMBER.test(ref)) return []
-  const { rows } = await client.query<{ id: string }>(
-    `select id from ${kind} where tenant_id = $1 and (number = $2 or aliases @> array[$3])`,
+  // What answers to it now may have been several then.
+  const { rows } = await client.query<{ id: string; aliases: string[] | null }>(
+    `select id, aliases from ${kind} where tenant_id = $1 and (number = $2 or aliases @> array[$3])`,
     [question.tenantId, Number(ref), ref],
   )
-  if (rows.length > 0) return rows.map(({ id }) => id)
+  if (rows.length > 0)
+    return rows.flatMap(({ id, aliases }) => [id, ...(aliases ?? []).filter((alias) => UUID.test(alias))])
   const first = await finder.look({ types: firstTypes[kind] })
   return first
     .filter(({ data }) => Reflect.get(data, 'number') === Number(ref))
