@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
+import type { Pool } from 'pg'
 import { createCipher } from './adapters/baileys/cipher.ts'
 import { lazyGateway } from './adapters/baileys/lazy.ts'
 import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
@@ -30,6 +31,7 @@ import {
   createTurnPool,
   createWorkPool,
 } from './adapters/postgres/pool.ts'
+import { postgresSealingKeys } from './adapters/postgres/sealing-keys.ts'
 import { postgresTurns } from './adapters/postgres/turns.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
 import type { Config } from './config.ts'
@@ -41,6 +43,7 @@ import type { Metrics } from './metrics.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
 import type { MediaStore } from './ports/media-store.ts'
+import { sealedStore } from './sealed-store.ts'
 import type { Settings } from './settings.ts'
 
 const POOL_SIZE = 12
@@ -63,7 +66,17 @@ type Use = {
 const logKindOf = ({ secrets }: Config): LogKind =>
   secrets.eventstoreUrl === undefined ? 'postgres' : 'eventstoredb'
 
-/** The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. */
+/** What WhatsApp sessions and the keys of the log are encrypted with, if there is one. */
+const encryptionKeyOf = ({ settings, secrets }: Config, pool: Pool) => {
+  const file =
+    secrets.databaseUrl === undefined ? join(resolve(settings.dataDir), 'encryption.key') : undefined
+  return findEncryptionKey({ pool, given: secrets.encryptionKey, file })
+}
+
+/**
+ * The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. `store` is
+ * the log as everybody knows it, `stored` the same as it is kept, with what is personal sealed.
+ */
 export const openStorage = async (config: Config, log: Log, { visiting = false, copying }: Use = {}) => {
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
@@ -85,7 +98,7 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
   const turnPool = createTurnPool(url, { max: TURN_POOL_SIZE, onError })
-  const store =
+  const stored =
     secrets.eventstoreUrl === undefined
       ? postgresEventStore(logPool, onError, { alone })
       : eventStoreDb({
@@ -94,24 +107,35 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
           once: copying !== undefined,
           onError: onLogError,
         })
-  const close = async () => {
-    await store.close()
+  const closePools = async () => {
+    await stored.close()
     await Promise.all([pool, logPool, workPool, sessionPool, leasePool, turnPool].map((one) => one.end()))
     await embedded?.stop()
   }
-  const deployment: Deployment = { kind: logKindOf(config), store, pool }
-  if (copying === undefined)
-    await followLog(deployment, {
+  const deployment: Deployment = { kind: logKindOf(config), store: stored, pool }
+  const follow = () =>
+    followLog(deployment, {
       mayBegin: !visiting && settings.roles.includes('api'),
       onAdopted: (position) =>
         log.warn(
           { part: 'start', position: String(position) },
           'this database knew nothing of a log that has events: its predecessor seems to be lost. Read models are made anew; reactions go on from the end of the log, so that nobody is told its history again. What was not told before the loss: docs/operations.md, "Backup and restore"',
         ),
-    }).catch(async (error: unknown) => {
-      await close()
-      throw error
     })
+  const begin = async () => {
+    if (copying !== undefined) return undefined
+    await follow()
+    return encryptionKeyOf(config, pool)
+  }
+  const encryptionKey = await begin().catch(async (error: unknown) => {
+    await closePools()
+    throw error
+  })
+  const keys = postgresSealingKeys({ pool: logPool, listenPool: pool, master: encryptionKey, alone, onError })
+  const close = async () => {
+    await keys.close()
+    await closePools()
+  }
   return {
     pool,
     logPool,
@@ -119,7 +143,10 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
     sessionPool,
     leasePool,
     turnPool,
-    store,
+    store: sealedStore(stored, keys),
+    stored,
+    keys,
+    encryptionKey,
     deployment,
     onError,
     alone,
@@ -142,16 +169,14 @@ const openMedia = async ({ settings, secrets }: Config) => {
 type Storage = Awaited<ReturnType<typeof openStorage>>
 
 /** WhatsApp itself, where there is a key to encrypt its sessions with. Its library is loaded for the first instance. */
-const openWhatsApp = async (
-  { settings, secrets }: Config,
+const openWhatsApp = (
+  { settings }: Config,
   log: Log,
-  { pool, sessionPool }: Storage,
+  { encryptionKey: key, sessionPool }: Storage,
   mediaStore: MediaStore,
   metrics?: Metrics,
 ) => {
-  const { dataDir, whatsappUrl: url, whatsappVersion: version } = settings
-  const file = secrets.databaseUrl === undefined ? join(resolve(dataDir), 'encryption.key') : undefined
-  const key = await findEncryptionKey({ pool, given: secrets.encryptionKey, file })
+  const { whatsappUrl: url, whatsappVersion: version } = settings
   if (!key) return undefined
   return lazyGateway(async () => {
     const { baileysGateway } = await import('./adapters/baileys/gateway.ts')
@@ -201,7 +226,7 @@ const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
 export const openParts = async (config: Config, log: Log, url: string, metrics?: Metrics) => {
   const { settings } = config
   const storage = await openStorage(config, log)
-  const { pool, logPool, workPool, leasePool, turnPool, store, onError, alone, close } = storage
+  const { pool, logPool, workPool, leasePool, turnPool, store, keys, onError, alone, close } = storage
   const node = nodeOf(settings, url)
   const onLeaseError = (error: unknown) =>
     log.error({ err: error, part: 'leases' }, 'work under a lease was interrupted; trying again')
@@ -216,12 +241,7 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
   })
   const files = guardedFetch(guard)
   const media = await openMedia(config)
-  const baileys = await openWhatsApp(config, log, storage, media.store, metrics).catch(
-    async (error: unknown) => {
-      await close()
-      throw error
-    },
-  )
+  const baileys = openWhatsApp(config, log, storage, media.store, metrics)
   const { bus, close: closeBus } = await openBus(config, log)
   const integrations = guardedPost({
     guard,
@@ -233,6 +253,7 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       pool,
       workPool,
       store,
+      keys,
       bus,
       node,
       leases: alone ? inProcessLeases(node, onLeaseError) : postgresLeases(leasePool, node, onLeaseError),

@@ -13,6 +13,7 @@ import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Post } from '../ports/post.ts'
 import type { SandboxPhone } from '../ports/sandbox.ts'
+import type { SealingKeys } from '../ports/sealing-keys.ts'
 import type { Turns } from '../ports/turns.ts'
 import type { Settings } from '../settings.ts'
 
@@ -27,6 +28,8 @@ export type Parts = {
   /** For what is made from the log, and made again after a crash of the database. */
   readonly workPool: Pool
   readonly store: EventStore
+  /** Of what is personal in it. */
+  readonly keys: SealingKeys
   readonly bus: Bus
   /** This process, as the other nodes know it. */
   readonly node: Node

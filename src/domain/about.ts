@@ -13,7 +13,7 @@ type Shape = {
 type Collect = (value: unknown, found: Set<string>) => void
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
-const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
+export const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
 
 /** Finds the values of a shape that are ids; undefined where there can be none. */
 const collectorOf = (shape: Shape): Collect | undefined => {

@@ -1,7 +1,9 @@
+import { sql, type Kysely } from 'kysely'
 import { aboutOf } from '../domain/about.ts'
 import { catalogue } from '../domain/catalogue.ts'
 import type { Actor } from '../domain/metadata.ts'
 import type { Recorded } from '../ports/event-store.ts'
+import type { Database } from './database.ts'
 import { projection, put, type Change } from './projection.ts'
 
 export type AuditEventRow = {
@@ -77,3 +79,93 @@ export const auditEvents = projection<AuditEventRow>({
   ],
   on: Object.fromEntries(Object.keys(catalogue).map((type) => [type, rowOf])),
 })
+
+/** What is asked for; an event is found if all of it holds. What is left out does not matter. */
+export type AuditFilter = {
+  readonly tenantId?: string | undefined
+  /** Lists of ids, for each of which the event is about at least one: a thing, and what became part of it. */
+  readonly about?: readonly (readonly string[])[] | undefined
+  readonly types?: readonly string[] | undefined
+  readonly actorKind?: Actor['kind'] | undefined
+  readonly correlation?: string | undefined
+  readonly causation?: string | undefined
+  /** When it was recorded, both ends included. ISO 8601 in UTC. */
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+}
+
+/** Whether an event is one that a filter finds. */
+export const isFound = (filter: AuditFilter, event: Recorded): boolean => {
+  const { type, meta } = event
+  const is = (wanted: string | undefined, found: string | undefined) =>
+    wanted === undefined || wanted === found
+  const isAbout = (lists: readonly (readonly string[])[]) => {
+    const about = new Set(aboutOf(event))
+    return lists.every((ids) => ids.some((id) => about.has(id)))
+  }
+  return (
+    is(filter.tenantId, meta.tenant) &&
+    is(filter.actorKind, meta.actor.kind) &&
+    is(filter.correlation, meta.correlation) &&
+    is(filter.causation, meta.causation) &&
+    (filter.types?.includes(type) ?? true) &&
+    (filter.from === undefined || filter.from <= meta.at) &&
+    (filter.to === undefined || filter.to >= meta.at) &&
+    (!filter.about || isAbout(filter.about))
+  )
+}
+
+/** Events of a filter, in no order. */
+const found = (db: Kysely<Database>, filter: AuditFilter) => {
+  let query = db.selectFrom('audit_event').selectAll()
+  if (filter.tenantId !== undefined) query = query.where('tenant_id', '=', filter.tenantId)
+  for (const ids of filter.about ?? []) query = query.where(sql<boolean>`about && ${[...ids]}::uuid[]`)
+  if (filter.types) query = query.where('type', '=', sql<string>`any(${[...filter.types]}::text[])`)
+  if (filter.actorKind !== undefined) query = query.where('actor_kind', '=', filter.actorKind)
+  if (filter.correlation !== undefined) query = query.where('correlation', '=', filter.correlation)
+  if (filter.causation !== undefined) query = query.where('causation', '=', filter.causation)
+  if (filter.from !== undefined) query = query.where('at', '>=', filter.from)
+  if (filter.to !== undefined) query = query.where('at', '<=', filter.to)
+  return query
+}
+
+export type AuditPage = {
+  readonly order: 'asc' | 'desc'
+  /** The last position of the page before, in this order. */
+  readonly after?: number | undefined
+  /** The last position to look at, where the table may know more. */
+  readonly upTo?: number | undefined
+  /** What was before the last deletion of something went with it. */
+  readonly since?: readonly { readonly id: string; readonly position: number }[]
+  readonly limit: number
+}
+
+/** One page of what a filter finds, in the order of the log or the other way round. */
+export const auditPage = (
+  db: Kysely<Database>,
+  filter: AuditFilter,
+  { order, after, upTo, since = [], limit }: AuditPage,
+): Promise<AuditEventRow[]> => {
+  let query = found(db, filter)
+  if (after !== undefined) query = query.where('position', order === 'asc' ? '>' : '<', after)
+  if (upTo !== undefined) query = query.where('position', '<=', upTo)
+  for (const { id, position } of since)
+    query = query.where(sql<boolean>`not (position < ${position} and about @> array[${id}]::uuid[])`)
+  return query.orderBy('position', order).limit(limit).execute()
+}
+
+/** Where events stand, by their ids. */
+export const auditRows = async (db: Kysely<Database>, ids: readonly string[]): Promise<AuditEventRow[]> =>
+  ids.length === 0
+    ? []
+    : db
+        .selectFrom('audit_event')
+        .selectAll()
+        .where('id', '=', sql<string>`any(${[...new Set(ids)]}::uuid[])`)
+        .execute()
+
+/** Whether anything that happened to a tenant is about an id. */
+export const isKnownTo = async (db: Kysely<Database>, tenantId: string | undefined, id: string) =>
+  (await found(db, { tenantId, about: [[id]] })
+    .limit(1)
+    .executeTakeFirst()) !== undefined

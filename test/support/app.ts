@@ -13,6 +13,7 @@ import { guardedFetch } from '../../src/adapters/outbound/fetch-file.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
+import { postgresSealingKeys } from '../../src/adapters/postgres/sealing-keys.ts'
 import { createLogPool, createPool, createWorkPool } from '../../src/adapters/postgres/pool.ts'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
 import { createApp } from '../../src/app.ts'
@@ -20,6 +21,7 @@ import type { Parts } from '../../src/app/parts.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import { sealedStore } from '../../src/sealed-store.ts'
 import { createClient, login } from './client.ts'
 import { createTestDatabase } from './database.ts'
 import { eventually } from './subscriber.ts'
@@ -52,7 +54,9 @@ export const startApp = async (
     WEBHOOK_TIMEOUT_SECONDS: '2',
     ...environment,
   })
-  const store = postgresEventStore(logPool, onError)
+  const stored = postgresEventStore(logPool, onError)
+  const { alone = true } = replace
+  const keys = postgresSealingKeys({ pool: logPool, listenPool: pool, master: undefined, alone, onError })
   const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
   const outbound = guardedPost({
@@ -71,7 +75,8 @@ export const startApp = async (
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
     pool,
     workPool,
-    store,
+    store: sealedStore(stored, keys),
+    keys,
     bus: inProcessBus(),
     node,
     leases: inProcessLeases(node, onError),
@@ -114,7 +119,7 @@ export const startApp = async (
     running.abort()
     await stopped
     await Promise.all([outbound.close(), integrations.abandon(), files.close()])
-    await store.close()
+    await Promise.all([stored.close(), keys.close()])
     await Promise.all([pool.end(), logPool.end(), workPool.end()])
   }
   const stop = async () => {

@@ -6,6 +6,7 @@ import { eventLog } from './event-log.sql.ts'
 import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
 import { numberSequences } from './numbers.ts'
+import { sealingKeys } from './sealing-keys.sql.ts'
 import { deadDeliveries, webhookQueue } from './webhook-queue.sql.ts'
 
 const statements = (text: string): Migration => ({ up: async (db) => void (await sql.raw(text).execute(db)) })
@@ -44,6 +45,7 @@ const migrations: Record<string, Migration> = {
   '0011-followed-log': statements(followedLog),
   '0012-counters': statements(counters),
   '0013-whatsapp': statements(whatsappTables),
+  '0014-sealing-keys': statements(sealingKeys),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {
