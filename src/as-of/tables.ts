@@ -61,10 +61,10 @@ export const makeTables = async (
   events: readonly Recorded[],
   signal: AbortSignal,
 ) => {
+  await client.query(projections.map((one) => createTable({ ...one, indexes: [] }, 'pg_temp')).join(';\n'))
   for (const projection of projections) {
     const { name } = projection
     const columns = Object.keys(projection.columns).join(', ')
-    await client.query(createTable({ ...projection, indexes: [] }, 'pg_temp'))
     const rows = await foldAll(projection, events, signal)
     for (let from = 0; from < rows.length; from += AT_ONCE) {
       signal.throwIfAborted()
