@@ -1,11 +1,13 @@
 import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
+import { lostKeysCommand } from './lost-keys.ts'
 import { replayCommand } from './replay.ts'
 
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
   'copy-log': copyLogCommand,
+  'lost-keys': lostKeysCommand,
 }
 
 const INDENT = ' '.repeat(6)
