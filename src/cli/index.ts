@@ -3,6 +3,7 @@ import { copyLogCommand } from './copy-log/command.ts'
 import { exportCommand } from './export/command.ts'
 import { importCommand } from './import/command.ts'
 import { eraseCommand } from './erase/command.ts'
+import { lostKeysCommand } from './lost-keys.ts'
 import { replayCommand } from './replay.ts'
 import { verifyCommand } from './verify/command.ts'
 
@@ -14,6 +15,7 @@ export const commands: Readonly<Record<string, Command>> = {
   import: importCommand,
   erase: eraseCommand,
   verify: verifyCommand,
+  'lost-keys': lostKeysCommand,
 }
 
 const INDENT = ' '.repeat(6)
