@@ -51,13 +51,18 @@ export type Beside = {
  * whatever ended it; all others are taken away. Throws SchemaTaken.
  */
 export const openBeside = async (options: BesideOptions): Promise<Beside> => {
-  const { pool, store, projections, schema, indexes, bytesKept = BYTES_KEPT, onProgress = () => {} } = options
-  const unlock = await lockSchema(pool, schema)
-  const open = () => openTables({ pool, schema, projections, indexed: indexes === 'at once' }, store)
-  const tables = await open().catch((error: unknown) => {
+  const unlock = await lockSchema(options.pool, options.schema)
+  try {
+    return await openLocked(options, unlock)
+  } catch (error) {
     unlock()
     throw error
-  })
+  }
+}
+
+const openLocked = async (options: BesideOptions, unlock: () => void): Promise<Beside> => {
+  const { pool, store, projections, schema, indexes, bytesKept = BYTES_KEPT, onProgress = () => {} } = options
+  const tables = await openTables({ pool, schema, projections, indexed: indexes === 'at once' }, store)
   const parts = tables.map((table) => createPart(pool, table, Math.ceil(bytesKept / tables.length)))
   let count = 0
 
