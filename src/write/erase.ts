@@ -151,6 +151,7 @@ export const createErase = (parts: Parts) => {
 
   /** What arrived while it was being deleted goes with it. */
   const deleteAgain = async (deletion: Deletion, stragglers: readonly Recorded[]): Promise<Deletion> => {
+    if (stragglers.length === 0) return deletion
     const { type, event } = deletion
     const id = idOfStream(event.stream)
     const context = causedBy(event)
@@ -168,14 +169,8 @@ export const createErase = (parts: Parts) => {
   const untilNothingCame = async (deletions: readonly Deletion[]): Promise<readonly Deletion[]> => {
     const stragglers = await findStragglers(deletions)
     if (stragglers.size === 0) return deletions
-    return untilNothingCame(
-      await Promise.all(
-        deletions.map((deletion) => {
-          const late = stragglers.get(deletion)
-          return late ? deleteAgain(deletion, late) : deletion
-        }),
-      ),
-    )
+    const again = deletions.map((deletion) => deleteAgain(deletion, stragglers.get(deletion) ?? []))
+    return untilNothingCame(await Promise.all(again))
   }
 
   /** Carries out the deletions among some events of the log. */
