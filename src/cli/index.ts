@@ -1,6 +1,7 @@
 import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
 import { eraseCommand } from './erase/command.ts'
+import { lostKeysCommand } from './lost-keys.ts'
 import { replayCommand } from './replay.ts'
 
 /** Every command beside the server itself. */
@@ -8,6 +9,7 @@ export const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
   'copy-log': copyLogCommand,
   erase: eraseCommand,
+  'lost-keys': lostKeysCommand,
 }
 
 const INDENT = ' '.repeat(6)
