@@ -14,6 +14,7 @@ export const commands: Readonly<Record<string, Command>> = {
   export: exportCommand,
   import: importCommand,
   erase: eraseCommand,
+  'lost-keys': lostKeysCommand,
   verify: verifyCommand,
   'lost-keys': lostKeysCommand,
 }
