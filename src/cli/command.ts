@@ -28,12 +28,13 @@ export class WrongUsage extends Error {
   override name = 'WrongUsage'
 }
 
-type Storage = Awaited<ReturnType<typeof openStorage>>
+/** The log and the database, opened. */
+export type Visited = Awaited<ReturnType<typeof openStorage>>
 
 /** Opens the log and the database beside a program that may be running, and closes them again. */
 export const visit = async <T>(
   { config, log }: Pick<Given, 'config' | 'log'>,
-  work: (storage: Storage) => Promise<T>,
+  work: (storage: Visited) => Promise<T>,
 ): Promise<T> => {
   const storage = await openStorage(config, log, { visiting: true })
   try {

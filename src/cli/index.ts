@@ -1,3 +1,4 @@
+import { auditCommand } from './audit/command.ts'
 import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
 import { replayCommand } from './replay.ts'
@@ -5,6 +6,7 @@ import { replayCommand } from './replay.ts'
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
+  audit: auditCommand,
   'copy-log': copyLogCommand,
 }
 
