@@ -1,3 +1,4 @@
+import { auditCommand } from './audit/command.ts'
 import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
 import { exportCommand } from './export/command.ts'
@@ -10,6 +11,7 @@ import { verifyCommand } from './verify/command.ts'
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
+  audit: auditCommand,
   'copy-log': copyLogCommand,
   export: exportCommand,
   import: importCommand,
