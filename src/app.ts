@@ -85,7 +85,7 @@ export const createApp = (given: Parts) => {
     deliveries,
     openEventStream: createEventStreams({
       store,
-      translate: shareTranslation(store),
+      translate: shareTranslation(store, parts.erasures),
       stopping: parts.stopping,
       onError: reporter('event stream'),
       ...parts.streamTimes,

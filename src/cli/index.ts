@@ -1,11 +1,19 @@
 import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
+import { exportCommand } from './export/command.ts'
+import { importCommand } from './import/command.ts'
+import { eraseCommand } from './erase/command.ts'
 import { replayCommand } from './replay.ts'
+import { verifyCommand } from './verify/command.ts'
 
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
   'copy-log': copyLogCommand,
+  export: exportCommand,
+  import: importCommand,
+  erase: eraseCommand,
+  verify: verifyCommand,
 }
 
 const INDENT = ' '.repeat(6)

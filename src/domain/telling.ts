@@ -1,4 +1,4 @@
-import { Contact, nameOf, type ContactEvent } from './contact.ts'
+import { Contact, nameOf, type ContactEvent, type Person } from './contact.ts'
 import { isMedia, isSignal, textOf } from './content.ts'
 import { detailsOf } from './content-details.ts'
 import { idOfStream } from './decider.ts'
@@ -9,7 +9,12 @@ import type { Metadata } from './metadata.ts'
 import type { Fact, PublicEvent } from './public-events.ts'
 import { isGroup, numberOf, offsetTime } from './values.ts'
 
-type Source<E> = E & { readonly id: string; readonly stream: string; readonly meta: Metadata }
+type Source<E> = E & {
+  readonly id: string
+  readonly stream: string
+  readonly meta: Metadata
+  readonly position?: bigint
+}
 
 const publish = (
   source: Source<object>,
@@ -25,6 +30,7 @@ const publish = (
     key,
     correlation: source.meta.correlation,
     causation: source.id,
+    ...(source.position !== undefined && { position: String(source.position) }),
   }))
 
 const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
@@ -152,8 +158,9 @@ const status = (
 
 /** The public events of a contact event, given the contact as it was before it. In order with the chat's messages. */
 export const tellOfContact = (before: Contact, source: Source<ContactEvent>): PublicEvent[] => {
-  const { number, person = before.person } = Contact.evolve(before, source)
-  if (!person || number === undefined) return []
+  const { number, person: known = before.person } = Contact.evolve(before, source)
+  if (!known || number === undefined) return []
+  const person = source.type === 'ContactDeleted' ? nobody(known) : known
   const { instanceId, jid, pushName, details } = person
   const data = {
     contact_id: number,
@@ -171,6 +178,15 @@ export const tellOfContact = (before: Contact, source: Source<ContactEvent>): Pu
   const fact = { type: 'contact.update', at: source.data.at, data } as const
   return publish(source, instanceId, idOfStream(source.stream), [fact])
 }
+
+/** Of somebody who was deleted, nobody is told more than which contact it was. */
+const nobody = ({ instanceId, saved, createdAt }: Person): Person => ({
+  instanceId,
+  jid: '',
+  details: {},
+  saved,
+  createdAt,
+})
 
 /** The public events of an instance event, given the instance as it was before it. */
 export const tellOfInstance = (before: Instance, source: Source<InstanceEvent>): PublicEvent[] => {

@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
+import { ERASED_BODY } from './scrub.ts'
 
 export type Attempt = {
   readonly number: number
@@ -48,7 +49,7 @@ with lane as (
   where d.id = $1 for update of w
 ), target as (
   select d.id, d.endpoint_id, d.key, d.state from webhook_delivery d join lane using (endpoint_id, key)
-  where d.id = $1 for update of d
+  where d.id = $1 and d.body <> '${ERASED_BODY}' for update of d
 ), opened as (
   update webhook_delivery d set state = 'open', retries_from = attempts, finished_at = null, next_attempt_at = null
   from target where d.id = target.id and target.state <> 'open' returning d.id
@@ -58,6 +59,8 @@ with lane as (
 )
 update webhook_lane w set open = w.open + counted.opened, due_at = now()
 from counted where w.endpoint_id = counted.endpoint_id and w.key = counted.key`
+
+export const isErased = ({ body }: DeliveryRow) => body === ERASED_BODY
 
 /** Reads the delivery log, and sends again by hand. */
 export const createDeliveries = (pool: Pool | PoolClient, wake: () => void) => ({

@@ -4,18 +4,20 @@ import { lanesOf, type ClaimedRow, type Lane, type Lease } from './queue.ts'
 
 /**
  * One delivery for each event and endpoint that wants it, under the name that it subscribed to; the lane of each is
- * opened with it. Told again, an event adds nothing. A lane on which nothing was open can be taken at once, under the
+ * opened with it. Told again, an event adds nothing; nor does one that comes so late that it was erased meanwhile. A lane on which nothing was open can be taken at once, under the
  * lease $2: then the deliveries added are all that it has.
  */
 const FAN_OUT = `
 with told as (
   select * from json_to_recordset($1) as e(
-    n integer, id uuid, type text, tenant_id uuid, instance_id uuid, key uuid, correlation text, causation text, rest text)
+    n integer, id uuid, type text, tenant_id uuid, instance_id uuid, key uuid, correlation text, causation text,
+    position bigint, rest text)
 ), added as (
-  insert into webhook_delivery (event_id, endpoint_id, tenant_id, instance_id, key, event, body, correlation, causation)
+  insert into webhook_delivery (event_id, endpoint_id, tenant_id, instance_id, key, event, body, correlation, causation, position)
   select e.id, w.id, e.tenant_id, e.instance_id, e.key, w.names ->> e.type,
-         '{"event":' || (w.names -> e.type)::text || ',' || e.rest, e.correlation, e.causation
+         '{"event":' || (w.names -> e.type)::text || ',' || e.rest, e.correlation, e.causation, e.position
   from told e join webhook_endpoint w on w.instance_id = e.instance_id and w.active and w.names ? e.type
+  where not exists (select from webhook_erased x where x.key = e.key and x.position > coalesce(e.position, 0))
   order by e.n, w.id
   on conflict (event_id, endpoint_id) do nothing
   returning *
@@ -60,6 +62,7 @@ export const createFanOut =
       key: event.key,
       correlation: event.correlation,
       causation: event.causation,
+      position: event.position,
       rest: restOfBody(event),
     }))
     const lease = newLease?.()

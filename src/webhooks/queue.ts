@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { ERASED_BODY } from './scrub.ts'
 
 /** Deliveries of one lane taken at once; they go out one after the other. */
 const PER_LANE = 10
@@ -95,7 +96,8 @@ order by d.id`
 /**
  * Records attempts and gives lanes back. Lanes are locked first and in order, here and wherever deliveries change, so
  * that nobody waits in a circle. Only the row that really ends a delivery counts it off its lane. From one whose lease
- * was taken over, a delivery still counts; a failure does not: whoever has the lane now finds out.
+ * was taken over, a delivery still counts; a failure does not: whoever has the lane now finds out. What is answered to a
+ * delivery that was erased while it was made may repeat it, and is not kept.
  */
 const RELEASE = `
 with locked as (
@@ -107,9 +109,14 @@ with locked as (
   select * from json_to_recordset($1) as a(lane integer,
     delivery bigint, number integer, at timestamptz, duration_ms integer, status integer, error text, response text,
     state text, next_at timestamptz)
+), present as (
+  select d.id, d.body <> '${ERASED_BODY}' as told from made join webhook_delivery d on d.id = made.delivery
+  order by d.id for update of d
 ), logged as (
   insert into webhook_attempt (delivery_id, number, at, duration_ms, status, error, response)
-  select delivery, number, at, duration_ms, status, error, response from made on conflict do nothing
+  select made.delivery, made.number, made.at, made.duration_ms, made.status, made.error,
+         case when present.told then made.response end
+  from made join present on present.id = made.delivery on conflict do nothing
 ), updated as (
   update webhook_delivery d set attempts = made.number, state = made.state, next_attempt_at = made.next_at,
     finished_at = case when made.state = 'open' then null else now() end

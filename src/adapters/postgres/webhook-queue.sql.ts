@@ -52,3 +52,17 @@ create index on webhook_lane (endpoint_id, due_at) where open > 0;
 
 /** Lists of the few that could not be delivered. */
 export const deadDeliveries = `create index on webhook_delivery (instance_id, id) where state = 'dead';`
+
+/**
+ * To find what was told of a conversation, and to know it when it comes late: up to which place in the log what is told
+ * of a key was erased.
+ */
+export const erasedDeliveries = `
+alter table webhook_delivery add column position bigint;
+create index on webhook_delivery (key);
+
+create table webhook_erased (
+  key uuid primary key,
+  position bigint not null
+);
+`

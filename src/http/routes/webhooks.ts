@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
-import { invalid, notFound } from '../../domain/errors.ts'
+import { invalid, notFound, Refusal } from '../../domain/errors.ts'
 import { defaultWebhookId } from '../../domain/ids.ts'
 import { configure, subscribable, Webhook, type Subscribable } from '../../domain/webhook.ts'
 import { literals, Uuid } from '../../domain/values.ts'
 import { findWebhookEndpoint } from '../../projections/webhook-endpoints.ts'
-import type { DeliveryRow } from '../../webhooks/deliveries.ts'
+import { isErased, type DeliveryRow } from '../../webhooks/deliveries.ts'
 import { makeUpWebhookSecret } from '../../write/accounts.ts'
 import { contextOf } from '../context.ts'
 import { GivenInstance } from '../fields.ts'
@@ -56,7 +56,7 @@ const Delivery = Type.Object({
   finished_at: Nullable,
   correlation_id: Type.String(),
   causation_id: Type.String({ description: 'The stored event that this tells of' }),
-  payload: Type.Unknown({ description: 'The body as it was sent' }),
+  payload: Type.Unknown({ description: 'The body as it was sent; null once what it told of was erased' }),
 })
 
 const deliveryView = (row: DeliveryRow) => ({
@@ -202,10 +202,11 @@ export const webhookRoutes = (services: Services, instances: Instances) => {
       params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
       successDescription: 'It is due.',
       responses: { 202: Done },
-      refusals: ['NOT_FOUND'],
+      refusals: ['NOT_FOUND', 'CONFLICT'],
       async handle({ caller, params }) {
-        const { id } = await deliveryOf(caller, params.id)
-        await deliveries.redeliver(id)
+        const delivery = await deliveryOf(caller, params.id)
+        if (isErased(delivery)) throw new Refusal('CONFLICT', 'What this delivery told of was erased.')
+        await deliveries.redeliver(delivery.id)
         return reply(202, done('The delivery is due'))
       },
     }),
