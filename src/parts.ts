@@ -59,11 +59,16 @@ const TURN_POOL_SIZE = 4
 /** To one origin; several automations may be asked there. */
 const INTEGRATION_CONNECTIONS = 32
 
+/** What the sessions of a command are called in PostgreSQL; those of a server are called `zapini`. */
+const VISITOR = 'zapini command'
+
 type Use = {
   /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
   readonly visiting?: boolean
   /** To copy logs, with sessions of this name: which log the database belongs to is then not looked at. */
   readonly copying?: string
+  /** What is copied there is sealed anew. */
+  readonly sealing?: boolean
 }
 
 /** Where the settings keep the log. */
@@ -81,7 +86,11 @@ const encryptionKeyOf = ({ settings, secrets }: Config, pool: Pool) => {
  * The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. `store` is
  * the log as everybody knows it, `stored` the same as it is kept, with what is personal sealed.
  */
-export const openStorage = async (config: Config, log: Log, { visiting = false, copying }: Use = {}) => {
+export const openStorage = async (
+  config: Config,
+  log: Log,
+  { visiting = false, copying, sealing = false }: Use = {},
+) => {
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
   const reach = visiting ? visitEmbeddedPostgres : startEmbeddedPostgres
@@ -92,7 +101,8 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
     log.error({ err: error, part: 'database' }, 'database connection failed')
   const onLogError = (error: unknown) =>
     log.error({ err: error, part: 'event store' }, 'connection to the event store failed')
-  const named = copying === undefined ? {} : { name: copying }
+  const name = copying ?? (visiting ? VISITOR : undefined)
+  const named = name === undefined ? {} : { name }
   const pool = createPool(url, { max: POOL_SIZE, onError, ...named })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError, ...named })
@@ -129,8 +139,8 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
         ),
     })
   const begin = async () => {
-    if (copying !== undefined) return undefined
-    await follow()
+    if (copying !== undefined && !sealing) return undefined
+    if (copying === undefined) await follow()
     return encryptionKeyOf(config, pool)
   }
   const encryptionKey = await begin().catch(async (error: unknown) => {

@@ -4,6 +4,7 @@ import { exportCommand } from './export/command.ts'
 import { importCommand } from './import/command.ts'
 import { eraseCommand } from './erase/command.ts'
 import { replayCommand } from './replay.ts'
+import { webhooksCommand } from './webhooks/command.ts'
 
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
@@ -12,6 +13,7 @@ export const commands: Readonly<Record<string, Command>> = {
   export: exportCommand,
   import: importCommand,
   erase: eraseCommand,
+  webhooks: webhooksCommand,
 }
 
 const INDENT = ' '.repeat(6)
