@@ -59,6 +59,9 @@ const TURN_POOL_SIZE = 4
 /** To one origin; several automations may be asked there. */
 const INTEGRATION_CONNECTIONS = 32
 
+/** What the sessions of a command are called in PostgreSQL; those of a server are called `zapini`. */
+const VISITOR = 'zapini command'
+
 type Use = {
   /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
   readonly visiting?: boolean
@@ -66,6 +69,8 @@ type Use = {
   readonly copying?: string
   /** To look into what is wrong: any log will do. */
   readonly anyLog?: boolean
+  /** What is copied there is sealed anew. */
+  readonly sealing?: boolean
 }
 
 /** Where the settings keep the log. */
@@ -84,7 +89,7 @@ const encryptionKeyOf = ({ settings, secrets }: Config, pool: Pool) => {
  * the log as everybody knows it, `stored` the same as it is kept, with what is personal sealed.
  */
 export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
-  const { visiting = false, copying, anyLog = false } = use
+  const { visiting = false, copying, sealing = false, anyLog = false } = use
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
   const reach = visiting ? visitEmbeddedPostgres : startEmbeddedPostgres
@@ -95,7 +100,8 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
     log.error({ err: error, part: 'database' }, 'database connection failed')
   const onLogError = (error: unknown) =>
     log.error({ err: error, part: 'event store' }, 'connection to the event store failed')
-  const named = copying === undefined ? {} : { name: copying }
+  const name = copying ?? (visiting ? VISITOR : undefined)
+  const named = name === undefined ? {} : { name }
   const pool = createPool(url, { max: POOL_SIZE, onError, ...named })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError, ...named })
@@ -132,8 +138,8 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
         ),
     })
   const begin = async () => {
-    if (copying !== undefined) return undefined
-    if (!anyLog) await follow()
+    if (copying !== undefined && !sealing) return undefined
+    if (copying === undefined && !anyLog) await follow()
     return encryptionKeyOf(config, pool)
   }
   const encryptionKey = await begin().catch(async (error: unknown) => {

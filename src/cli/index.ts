@@ -7,6 +7,7 @@ import { eraseCommand } from './erase/command.ts'
 import { lostKeysCommand } from './lost-keys.ts'
 import { replayCommand } from './replay.ts'
 import { verifyCommand } from './verify/command.ts'
+import { webhooksCommand } from './webhooks/command.ts'
 
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
@@ -19,6 +20,7 @@ export const commands: Readonly<Record<string, Command>> = {
   'lost-keys': lostKeysCommand,
   verify: verifyCommand,
   'lost-keys': lostKeysCommand,
+  webhooks: webhooksCommand,
 }
 
 const INDENT = ' '.repeat(6)
