@@ -102,8 +102,9 @@ export const createApp = (given: Parts) => {
     settings,
   }
   const forwarding = createForward(node, log)
+  const routes = createRoutes(services, instances)
   const http = createServer({
-    routes: createRoutes(services, instances),
+    routes,
     authenticate: authentication.authenticate,
     counters: parts.counters,
     forward: forwarding.forward,
@@ -167,5 +168,5 @@ export const createApp = (given: Parts) => {
     return { ready: prepared.then(() => becomeReady(signal)), stopped }
   }
 
-  return { http, start, db, store, accounts: writing.accounts, readModels }
+  return { http, routes, start, db, store, accounts: writing.accounts, readModels }
 }

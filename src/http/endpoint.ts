@@ -40,7 +40,7 @@ export type EndpointParts = {
   readonly validateResponses: boolean
 }
 
-/** Makes the middleware that serves a route; all checks are compiled here, once. */
+/** Makes the middleware that serves a route. */
 export const endpoint = (route: Route, parts: EndpointParts) => {
   const checkParams = textCheck(route.params)
   const checkQuery = textCheck(route.query, route.aliases)
