@@ -24,7 +24,7 @@ export default async function setup(project: TestProject) {
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',
-    max_connections: '300',
+    max_connections: '600',
     // Its workers cannot be sent away by the role of the tests, which then cannot drop a database under them.
     autovacuum: 'off',
   }
