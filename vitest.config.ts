@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config'
 const times = { testTimeout: 60_000, hookTimeout: 60_000 }
 
 /** What starts programs, or changes things of a whole process: each file has a process of its own. */
-const alone = ['adapters', 'cli', 'e2e', 'examples', 'stand-ins'].map((folder) => `test/${folder}/**/*.test.ts`)
+const alone = ['adapters', 'cli', 'e2e', 'examples', 'stand-ins'].map(
+  (folder) => `test/${folder}/**/*.test.ts`,
+)
 
 export default defineConfig({
   test: {
