@@ -2,12 +2,14 @@ import { openAppend } from './append.ts'
 import { openInbound } from './inbound.ts'
 import { openLists } from './lists.ts'
 import { openRebuild } from './rebuild.ts'
+import { openSealing } from './sealing.ts'
 import { openSend } from './send.ts'
 import type { OpenSuite } from './suite.ts'
 
 export const suites = {
   append: openAppend,
   rebuild: openRebuild,
+  sealing: openSealing,
   inbound: openInbound,
   send: openSend,
   lists: openLists,
