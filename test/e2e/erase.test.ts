@@ -8,6 +8,8 @@ import { startReceiver } from '../support/receiver.ts'
 import { ADMIN, createHome, type Home } from './home.ts'
 
 const PATIENCE = { timeout: 20_000, interval: 50 }
+/** Programs and commands are started several times over. */
+const LONG = 180_000
 
 /** What somebody says and is called, of words that are nowhere else. */
 const personOf = (word: string, phone: string) => ({
@@ -128,7 +130,7 @@ it('an erased person is found in no file of a server that runs, and is somebody 
   expect((await shown())[0]).toBe('hello again')
   expect(await program.stop()).toBe(0)
   expect(await filesWith(home.dataDir, JOHN.words)).toEqual([])
-})
+}, LONG)
 
 it('killed at any moment, without a server, the same command finishes', async () => {
   const program = await home.start()
@@ -148,4 +150,4 @@ it('killed at any moment, without a server, the same command finishes', async ()
   const last = erase(...args)
   expect(await last.ended, last.output()).toBe(0)
   expect(await filesWith(home.dataDir, [...MARY.words, MARY.phone])).toEqual([])
-})
+}, LONG)

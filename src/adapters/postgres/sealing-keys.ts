@@ -178,25 +178,38 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     return rows.map(({ id }) => id)
   }
 
-  const retire: SealingKeys['retire'] = async (owners, meanwhile = () => Promise.resolve()) => {
+  const retireNow = async (owners: readonly string[]) => {
+    const gone = await query<{ id: string; owner: string }>(
+      'retire-keys',
+      `update sealing_key set state = 'retired' where owner = any($1::uuid[]) and state = 'in use' returning id, owner`,
+      [owners],
+    )
+    for (const { id, owner } of gone) forget(id, owner)
+    const ending = [...underWay].filter((one) => one.owners.some((owner) => owners.includes(owner)))
+    await Promise.all(ending.map(({ ended }) => ended))
+  }
+
+  /** Nobody here uses the keys of these owners until the task is done. */
+  const holding = async (owners: readonly string[], task: () => Promise<void>) => {
     for (let holds = holdsOf(owners); holds.length > 0; holds = holdsOf(owners)) await Promise.all(holds)
     let release = () => {}
     const hold = new Promise<void>((resolve) => (release = resolve))
     for (const owner of owners) held.set(owner, hold)
     try {
-      const ending = [...underWay].filter((one) => one.owners.some((owner) => owners.includes(owner)))
-      await Promise.all(ending.map(({ ended }) => ended))
-      const gone = await query<Omit<Row, 'seed' | 'master'>>(
-        'retire-keys',
-        `update sealing_key set state = 'retired' where owner = any($1::uuid[]) and state = 'in use' returning id, owner`,
-        [owners],
-      )
-      for (const { id, owner } of gone) forget(id, owner)
-      await meanwhile()
+      await task()
     } finally {
       for (const owner of owners) held.delete(owner)
       release()
     }
+  }
+
+  const retire: SealingKeys['retire'] = async (owners, meanwhile) => {
+    if (meanwhile)
+      await holding(owners, async () => {
+        await retireNow(owners)
+        await meanwhile()
+      })
+    else await retireNow(owners)
     const ids = await retired(owners)
     if (ids.length > 0 && !alone) await sleep(OTHERS_MS)
     return ids
