@@ -52,8 +52,7 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   const known = new LRUCache<string, KnownKey>({ max: KEYS_KEPT })
   /** What is being sealed and appended. */
   const underWay = new Set<{ readonly owners: readonly string[]; readonly ended: Promise<void> }>()
-  /** Whose keys are being retired, each until that is over. */
-  const held = new Map<string, Promise<void>>()
+  const holds = createHolds()
   /** Rises when a key changes: what was asked before then is not remembered. */
   let changes = 0
 
@@ -120,10 +119,8 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     return keys
   }
 
-  const holdsOf = (owners: readonly string[]) => owners.flatMap((owner) => held.get(owner) ?? [])
-
   const use: SealingKeys['use'] = async (owners) => {
-    for (let holds = holdsOf(owners); holds.length > 0; holds = holdsOf(owners)) await Promise.all(holds)
+    for (let held = holds.of(owners); held.length > 0; held = holds.of(owners)) await Promise.all(held)
     let end = () => {}
     const one = { owners, ended: new Promise<void>((resolve) => (end = resolve)) }
     underWay.add(one)
@@ -178,25 +175,24 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     return rows.map(({ id }) => id)
   }
 
-  const retire: SealingKeys['retire'] = async (owners, meanwhile = () => Promise.resolve()) => {
-    for (let holds = holdsOf(owners); holds.length > 0; holds = holdsOf(owners)) await Promise.all(holds)
-    let release = () => {}
-    const hold = new Promise<void>((resolve) => (release = resolve))
-    for (const owner of owners) held.set(owner, hold)
-    try {
-      const ending = [...underWay].filter((one) => one.owners.some((owner) => owners.includes(owner)))
-      await Promise.all(ending.map(({ ended }) => ended))
-      const gone = await query<Omit<Row, 'seed' | 'master'>>(
-        'retire-keys',
-        `update sealing_key set state = 'retired' where owner = any($1::uuid[]) and state = 'in use' returning id, owner`,
-        [owners],
-      )
-      for (const { id, owner } of gone) forget(id, owner)
-      await meanwhile()
-    } finally {
-      for (const owner of owners) held.delete(owner)
-      release()
-    }
+  const retireNow = async (owners: readonly string[]) => {
+    const gone = await query<{ id: string; owner: string }>(
+      'retire-keys',
+      `update sealing_key set state = 'retired' where owner = any($1::uuid[]) and state = 'in use' returning id, owner`,
+      [owners],
+    )
+    for (const { id, owner } of gone) forget(id, owner)
+    const ending = [...underWay].filter((one) => one.owners.some((owner) => owners.includes(owner)))
+    await Promise.all(ending.map(({ ended }) => ended))
+  }
+
+  const retire: SealingKeys['retire'] = async (owners, meanwhile) => {
+    if (meanwhile)
+      await holds.during(owners, async () => {
+        await retireNow(owners)
+        await meanwhile()
+      })
+    else await retireNow(owners)
     const ids = await retired(owners)
     if (ids.length > 0 && !alone) await sleep(OTHERS_MS)
     return ids
@@ -227,4 +223,27 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   }
 
   return { use, recall, find, retire, retired, destroy, takeDestroyed, close: news.close }
+}
+
+/** Owners whose keys nobody of this process uses at this moment. */
+const createHolds = () => {
+  const held = new Map<string, Promise<void>>()
+  const of = (owners: readonly string[]) => owners.flatMap((owner) => held.get(owner) ?? [])
+
+  return {
+    of,
+    /** Holds them until the task is done. */
+    during: async (owners: readonly string[], task: () => Promise<void>) => {
+      for (let before = of(owners); before.length > 0; before = of(owners)) await Promise.all(before)
+      let release = () => {}
+      const hold = new Promise<void>((resolve) => (release = resolve))
+      for (const owner of owners) held.set(owner, hold)
+      try {
+        await task()
+      } finally {
+        for (const owner of owners) held.delete(owner)
+        release()
+      }
+    },
+  }
 }
