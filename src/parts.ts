@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
 import { createCipher } from './adapters/baileys/cipher.ts'
+import { scrubWhatsApp } from './adapters/baileys/scrub.ts'
 import { lazyGateway } from './adapters/baileys/lazy.ts'
 import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
@@ -13,13 +14,14 @@ import { inProcessLeases } from './adapters/in-process/leases.ts'
 import { kafkaBus } from './adapters/kafka/bus.ts'
 import { inProcessTurns } from './adapters/in-process/turns.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
-import { removeLeftovers } from './adapters/media/leftovers.ts'
+import { removeLeftovers, scrubLeftovers } from './adapters/media/leftovers.ts'
 import { s3MediaStore } from './adapters/media/s3.ts'
 import { addressGuard } from './adapters/outbound/address-guard.ts'
 import { guardedFetch } from './adapters/outbound/fetch-file.ts'
 import { guardedPost } from './adapters/outbound/post.ts'
 import { postgresCounters } from './adapters/postgres/counters.ts'
 import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgres/embedded.ts'
+import { postgresErasures } from './adapters/postgres/erasures.ts'
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
 import { postgresLeases } from './adapters/postgres/leases.ts'
 import { migrate } from './adapters/postgres/migrations.ts'
@@ -34,6 +36,7 @@ import {
 import { postgresSealingKeys } from './adapters/postgres/sealing-keys.ts'
 import { postgresTurns } from './adapters/postgres/turns.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
+import { scrubSandbox } from './adapters/sandbox/scrub.ts'
 import type { Config } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
 import { findEncryptionKey } from './encryption-key.ts'
@@ -43,6 +46,7 @@ import type { Metrics } from './metrics.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
 import type { MediaStore } from './ports/media-store.ts'
+import type { Scrub } from './ports/scrub.ts'
 import { sealedStore } from './sealed-store.ts'
 import type { Settings } from './settings.ts'
 
@@ -55,6 +59,9 @@ const TURN_POOL_SIZE = 4
 /** To one origin; several automations may be asked there. */
 const INTEGRATION_CONNECTIONS = 32
 
+/** What the sessions of a command are called in PostgreSQL; those of a server are called `zapini`. */
+const VISITOR = 'zapini command'
+
 type Use = {
   /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
   readonly visiting?: boolean
@@ -62,6 +69,8 @@ type Use = {
   readonly copying?: string
   /** To look into what is wrong: any log will do. */
   readonly anyLog?: boolean
+  /** What is copied there is sealed anew. */
+  readonly sealing?: boolean
 }
 
 /** Where the settings keep the log. */
@@ -80,7 +89,7 @@ const encryptionKeyOf = ({ settings, secrets }: Config, pool: Pool) => {
  * the log as everybody knows it, `stored` the same as it is kept, with what is personal sealed.
  */
 export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
-  const { visiting = false, copying, anyLog = false } = use
+  const { visiting = false, copying, sealing = false, anyLog = false } = use
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
   const reach = visiting ? visitEmbeddedPostgres : startEmbeddedPostgres
@@ -91,7 +100,8 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
     log.error({ err: error, part: 'database' }, 'database connection failed')
   const onLogError = (error: unknown) =>
     log.error({ err: error, part: 'event store' }, 'connection to the event store failed')
-  const named = copying === undefined ? {} : { name: copying }
+  const name = copying ?? (visiting ? VISITOR : undefined)
+  const named = name === undefined ? {} : { name }
   const pool = createPool(url, { max: POOL_SIZE, onError, ...named })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError, ...named })
@@ -100,6 +110,8 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
   const leasePool = createLeasePool(url, onError)
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
+  /** A server may be at work beside this job. */
+  const beside = !(embedded && 'isAlone' in embedded && embedded.isAlone)
   const turnPool = createTurnPool(url, { max: TURN_POOL_SIZE, onError })
   const stored =
     secrets.eventstoreUrl === undefined
@@ -126,8 +138,8 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
         ),
     })
   const begin = async () => {
-    if (copying !== undefined) return undefined
-    if (!anyLog) await follow()
+    if (copying !== undefined && !sealing) return undefined
+    if (copying === undefined && !anyLog) await follow()
     return encryptionKeyOf(config, pool)
   }
   const encryptionKey = await begin().catch(async (error: unknown) => {
@@ -153,6 +165,9 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
     deployment,
     onError,
     alone,
+    beside,
+    /** Of an embedded PostgreSQL: nothing of what was written before is left in its write-ahead log. */
+    clearLog: embedded?.clearLog,
     close,
   }
 }
@@ -162,14 +177,26 @@ const openMedia = async ({ settings, secrets }: Config) => {
   const { dataDir, s3Endpoint: endpoint, s3Bucket: bucket = '', s3Region: region } = settings
   const { s3AccessKeyId: accessKeyId = '', s3SecretAccessKey: secretAccessKey = '' } = secrets
   const [folder, spoolFolder] = [resolve(dataDir, 'media'), resolve(dataDir, 'incoming')]
-  await Promise.all([spoolFolder, join(folder, 'tmp')].map(removeLeftovers))
+  const leftovers = [spoolFolder, join(folder, 'tmp')]
+  await Promise.all(leftovers.map((one) => removeLeftovers(one)))
   if (endpoint === undefined)
-    return { store: folderMediaStore(folder), spoolFolder, close: () => Promise.resolve() }
+    return { store: folderMediaStore(folder), spoolFolder, leftovers, close: () => Promise.resolve() }
   const store = s3MediaStore({ endpoint, bucket, region, accessKeyId, secretAccessKey })
-  return { store, spoolFolder, close: store.close }
+  return { store, spoolFolder, leftovers, close: store.close }
 }
 
 type Storage = Awaited<ReturnType<typeof openStorage>>
+
+/** Where copies of what is in the log are besides, and what takes them away when it is erased. */
+export const openCopies = async (config: Config, { pool, encryptionKey: key, beside }: Storage) => {
+  const media = await openMedia(config)
+  const scrubs: readonly Scrub[] = [
+    scrubSandbox(pool),
+    ...(key ? [scrubWhatsApp(pool, createCipher(key))] : []),
+    scrubLeftovers(media.leftovers, beside ? undefined : 0),
+  ]
+  return { media, scrubs, erasures: postgresErasures(pool) }
+}
 
 /** WhatsApp itself, where there is a key to encrypt its sessions with. Its library is loaded for the first instance. */
 const openWhatsApp = (
@@ -243,7 +270,7 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
   const files = guardedFetch(guard)
-  const media = await openMedia(config)
+  const { media, scrubs, erasures } = await openCopies(config, storage)
   const baileys = openWhatsApp(config, log, storage, media.store, metrics)
   const { bus, close: closeBus } = await openBus(config, log)
   const integrations = guardedPost({
@@ -258,6 +285,8 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       store,
       stored,
       keys,
+      erasures,
+      scrubs,
       bus,
       node,
       leases: alone ? inProcessLeases(node, onLeaseError) : postgresLeases(leasePool, node, onLeaseError),

@@ -1,14 +1,17 @@
 import type { EventStore, Position, Recorded } from './ports/event-store.ts'
 
 type Events = readonly Recorded[]
+type Batches = Pick<EventStore, 'subscribeToAll'>
 type Options = {
   /** In larger batches than the store's: of so many events or a few more, of fewer at the end. */
   readonly size?: number
 }
+/** A log that can be read from end to end, wherever it is. */
+export type LogReader = Pick<EventStore, 'head' | 'subscribeToAll'>
 
 /** The log after a position, up to and with another one, in batches: the next is read while one is worked on. */
 export async function* readLog(
-  store: EventStore,
+  store: Batches,
   after: Position,
   upTo: Position,
   { size = 1 }: Options = {},
@@ -33,11 +36,11 @@ export async function* readLog(
 }
 
 /** The same, event by event. */
-export async function* eventsOf(store: EventStore, after: Position, upTo: Position) {
+export async function* eventsOf(store: Batches, after: Position, upTo: Position) {
   for await (const batch of readLog(store, after, upTo)) yield* batch
 }
 
-async function* batchesUpTo(store: EventStore, after: Position, upTo: Position, signal: AbortSignal) {
+async function* batchesUpTo(store: Batches, after: Position, upTo: Position, signal: AbortSignal) {
   for await (const events of store.subscribeToAll(after, signal)) {
     const end = events.at(-1)?.position ?? after
     yield end > upTo ? events.filter(({ position }) => position <= upTo) : events

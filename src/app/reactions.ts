@@ -6,6 +6,7 @@ import type { Database } from '../projections/database.ts'
 import { hasEarlierIncoming } from '../projections/messages.ts'
 import { tagsAmong } from '../projections/tags.ts'
 import { createLaneRunner } from '../reactions/lanes.ts'
+import { eraseDeleted } from '../reactions/erase.ts'
 import { learnContacts } from '../reactions/learn-contacts.ts'
 import { relay } from '../reactions/relay.ts'
 import { removeMedia } from '../reactions/remove-media.ts'
@@ -40,17 +41,24 @@ export const composeReactions = (given: Given) => {
 
   return [
     runnerOf(
-      relay({ store, bus, ready: (position, signal) => mustReach(position, signal, 'webhookEndpoints') }),
+      relay({
+        store,
+        bus,
+        erasures: parts.erasures,
+        ready: (position, signal) => mustReach(position, signal, 'webhookEndpoints'),
+      }),
     ),
     runnerOf(learnContacts(writing.contacts)),
     runnerOf(
       removeMedia({
         db,
         transact,
+        load,
         mediaStore,
         ready: (position, signal) => mustReach(position, signal, 'media'),
       }),
     ),
+    runnerOf(eraseDeleted(writing.erasing)),
     createLaneRunner({
       pool,
       store,

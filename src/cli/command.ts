@@ -28,7 +28,8 @@ export class WrongUsage extends Error {
   override name = 'WrongUsage'
 }
 
-type Storage = Awaited<ReturnType<typeof openStorage>>
+/** The log and the database, opened. */
+export type Storage = Awaited<ReturnType<typeof openStorage>>
 
 /** Opens the log and the database beside a program that may be running, and closes them again. */
 export const visit = async <T>(

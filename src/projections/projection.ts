@@ -24,7 +24,8 @@ type Columns<Row> = { readonly [C in keyof Row & string]: string }
 
 /**
  * A read model: one table, made from events alone. It is told every event in order and may be thrown away and made
- * again at any time, so it knows no clock, no position and no other table.
+ * again at any time, so it knows no clock and no other table. Nor does it know positions, which differ from log to log;
+ * only the index of the log, `audit_event`, keeps them, in the column `position`.
  */
 export type Projection<Row extends object = object> = {
   /** Also the table's name. */

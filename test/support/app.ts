@@ -11,11 +11,13 @@ import { folderMediaStore } from '../../src/adapters/media/folder.ts'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedFetch } from '../../src/adapters/outbound/fetch-file.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
+import { postgresErasures } from '../../src/adapters/postgres/erasures.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { postgresSealingKeys } from '../../src/adapters/postgres/sealing-keys.ts'
 import { createLogPool, createPool, createWorkPool } from '../../src/adapters/postgres/pool.ts'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
+import { scrubSandbox } from '../../src/adapters/sandbox/scrub.ts'
 import { createApp } from '../../src/app.ts'
 import type { Parts } from '../../src/app/parts.ts'
 import { loadConfig } from '../../src/config.ts'
@@ -78,6 +80,8 @@ export const startApp = async (
     store: sealedStore(stored, keys),
     stored,
     keys,
+    erasures: postgresErasures(pool),
+    scrubs: [scrubSandbox(pool)],
     bus: inProcessBus(),
     node,
     leases: inProcessLeases(node, onError),
