@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { asOfRequest, showAsOf } from '../../src/cli/audit/as-of.ts'
+import { WrongUsage } from '../../src/cli/command.ts'
 import type { Content } from '../../src/domain/content.ts'
 import { contactId, conversationId } from '../../src/domain/ids.ts'
 import type { Answer, Client, Json } from '../support/client.ts'
@@ -202,6 +204,37 @@ describe('around a conversation', () => {
       if (n % 6 === 0) expect([['one', 'two'], 503]).toContainEqual(answer)
       else expect(answer.body.data.messages).toHaveLength(3)
     expect(await wordsAsOf(then)).toEqual(['one', 'two'])
+  })
+
+  it('the command line shows it as it was, for people and for programs', async () => {
+    const tag = await shop.client.post('/tags', { name: 'VIP', color: '#ef4444' })
+    const tagId = tag.body.data.tag.id
+    await shop.client.put(`${here()}/tags`, { tag_ids: [tagId] })
+    const tagged = await moment()
+    await shop.client.put(`${here()}/tags`, { tag_ids: [] })
+    await app.readModels.reached(await app.store.head(), 10_000, 'auditEvents')
+    const show = async (values: Parameters<typeof asOfRequest>[0]): Promise<string> => {
+      const said: string[] = []
+      const [out, progress] = [said, []].map((lines: string[]) => ({ write: (text: string) => lines.push(text) }))
+      const request = asOfRequest(values)
+      if (!request || !out || !progress) throw new Error('Nothing is asked')
+      await showAsOf(app, { out, progress }, request, undefined, new AbortController().signal)
+      return said.join('')
+    }
+    const conversation = conversationId(shop.instance, john)
+    const text = await show({ 'as-of': then, conversation })
+    expect(text).toMatch(/with +John, 5511900000001\n/)
+    expect(text).toMatch(/← John: one {2}\[received\]\n.*← John: two {2}\[received\]\n$/)
+    expect(text).not.toMatch(/three|VIP/)
+    const json: Json = JSON.parse(await show({ 'as-of': tagged, conversation, as: 'json' }))
+    expect(json).toMatchObject({ as_of: tagged, id: conversation, tags: [{ name: 'VIP' }], unread_count: 3 })
+    expect(await show({ 'as-of': tagged, tag: tagId })).toMatch(/name +VIP\n[^]*carried by +1 conversation/)
+    const contact = contactId(shop.instance, john)
+    expect(await show({ 'as-of': then, contact })).toMatch(/push name +John\n/)
+    await expect(show({ 'as-of': before, conversation })).rejects.toThrow(/There was no conversation/)
+    await expect(show({ 'as-of': then, conversation: shop.instance })).rejects.toThrow(/There is no/)
+    for (const wrong of [{ 'as-of': 'soon', conversation }, { 'as-of': then }, { 'as-of': then, tag: '1', contact }, { tag: '1' }])
+      expect(() => asOfRequest(wrong)).toThrow(WrongUsage)
   })
 
   it('leaves nothing in the database, also when the client goes away', async () => {
