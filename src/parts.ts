@@ -69,6 +69,8 @@ type Use = {
   readonly copying?: string
   /** What is copied there is sealed anew. */
   readonly sealing?: boolean
+  /** To look into what is wrong: any log will do. */
+  readonly anyLog?: boolean
 }
 
 /** Where the settings keep the log. */
@@ -86,11 +88,8 @@ const encryptionKeyOf = ({ settings, secrets }: Config, pool: Pool) => {
  * The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. `store` is
  * the log as everybody knows it, `stored` the same as it is kept, with what is personal sealed.
  */
-export const openStorage = async (
-  config: Config,
-  log: Log,
-  { visiting = false, copying, sealing = false }: Use = {},
-) => {
+export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
+  const { visiting = false, copying, sealing = false, anyLog = false } = use
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
   const reach = visiting ? visitEmbeddedPostgres : startEmbeddedPostgres
@@ -140,7 +139,7 @@ export const openStorage = async (
     })
   const begin = async () => {
     if (copying !== undefined && !sealing) return undefined
-    if (copying === undefined) await follow()
+    if (copying === undefined && !anyLog) await follow()
     return encryptionKeyOf(config, pool)
   }
   const encryptionKey = await begin().catch(async (error: unknown) => {
@@ -257,7 +256,7 @@ const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
 export const openParts = async (config: Config, log: Log, url: string, metrics?: Metrics) => {
   const { settings } = config
   const storage = await openStorage(config, log)
-  const { pool, logPool, workPool, leasePool, turnPool, store, keys, onError, alone, close } = storage
+  const { pool, logPool, workPool, leasePool, turnPool, store, stored, keys, onError, alone, close } = storage
   const node = nodeOf(settings, url)
   const onLeaseError = (error: unknown) =>
     log.error({ err: error, part: 'leases' }, 'work under a lease was interrupted; trying again')
@@ -284,7 +283,7 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       pool,
       workPool,
       store,
-      stored: storage.stored,
+      stored,
       keys,
       erasures,
       scrubs,

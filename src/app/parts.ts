@@ -30,8 +30,9 @@ export type Parts = {
   /** For what is made from the log, and made again after a crash of the database. */
   readonly workPool: Pool
   readonly store: EventStore
-  /** The log as it is stored, sealed, and the keys of what is personal in it. */
+  /** The same log as it is stored: what is sealed stays sealed. */
   readonly stored: EventStore
+  /** Of what is personal in it. */
   readonly keys: SealingKeys
   readonly erasures: Erasures
   /** What takes copies of what is erased from tables and folders of adapters. */

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { createChainKeeper } from '../chain/keep.ts'
 import type { AskIntegration } from '../domain/integration.ts'
 import type { EnabledAutomations } from '../projections/automations.ts'
 import type { Database } from '../projections/database.ts'
@@ -81,6 +82,13 @@ export const composeReactions = (given: Given) => {
       atOnce: AUTOMATIONS_AT_ONCE,
       unfinishedMax: AUTOMATIONS_UNFINISHED_MAX,
       onError: reporter('automations'),
+    }),
+    createChainKeeper({
+      pool,
+      stored: parts.stored,
+      onDigest: ({ events, digest }) =>
+        parts.log.info({ part: 'chain', events, digest: digest.toString('hex') }, 'digest of the log'),
+      onError: reporter('chain'),
     }),
   ]
 }

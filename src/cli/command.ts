@@ -34,8 +34,9 @@ export type Storage = Awaited<ReturnType<typeof openStorage>>
 export const visit = async <T>(
   { config, log }: Pick<Given, 'config' | 'log'>,
   work: (storage: Storage) => Promise<T>,
+  use: { readonly anyLog?: boolean } = {},
 ): Promise<T> => {
-  const storage = await openStorage(config, log, { visiting: true })
+  const storage = await openStorage(config, log, { visiting: true, ...use })
   try {
     return await work(storage)
   } finally {

@@ -5,6 +5,7 @@ import { importCommand } from './import/command.ts'
 import { eraseCommand } from './erase/command.ts'
 import { replayCommand } from './replay.ts'
 import { webhooksCommand } from './webhooks/command.ts'
+import { verifyCommand } from './verify/command.ts'
 
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
@@ -14,6 +15,7 @@ export const commands: Readonly<Record<string, Command>> = {
   import: importCommand,
   erase: eraseCommand,
   webhooks: webhooksCommand,
+  verify: verifyCommand,
 }
 
 const INDENT = ' '.repeat(6)

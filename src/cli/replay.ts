@@ -18,12 +18,9 @@ export const replay = async (pool: Pool, store: EventStore, names: readonly stri
   const unknown = names.find((name) => !(name in all))
   if (unknown !== undefined)
     throw new Error(`There is no read model ${unknown}. There are: ${Object.keys(all).join(', ')}.`)
-  for (const name of names.length > 0 ? names : Object.keys(all)) {
-    const projection = all[name]
-    if (!projection) continue
-    const progress = startProgress(output, name)
-    progress.end(await rebuild(projection, { pool, store, onProgress: progress.show }))
-  }
+  const wanted = Object.values(all).filter(({ name }) => names.length === 0 || names.includes(name))
+  const progress = startProgress(output, 'replay')
+  progress.end(await rebuild(wanted, { pool, store, onProgress: progress.show }))
 }
 
 export const replayCommand: Command = {

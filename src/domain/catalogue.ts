@@ -48,6 +48,7 @@ export type ZapiniEvent =
   | UserEvent
   | WebhookEvent
 export type EventType = ZapiniEvent['type']
+export const eventTypes = Object.keys(catalogue).toSorted()
 
 type Stored = { readonly type: string; readonly data: object; readonly meta: { readonly version: number } }
 

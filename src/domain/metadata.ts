@@ -12,6 +12,14 @@ export const Actor = Type.Union([
   }),
 ])
 export type Actor = Static<typeof Actor>
+export const actorKinds = [
+  'user',
+  'token',
+  'automation',
+  'gateway',
+  'operator',
+  'system',
+] as const satisfies Actor['kind'][]
 
 /** What every stored event carries beside its data. */
 export const Metadata = Type.Object({

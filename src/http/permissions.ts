@@ -28,11 +28,15 @@ export const permissions = [
   'tokens:write',
   'account:read',
   'metrics:read',
+  /** Who did what and when, whatever it was about. */
+  'audit:read',
 ] as const
 export type Permission = (typeof permissions)[number]
 
+/** Of administrators alone. */
+const administering: readonly Permission[] = ['users:read', 'audit:read']
 const reading = permissions.filter(
-  (permission) => permission.endsWith(':read') && permission !== 'users:read',
+  (permission) => permission.endsWith(':read') && !administering.includes(permission),
 )
 
 /** What a user's token may do, by the user's role. */
@@ -57,6 +61,7 @@ const accountWide: readonly Permission[] = [
   'metrics:read',
   'users:read',
   'users:write',
+  'audit:read',
 ]
 
 /**

@@ -1,4 +1,5 @@
 import type { AccountRow, TenantRow } from './accounts.ts'
+import type { AuditEventRow } from './audit.ts'
 import type { ContactRow } from './contacts.ts'
 import type { AutomationRow } from './automations.ts'
 import type { ConversationTagRow } from './conversation-tags.ts'
@@ -17,6 +18,7 @@ import type { WebhookEndpointRow } from './webhook-endpoints.ts'
 /** The read models, as queries see them. */
 export type Database = {
   account: AccountRow
+  audit_event: AuditEventRow
   contact: ContactRow
   automation: AutomationRow
   conversation: ConversationRow

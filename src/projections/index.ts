@@ -1,4 +1,5 @@
 import { accounts, tenants } from './accounts.ts'
+import { auditEvents } from './audit.ts'
 import { contacts } from './contacts.ts'
 import { automations } from './automations.ts'
 import { conversationTags } from './conversation-tags.ts'
@@ -18,6 +19,7 @@ import { webhookEndpoints } from './webhook-endpoints.ts'
 /** Every read model of this program. */
 export const projections = {
   accounts,
+  auditEvents,
   contacts,
   automations,
   conversationTags,

@@ -24,7 +24,8 @@ type Columns<Row> = { readonly [C in keyof Row & string]: string }
 
 /**
  * A read model: one table, made from events alone. It is told every event in order and may be thrown away and made
- * again at any time, so it knows no clock, no position and no other table.
+ * again at any time, so it knows no clock and no other table. Nor does it know positions, which differ from log to log;
+ * only the index of the log, `audit_event`, keeps them, in the column `position`.
  */
 export type Projection<Row extends object = object> = {
   /** Also the table's name. */
@@ -84,16 +85,21 @@ export const sweepOf = <Row extends object>(
 ): Sweep | undefined =>
   (sweeps as Readonly<Record<string, ((event: Recorded) => Sweep) | undefined>>)[event.type]?.(event)
 
+/** The table of a projection, with all its indexes or some of them. */
 export const createTable = <Row extends object>(
-  { name, key, columns, storage, indexes }: Projection<Row>,
+  { name, key, columns, storage, indexes: all }: Projection<Row>,
   schema: string,
+  indexes: readonly string[] = all,
 ) => {
   const definitions = Object.entries<string>(columns).map(([column, type]) => `${column} ${type}`)
   return [
     `create table ${schema}.${name} (${[...definitions, `primary key (${key})`].join(', ')})${storage ? ` with (${storage})` : ''}`,
-    ...indexes.map((index) => `create index on ${schema}.${name} ${index}`),
+    ...indexes.map((index) => createIndex(name, schema, index)),
   ].join(';\n')
 }
+
+export const createIndex = (name: string, schema: string, index: string) =>
+  `create index on ${schema}.${name} ${index}`
 
 /** Tells a recorded event's type; the catalogue ties the type to its data. */
 export const isOf = <T extends EventType>(event: Recorded, type: T): event is RecordedOf<T> =>

@@ -21,7 +21,7 @@ export type TokenRow = {
 /** Tokens by the hash of their secret. */
 export const tokens = projection<TokenRow>({
   name: 'token',
-  version: 1,
+  version: 2,
   key: 'id',
   columns: {
     id: 'uuid',
@@ -36,7 +36,7 @@ export const tokens = projection<TokenRow>({
     revoked_at: 'timestamptz',
     created_at: 'timestamptz not null',
   },
-  indexes: ['(hash)', '(instance_id)'],
+  indexes: ['(hash)', '(instance_id)', '(number)'],
   on: {
     TokenIssued: ({ stream, data, meta }) => {
       const id = idOfStream(stream)

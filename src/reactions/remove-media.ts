@@ -17,7 +17,7 @@ type Options = {
   readonly db: Kysely<Database>
   readonly transact: Transact
   readonly load: Load
-  readonly mediaStore: MediaStore
+  readonly mediaStore: Pick<MediaStore, 'delete'>
   /** Resolves once the media read model knows everything up to a position. */
   readonly ready: (position: Position, signal: AbortSignal) => Promise<void>
 }

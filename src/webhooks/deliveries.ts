@@ -85,6 +85,15 @@ export const createDeliveries = (pool: Pool | PoolClient, wake: () => void) => (
     return rows[0]
   },
 
+  /** Those of one public event, one for each endpoint that got it. */
+  async ofEvent(eventId: string): Promise<DeliveryRow[]> {
+    const { rows } = await pool.query<DeliveryRow>(
+      `select ${COLUMNS} from webhook_delivery d where d.event_id = $1 order by d.id`,
+      [eventId],
+    )
+    return rows
+  },
+
   async redeliver(id: number): Promise<void> {
     await pool.query(REDELIVER, [id])
     wake()

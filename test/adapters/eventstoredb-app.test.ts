@@ -11,7 +11,7 @@ import { sharedEventStoreDb, testEventStore } from '../support/eventstoredb.ts'
 import { listen } from '../support/event-stream.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { allRows } from '../support/rows.ts'
+import { allRows, allRowsOfAnyLog } from '../support/rows.ts'
 import { tellStory } from '../support/story.ts'
 import { eventually } from '../support/subscriber.ts'
 
@@ -30,7 +30,7 @@ const project = async ({ pool, store, run }: Pick<TestLog, 'pool' | 'store' | 'r
   run(readModels)
   expect(await readModels.reached(await store.head(), 20_000, ...readModels.names)).toBe(true)
   expect(errors).toEqual([])
-  return allRows(pool)
+  return allRowsOfAnyLog(pool)
 }
 
 test('a log in EventStoreDB makes the same read models as one in PostgreSQL', async () => {

@@ -24,8 +24,8 @@ const beside = (store: EventStore, { pool }: TestLog): Deployment => ({ kind: 'e
 /** Every row of every read model as PostgreSQL writes it, in the order of their keys. */
 const tables = async ({ pool, store }: Pick<Deployment, 'pool' | 'store'>) => {
   const written: Record<string, unknown[]> = {}
+  await rebuild(all, { pool, store })
   for (const one of all) {
-    await rebuild(one, { pool, store })
     const text = `select t::text as row from public.${one.name} t order by t.${one.key}`
     written[one.name] = (await pool.query<{ row: string }>(text)).rows
   }

@@ -32,7 +32,7 @@ const storyLog = async () => {
   return log
 }
 const rebuiltRows = async ({ pool, store }: Pick<Deployment, 'pool' | 'store'>) => {
-  for (const one of all) await rebuild(one, { pool, store })
+  await rebuild(all, { pool, store })
   return allRows(pool)
 }
 const checkpointsOf = async ({ pool }: TestLog) =>

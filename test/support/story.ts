@@ -1,5 +1,16 @@
+import type { AutomationRunEvent } from '../../src/domain/automation-run.ts'
 import type { ZapiniEvent } from '../../src/domain/catalogue.ts'
-import { contactId, conversationId, defaultWebhookId, messageId, userId } from '../../src/domain/ids.ts'
+import type { GroupEvent } from '../../src/domain/group.ts'
+import {
+  addressId,
+  contactId,
+  conversationId,
+  defaultWebhookId,
+  groupId,
+  messageId,
+  runId,
+  userId,
+} from '../../src/domain/ids.ts'
 import { NO_STREAM, type EventStore, type Position } from '../../src/ports/event-store.ts'
 import {
   incoming,
@@ -185,6 +196,44 @@ const merged = (chat: string, into: string, intoNumber: number, seconds: number,
 ]
 const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
 const group = { ...placeIn(TEAM), chat: TEAM, chatName: 'Marketing Team', conversationNumber: 2 }
+
+/** Whose other name the hidden one is. */
+const linked: readonly Told[] = [
+  [
+    `address-${addressId(INSTANCE, HIDDEN)}`,
+    { type: 'AddressLinked', data: { instanceId: INSTANCE, from: HIDDEN, to: ZOE, at: later(41) } },
+  ],
+]
+const run = (whatsappId: string) => ({
+  runId: runId(AUTOMATION, messageId(INSTANCE, 'hi')),
+  automationId: AUTOMATION,
+  messageId: messageId(INSTANCE, whatsappId),
+  heardAt: later(10),
+  at: later(42),
+})
+const inRun = (event: AutomationRunEvent): Told => [`run-${conversationId(INSTANCE, JOHN)}`, event]
+/** A run that asks something, and is answered. */
+const asked = [
+  inRun({ type: 'AutomationRunStarted', data: run('hi') }),
+  inRun({
+    type: 'AutomationRunAdvanced',
+    data: { ...run('hi'), waitingAt: [0], variables: [{ name: 'age', value: '42' }] },
+  }),
+  inRun({ type: 'AutomationRunEnded', data: { ...run('photo'), outcome: 'completed' } }),
+]
+const ofGroup = (event: GroupEvent): Told => [`group-${groupId(INSTANCE, TEAM)}`, event]
+const team = { instanceId: INSTANCE, chat: TEAM, at: later(42) }
+const mary = { jid: MARY, status: 200 }
+const inGroup = [
+  ofGroup({ type: 'GroupCreated', data: { ...team, subject: 'Marketing', participants: [mary] } }),
+  ofGroup({ type: 'GroupChanged', data: { ...team, subject: 'Marketing Team' } }),
+  ofGroup({
+    type: 'GroupParticipantsChanged',
+    data: { ...team, action: 'remove', participants: [mary] },
+  }),
+  ofGroup({ type: 'GroupInviteRevoked', data: team }),
+  ofGroup({ type: 'GroupLeft', data: team }),
+]
 
 /** A day of a small business: something of everything that can happen, in the order of the log. */
 export const story: readonly Told[] = [
@@ -510,6 +559,9 @@ export const story: readonly Told[] = [
     messageStream('long-ago'),
     { type: 'MessageRead', data: { ...placeIn(ZOE), past: true, at: later(-999) } },
   ],
+  ...linked,
+  ...asked,
+  ...inGroup,
   [`tenant-${TENANT}`, { type: 'TenantDisabled', data: { at: later(43) } }],
   [`tenant-${TENANT}`, { type: 'TenantEnabled', data: { at: later(44) } }],
   [`tenant-${TENANT}`, { type: 'TenantDisabled', data: { at: later(41) } }],

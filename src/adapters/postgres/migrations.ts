@@ -6,6 +6,7 @@ import { erasureCount } from './erasures.ts'
 import { eventLog } from './event-log.sql.ts'
 import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
+import { logDigest } from './log-digest.sql.ts'
 import { numberSequences } from './numbers.ts'
 import { deadDeliveries, erasedDeliveries, redeliveries, webhookQueue } from './webhook-queue.sql.ts'
 import { sealingKeys } from './sealing-keys.sql.ts'
@@ -54,6 +55,7 @@ const migrations: Record<string, Migration> = {
   '0014-sealing-keys': statements(sealingKeys),
   '0016-redeliveries': statements(redeliveries),
   '0017-erasing': statements(erasedDeliveries + erasureCount + eraseFromNow),
+  '0015-log-digest': statements(logDigest),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

@@ -5,7 +5,15 @@ const PAGE = 200
 /** Made from the log, part of a log, or of the database itself. */
 const STAYING = [
   ...Object.values(projections).map(({ name }) => name),
-  ...['event', 'checkpoint', 'followed_log', 'log_copy', 'kysely_migration', 'kysely_migration_lock'],
+  ...[
+    'event',
+    'checkpoint',
+    'followed_log',
+    'log_copy',
+    'log_digest',
+    'kysely_migration',
+    'kysely_migration_lock',
+  ],
 ]
 
 /** In the order in which they were made, so that what refers to rows comes after them. */

@@ -15,8 +15,9 @@ export const reactionCheckpoints = async (source: Pool): Promise<ReadonlyMap<str
   return new Map(rows.map(({ name, position }) => [name, BigInt(position)]))
 }
 
-/** Lets read models begin anew, and reactions go on where they have been. */
+/** Lets read models and the hash chain begin anew, and reactions go on where they have been. */
 export const writeCheckpoints = async (target: PoolClient, reactions: ReadonlyMap<string, Position>) => {
+  await target.query('delete from log_digest')
   await target.query(`delete from checkpoint where ${OF_READ_MODELS}`, [readModels])
   await target.query(
     `insert into checkpoint (name, version, position) select name, 1, position

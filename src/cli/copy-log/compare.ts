@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { lineOf } from '../../chain/digest.ts'
 import { START, type Position } from '../../ports/event-store.ts'
 import { eventsOf, type LogReader } from '../../read-log.ts'
-import { lineOf, NotACopy } from './events.ts'
+import { NotACopy } from './events.ts'
 
 type Options = {
   readonly source: LogReader

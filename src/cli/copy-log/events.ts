@@ -1,3 +1,4 @@
+import { lineOf } from '../../chain/digest.ts'
 import { START, type EventStore, type Position, type Recorded } from '../../ports/event-store.ts'
 import { eventsOf, readLog, type LogReader } from '../../read-log.ts'
 import { wavesOf, type Append, type Wave } from './waves.ts'
@@ -12,10 +13,6 @@ export const NOTHING: Progress = { source: START, target: START, events: 0 }
 export class NotACopy extends Error {
   override name = 'NotACopy'
 }
-
-/** All there is to an event but its position, as text; equal if the stored JSON is equal, byte for byte. */
-export const lineOf = ({ stream, revision, id, type, data, meta }: Recorded) =>
-  JSON.stringify([stream, revision, id, type, data, meta])
 
 type Target = LogReader & Pick<EventStore, 'append'>
 

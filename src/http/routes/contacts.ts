@@ -37,7 +37,8 @@ export const contactRoutes = (services: Services, instances: Instances, { contac
       method: 'GET',
       path: '/contacts',
       operationId: 'listContacts',
-      reads: ['contacts', 'conversations'],
+      reads: ['contacts', 'conversations', 'instances'],
+      asOf: () => ({ kind: 'contacts' }),
       summary: 'Contacts',
       description:
         'By name. Those that a user saved, and those who only wrote (`is_saved` tells them apart).',
@@ -102,6 +103,7 @@ export const contactRoutes = (services: Services, instances: Instances, { contac
       path: '/contacts/:id',
       operationId: 'getContact',
       reads: ['contacts', 'conversations'],
+      asOf: ({ params }) => ({ kind: 'contact', ref: params.id }),
       summary: 'One contact',
       access: 'contacts:read',
       params,

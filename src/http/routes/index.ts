@@ -2,6 +2,7 @@ import { createFinders } from '../finders.ts'
 import type { Instances, ResolveInstance } from '../instances.ts'
 import type { Route } from '../route.ts'
 import type { Services } from '../services.ts'
+import { auditRoutes } from './audit.ts'
 import { authRoutes } from './auth.ts'
 import { automationBulkRoutes } from './automation-bulk.ts'
 import { automationControlRoutes } from './automation-control.ts'
@@ -67,6 +68,7 @@ export const createRoutes = (services: Services, instances: Instances): readonly
     ...groupRoutes(services, resolveHere),
     ...groupParticipantRoutes(services, resolveHere),
     ...webhookRoutes(services, instances),
+    ...auditRoutes(services),
     ...hookRoutes(services, instances),
     ...tenantRoutes(services),
     ...(parts ? [...sandboxRoutes(parts), ...sandboxPeopleRoutes(parts)] : []),
