@@ -112,7 +112,7 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
     }),
     contacts,
     erasing,
-    delete: createDelete({ transact, begin: erasing.begin, onError: reporter('erasing') }),
+    delete: createDelete({ transact, keys: parts.keys, ownersOf: erasing.ownersOf }),
     media,
     takePicture: createPictures({ transact, load, fetchFile, media }),
     receive: createReceive({

@@ -26,9 +26,12 @@ export interface SealingKeys {
   /**
    * Once this resolves, what this process seals with the keys in use of these owners is in the log, and nothing more
    * is sealed with them on any node; only an append that another node had under way for seconds may still arrive.
-   * Answers the ids of all their keys that are not destroyed.
+   * Answers the ids of all their keys that are not destroyed. `meanwhile` is done once they are retired, and before this
+   * process seals anything with those that come after them.
    */
-  retire(owners: readonly string[]): Promise<readonly string[]>
+  retire(owners: readonly string[], meanwhile?: () => Promise<void>): Promise<readonly string[]>
+  /** The ids of the keys of some owners that are retired. */
+  retired(owners: readonly string[]): Promise<readonly string[]>
   /** Destroys retired keys for good, on every node. What they sealed reads as erased from then on. */
   destroy(ids: readonly string[]): Promise<void>
   /** Takes down keys that were destroyed where events come from: what they sealed reads as erased here, too. */

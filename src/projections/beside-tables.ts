@@ -93,7 +93,7 @@ const openTable = async (client: PoolClient, projection: AnyProjection, place: P
   const indexes = new Set(row.indexes)
 
   const add = async (index: string, through: PoolClient) => {
-    await through.query(`${createIndex(name, schema, index)}`)
+    await through.query(createIndex(name, schema, index))
     const text = `update ${schema}.checkpoint set indexes = indexes || $2::text where name = $1`
     await through.query(text, [name, index])
     indexes.add(index)

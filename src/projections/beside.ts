@@ -13,7 +13,6 @@ const EVENTS_AT_ONCE = 5000
 const BATCHES_AT_ONCE = 2
 /** Tables that are written at once; this process keeps one processor busy by itself. */
 const WRITES_AT_ONCE = 3
-/** Rows kept in memory, of all tables together. */
 const BYTES_KEPT = 128_000_000
 
 export type BesideOptions = {
@@ -24,6 +23,8 @@ export type BesideOptions = {
   readonly schema: string
   /** When those are made that serve reading: with the tables, by `addIndexes`, or never. */
   readonly indexes: 'at once' | 'after' | 'none'
+  /** Rows kept in memory, of all tables together. */
+  readonly bytesKept?: number
   /** Told after each batch how far it is, where it is going to, and how many events it has read. */
   readonly onProgress?: (position: Position, target: Position, events: number) => void
 }
@@ -50,14 +51,19 @@ export type Beside = {
  * whatever ended it; all others are taken away. Throws SchemaTaken.
  */
 export const openBeside = async (options: BesideOptions): Promise<Beside> => {
-  const { pool, store, projections, schema, indexes, onProgress = () => {} } = options
-  const unlock = await lockSchema(pool, schema)
-  const open = () => openTables({ pool, schema, projections, indexed: indexes === 'at once' }, store)
-  const tables = await open().catch((error: unknown) => {
+  const unlock = await lockSchema(options.pool, options.schema)
+  try {
+    return await openLocked(options, unlock)
+  } catch (error) {
     unlock()
     throw error
-  })
-  const parts = tables.map((table) => createPart(pool, table, BYTES_KEPT / tables.length))
+  }
+}
+
+const openLocked = async (options: BesideOptions, unlock: () => void): Promise<Beside> => {
+  const { pool, store, projections, schema, indexes, bytesKept = BYTES_KEPT, onProgress = () => {} } = options
+  const tables = await openTables({ pool, schema, projections, indexed: indexes === 'at once' }, store)
+  const parts = tables.map((table) => createPart(pool, table, Math.ceil(bytesKept / tables.length)))
   let count = 0
 
   const position = () =>

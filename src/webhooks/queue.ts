@@ -116,17 +116,21 @@ with locked as (
     delivery bigint, number integer, at timestamptz, duration_ms integer, status integer, error text, response text,
     state text, next_at timestamptz)
 ), present as (
-  select d.id, d.body <> '${ERASED_BODY}' as told from made join webhook_delivery d on d.id = made.delivery
+  select d.id, d.body <> '${ERASED_BODY}' as told
+  from made join locked on locked.n = made.lane join webhook_delivery d on d.id = made.delivery
   order by d.id for update of d
+), known as (
+  select id, bool_and(told) as told from present group by id
 ), logged as (
   insert into webhook_attempt (delivery_id, number, at, duration_ms, status, error, response)
   select made.delivery, made.number, made.at, made.duration_ms, made.status, made.error,
-         case when present.told then made.response end
-  from made join present on present.id = made.delivery on conflict do nothing
+         case when known.told then made.response end
+  from made join known on known.id = made.delivery on conflict do nothing
 ), updated as (
   update webhook_delivery d set attempts = made.number, state = made.state, next_attempt_at = made.next_at,
     finished_at = case when made.state = 'open' then null else now() end
-  from made join locked on locked.n = made.lane and (locked.held or made.state = 'delivered')
+  from made join known on known.id = made.delivery
+    join locked on locked.n = made.lane and (locked.held or made.state = 'delivered')
   where d.id = made.delivery and d.finished_at is null
   returning locked.n, d.state, d.next_attempt_at
 ), ended as (

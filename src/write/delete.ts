@@ -1,31 +1,43 @@
+import { Address, forget } from '../domain/address.ts'
 import { Contact, remove as removeContact } from '../domain/contact.ts'
 import { Conversation, remove as removeConversation } from '../domain/conversation.ts'
 import type { Context } from '../domain/metadata.ts'
-import type { DeletionType, Erasing } from './erase.ts'
+import type { SealingKeys } from '../ports/sealing-keys.ts'
+import type { Erasing } from './erase.ts'
 import type { Transact } from './transact.ts'
 
 type Parts = {
   readonly transact: Transact
-  readonly begin: Erasing['begin']
-  readonly onError: (error: unknown) => void
+  readonly keys: Pick<SealingKeys, 'retire'>
+  readonly ownersOf: Erasing['ownersOf']
 }
 
 /**
- * Deletes for good. Once it is in the log it is carried out by a reaction, which is begun here at once, so that what comes
- * from now on has nothing to do with it. Nobody waits for that: if it fails, it is begun there.
+ * Deletes for good: it is in the log when this resolves, and from then on carried out by a reaction. Between the last event
+ * that is sealed with the keys of what is deleted and the first one with those of what begins anew comes the deletion.
  */
-export const createDelete = ({ transact, begin, onError }: Parts) => {
+export const createDelete = ({ transact, keys, ownersOf }: Parts) => {
   const now = () => new Date().toISOString()
-  const beginSoon = (type: DeletionType, id: string) => void begin(type, id).catch(onError)
+  /** Nobody waits until the other nodes know, too. */
+  const retiring =
+    (owners: readonly string[]) =>
+    <T>(append: () => Promise<T>) =>
+      new Promise<T>((done, failed) => {
+        keys.retire(owners, () => append().then(done, failed)).catch(failed)
+      })
 
   return {
     conversation: async (id: string, context: Context): Promise<void> => {
-      await transact(Conversation, id, removeConversation(now()), context)
-      beginSoon('ConversationDeleted', id)
+      const within = retiring(await ownersOf('ConversationDeleted', id))
+      await transact(Conversation, id, removeConversation(now()), context, { within })
     },
     contact: async (id: string, context: Context): Promise<void> => {
-      await transact(Contact, id, removeContact(now()), context)
-      beginSoon('ContactDeleted', id)
+      const within = retiring(await ownersOf('ContactDeleted', id))
+      await transact(Contact, id, removeContact(now()), context, { within })
+    },
+    /** That an address is another name of somebody; if nobody knows that, there is nothing to do. */
+    address: async (id: string, instanceId: string, context: Context): Promise<void> => {
+      await transact(Address, id, forget(instanceId, now()), context, { within: retiring([id]) })
     },
   }
 }

@@ -1,20 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Address, forget } from '../domain/address.ts'
 import { Contact, removeAgain as removeContactAgain } from '../domain/contact.ts'
 import { Conversation, removeAgain as removeConversationAgain } from '../domain/conversation.ts'
-import { idOfStream, streamOf, type DomainEvent } from '../domain/decider.ts'
+import { idOfStream, streamOf } from '../domain/decider.ts'
 import { Message, takeBack, type MessageEvent } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import { ERASED } from '../domain/values.ts'
 import type { Erasures } from '../ports/erasures.ts'
 import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
 import type { Erased, Scrub } from '../ports/scrub.ts'
-import type { SealingKeys } from '../ports/sealing-keys.ts'
+import { DESTROYED, type SealingKeys } from '../ports/sealing-keys.ts'
 import { readLog } from '../read-log.ts'
+import { sealOf } from '../seal.ts'
 import type { Load, Transact } from './transact.ts'
 
 /** The events by which something is deleted for good. */
 export const deletionTypes = ['ConversationDeleted', 'ContactDeleted', 'AddressForgotten'] as const
 export type DeletionType = (typeof deletionTypes)[number]
+
+/** For so long a conversation may take to begin anew for a message that is there. */
+const LOOKS = 20
+const LOOK_MS = 100
 
 type Parts = {
   readonly transact: Transact
@@ -87,16 +93,17 @@ export const createErase = (parts: Parts) => {
   }
 
   /**
-   * From here on nothing more is sealed with the keys of what was deleted. A key that is in use for what began anew since
-   * then stays, so that the same deletion can be carried out again; `again` is a deletion of that, too.
+   * Ids of the keys of what was deleted. They were retired with the deletion, so that one that is in use belongs to what
+   * began anew since then; unless something says otherwise, or that is deleted, too (`again`).
    */
   const takeKeys = async (stream: string, position: Position, again: boolean): Promise<readonly string[]> => {
-    const own = (await stored.readStream(stream)).filter(({ data }) => !('into' in data))
-    const keysIn = (events: readonly Recorded[]) => new Set(events.flatMap((event) => keyOf(event) ?? []))
-    const before = keysIn(own.filter((event) => event.position <= position))
-    const after = keysIn(own.filter((event) => event.position > position))
-    const isNewInUse = before.size > 0 && after.size > 0 && ![...after].some((key) => before.has(key))
-    return isNewInUse && !again ? [...before] : keys.retire([idOfStream(stream)])
+    const owner = idOfStream(stream)
+    if (again) return keys.retire([owner])
+    const own = await stored.readStream(stream)
+    const before = own.filter((event) => event.position < position && !('into' in event.data)).flatMap(keysOf)
+    const [known, retired] = await Promise.all([keys.find(before), keys.retired([owner])])
+    const isInUse = before.some((id) => known.has(id) && known.get(id) !== DESTROYED && !retired.includes(id))
+    return isInUse ? keys.retire([owner]) : retired
   }
 
   /** Learns what has to be known while it can still be read. */
@@ -116,10 +123,15 @@ export const createErase = (parts: Parts) => {
     return { type, event, erased, keys: [...new Set(taken.flat())] }
   }
 
-  const beganAnew = async ({ event: { stream, position } }: Deletion): Promise<boolean> =>
-    (await stored.readStream(stream)).some(
-      (one) => one.type === 'ConversationStarted' && one.position > position,
-    )
+  /** Whoever writes a message makes sure right after it that there is a conversation. */
+  const beginsAnew = async ({ event: { stream, position } }: Deletion): Promise<boolean> => {
+    const isStart = (one: Recorded) => one.type === 'ConversationStarted' && one.position > position
+    for (let look = 1; look <= LOOKS; look++) {
+      if ((await stored.readStream(stream)).some(isStart)) return true
+      await sleep(LOOK_MS)
+    }
+    return false
+  }
 
   /**
    * What was on its way when its keys were retired, by the deletion that it came after; and messages that came since into
@@ -141,16 +153,17 @@ export const createErase = (parts: Parts) => {
     }
     for await (const batch of readLog(stored, from, await stored.head()))
       for (const event of batch) {
-        add(found, byKey.get(keyOf(event) ?? ''), event)
+        for (const key of keysOf(event)) add(found, byKey.get(key), event)
         if (isMessage(event)) add(homeless, byOwner.get(event.data.conversationId), event)
       }
     for (const [deletion, events] of homeless)
-      if (!found.has(deletion) && !(await beganAnew(deletion))) found.set(deletion, events)
+      if (!found.has(deletion) && !(await beginsAnew(deletion))) found.set(deletion, events)
     return found
   }
 
   /** What arrived while it was being deleted goes with it. */
   const deleteAgain = async (deletion: Deletion, stragglers: readonly Recorded[]): Promise<Deletion> => {
+    if (stragglers.length === 0) return deletion
     const { type, event } = deletion
     const id = idOfStream(event.stream)
     const context = causedBy(event)
@@ -168,14 +181,8 @@ export const createErase = (parts: Parts) => {
   const untilNothingCame = async (deletions: readonly Deletion[]): Promise<readonly Deletion[]> => {
     const stragglers = await findStragglers(deletions)
     if (stragglers.size === 0) return deletions
-    return untilNothingCame(
-      await Promise.all(
-        deletions.map((deletion) => {
-          const late = stragglers.get(deletion)
-          return late ? deleteAgain(deletion, late) : deletion
-        }),
-      ),
-    )
+    const again = deletions.map((deletion) => deleteAgain(deletion, stragglers.get(deletion) ?? []))
+    return untilNothingCame(await Promise.all(again))
   }
 
   /** Carries out the deletions among some events of the log. */
@@ -191,11 +198,7 @@ export const createErase = (parts: Parts) => {
     await erasures.tell()
   }
 
-  return {
-    erase,
-    /** Right after a deletion: the less is written until then, the less has to be deleted with it. */
-    begin: async (type: DeletionType, id: string): Promise<void> => void (await begin(type, id)),
-  }
+  return { erase, ownersOf: (type: DeletionType, id: string) => kinds[type].ownersOf(id) }
 }
 export type Erasing = ReturnType<typeof createErase>
 
@@ -206,10 +209,10 @@ type DeletionEvent = Recorded & { readonly type: DeletionType }
 export const isDeletion = (event: Recorded): event is DeletionEvent =>
   deletionTypes.some((type) => type === event.type)
 
-/** Id of the key that a stored event is sealed with. */
-const keyOf = ({ data }: DomainEvent): string | undefined => {
-  const { sealed } = data as { readonly sealed?: { readonly key?: string } }
-  return sealed?.key
+/** Id of the key that a stored event is sealed with, if it is. */
+const keysOf = (event: Recorded): readonly string[] => {
+  const seal = sealOf(event)
+  return seal ? [seal.key] : []
 }
 
 const causedBy = ({ id, meta }: Recorded): Context => ({

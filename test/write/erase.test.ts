@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { postgresErasures } from '../../src/adapters/postgres/erasures.ts'
 import { postgresSealingKeys } from '../../src/adapters/postgres/sealing-keys.ts'
-import { Contact, create, remove as removeContact } from '../../src/domain/contact.ts'
+import { Contact, create } from '../../src/domain/contact.ts'
 import { Conversation, remove, start } from '../../src/domain/conversation.ts'
 import { contactId, conversationId, messageId } from '../../src/domain/ids.ts'
 import { Message, receive } from '../../src/domain/message.ts'
@@ -16,6 +16,7 @@ import { eraseDeleted } from '../../src/reactions/erase.ts'
 import { removeMedia } from '../../src/reactions/remove-media.ts'
 import { createReactionRunner } from '../../src/reactions/runner.ts'
 import { sealedStore } from '../../src/sealed-store.ts'
+import { createDelete } from '../../src/write/delete.ts'
 import { createErase } from '../../src/write/erase.ts'
 import { createTransact } from '../../src/write/transact.ts'
 import { AT, context, incoming, INSTANCE, JOHN, placeIn } from '../support/facts.ts'
@@ -43,6 +44,8 @@ const erasableLog = async () => {
       ...{ store, stored, keys: { ...keys, ...between }, scrubs: [], erasures: postgresErasures(pool) },
     })
 
+  const deletion = createDelete({ transact, keys, ownersOf: erasing().ownersOf })
+
   const begin = (chat: string, number: number) =>
     transact(
       Conversation,
@@ -60,16 +63,16 @@ const erasableLog = async () => {
   const read = async (text: string) => (await store.readStream(`message-${messageId(INSTANCE, text)}`))[0]
   const deletions = async (stream: string) =>
     (await store.readStream(stream)).filter(({ type }) => type.endsWith('Deleted'))
-  return { ...log, store, stored, keys, transact, load, erasing, begin, say, read, deletions }
+  return { ...log, store, stored, keys, transact, load, erasing, deletion, begin, say, read, deletions }
 }
 
 test('what was said in a deleted conversation reads as erased, and nothing else does', async () => {
-  const { begin, say, read, transact, erasing, deletions } = await erasableLog()
+  const { begin, say, read, deletion, erasing, deletions } = await erasableLog()
   await begin(JOHN, 1)
   await begin(ZOE, 2)
   await say('secret', JOHN)
   await say('kept', ZOE)
-  await transact(Conversation, JOHNS, remove(AT), context)
+  await deletion.conversation(JOHNS, context)
   await erasing().erase(await deletions(`conversation-${JOHNS}`))
   expect(await read('secret')).toMatchObject({
     erased: true,
@@ -80,11 +83,10 @@ test('what was said in a deleted conversation reads as erased, and nothing else 
 })
 
 test('told of a deletion again, it leaves what began anew since then alone', async () => {
-  const { begin, say, read, transact, erasing, deletions } = await erasableLog()
+  const { begin, say, read, deletion, erasing, deletions } = await erasableLog()
   await begin(JOHN, 1)
   await say('before', JOHN)
-  await transact(Conversation, JOHNS, remove(AT), context)
-  await erasing().begin('ConversationDeleted', JOHNS)
+  await deletion.conversation(JOHNS, context)
   await begin(JOHN, 1)
   await say('anew', JOHN)
   const stream = `conversation-${JOHNS}`
@@ -92,6 +94,26 @@ test('told of a deletion again, it leaves what began anew since then alone', asy
   expect(await read('before')).toMatchObject({ erased: true })
   expect(await read('anew')).toMatchObject({ data: { content: { text: 'anew' } } })
   expect(await deletions(stream)).toHaveLength(1)
+})
+
+test('a message that is written while its conversation is deleted comes before it or after it', async () => {
+  const { begin, say, read, deletion, erasing, deletions } = await erasableLog()
+  await begin(JOHN, 1)
+  const texts = Array.from({ length: 40 }, (_, n) => `message ${n}`)
+  const writing = texts.map(async (text, n) => {
+    if (n === 20) await deletion.conversation(JOHNS, context)
+    await say(text, JOHN)
+  })
+  await Promise.all(writing)
+  await begin(JOHN, 1)
+  const [deleted] = await deletions(`conversation-${JOHNS}`)
+  await erasing().erase(await deletions(`conversation-${JOHNS}`))
+  expect(await deletions(`conversation-${JOHNS}`)).toHaveLength(1)
+  for (const text of texts) {
+    const event = await read(text)
+    const isOlder = (event?.position ?? 0n) < (deleted?.position ?? 0n)
+    expect([text, event?.erased ?? false]).toEqual([text, isOlder])
+  }
 })
 
 test('a message that arrives while its conversation is being deleted goes with it', async () => {
@@ -115,10 +137,9 @@ test('a message that arrives while its conversation is being deleted goes with i
 })
 
 test('a message in a conversation that nobody began again goes with it', async () => {
-  const { begin, say, read, transact, erasing, deletions } = await erasableLog()
+  const { begin, say, read, deletion, erasing, deletions } = await erasableLog()
   await begin(JOHN, 1)
-  await transact(Conversation, JOHNS, remove(AT), context)
-  await erasing().begin('ConversationDeleted', JOHNS)
+  await deletion.conversation(JOHNS, context)
   await say('unaware', JOHN)
   await erasing().erase(await deletions(`conversation-${JOHNS}`))
   expect(await read('unaware')).toMatchObject({ erased: true })
@@ -126,13 +147,13 @@ test('a message in a conversation that nobody began again goes with it', async (
 })
 
 test('interrupted after any step, erasing is done by whoever comes next', async () => {
-  const { begin, say, read, transact, erasing, deletions, keys } = await erasableLog()
+  const { begin, say, read, deletion, erasing, deletions, keys } = await erasableLog()
   await begin(JOHN, 1)
   await say('secret', JOHN)
-  await transact(Conversation, JOHNS, remove(AT), context)
+  await deletion.conversation(JOHNS, context)
   const events = await deletions(`conversation-${JOHNS}`)
   const killed = () => Promise.reject(new Error('killed'))
-  await expect(erasing({ retire: killed }).erase(events)).rejects.toThrow('killed')
+  await expect(erasing({ retired: killed }).erase(events)).rejects.toThrow('killed')
   await expect(erasing({ destroy: killed }).erase(events)).rejects.toThrow('killed')
   expect(await read('secret')).toMatchObject({ data: { content: { text: 'secret' } } })
   const destroy: SealingKeys['destroy'] = async (ids) => {
@@ -145,11 +166,11 @@ test('interrupted after any step, erasing is done by whoever comes next', async 
 })
 
 test('a deleted contact is erased in the log', async () => {
-  const { transact, store, erasing, deletions } = await erasableLog()
+  const { transact, store, deletion, erasing, deletions } = await erasableLog()
   const id = contactId(INSTANCE, JOHN)
   const place = { number: 7, instanceId: INSTANCE, jid: JOHN }
   await transact(Contact, id, create(place, { name: 'John', notes: 'shy' }, AT), context)
-  await transact(Contact, id, removeContact(AT), context)
+  await deletion.contact(id, context)
   await erasing().erase(await deletions(`contact-${id}`))
   expect((await store.readStream(`contact-${id}`))[0]).toMatchObject({
     erased: true,
@@ -159,7 +180,7 @@ test('a deleted contact is erased in the log', async () => {
 
 test('after erasures, every read model made anew equals the live one, row by row', async () => {
   const log = await erasableLog()
-  const { pool, store, transact, erasing, errors } = log
+  const { pool, store, deletion, erasing, errors } = log
   const readModels = createReadModels({
     ...{ pool, store },
     onChanged: () => {},
@@ -172,9 +193,8 @@ test('after erasures, every read model made anew equals the live one, row by row
     expect(await readModels.reached(await store.head(), 20_000, ...readModels.names)).toBe(true)
   await caughtUp()
   // That of Zoe has taken in another one; that of John has a picture, files and reactions.
-  for (const chat of [ZOE, JOHN])
-    await transact(Conversation, conversationId(INSTANCE, chat), remove(AT), context)
-  for (const jid of [ZOE, JOHN]) await transact(Contact, contactId(INSTANCE, jid), removeContact(AT), context)
+  for (const chat of [ZOE, JOHN]) await deletion.conversation(conversationId(INSTANCE, chat), context)
+  for (const jid of [ZOE, JOHN]) await deletion.contact(contactId(INSTANCE, jid), context)
   const media = removeMedia({
     ...{ ...createTransact(store), mediaStore: { delete: () => Promise.resolve() } },
     db: new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }),

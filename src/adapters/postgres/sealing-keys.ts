@@ -52,6 +52,8 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   const known = new LRUCache<string, KnownKey>({ max: KEYS_KEPT })
   /** What is being sealed and appended. */
   const underWay = new Set<{ readonly owners: readonly string[]; readonly ended: Promise<void> }>()
+  /** Whose keys are being retired, each until that is over. */
+  const held = new Map<string, Promise<void>>()
   /** Rises when a key changes: what was asked before then is not remembered. */
   let changes = 0
 
@@ -118,7 +120,10 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     return keys
   }
 
+  const holdsOf = (owners: readonly string[]) => owners.flatMap((owner) => held.get(owner) ?? [])
+
   const use: SealingKeys['use'] = async (owners) => {
+    for (let holds = holdsOf(owners); holds.length > 0; holds = holdsOf(owners)) await Promise.all(holds)
     let end = () => {}
     const one = { owners, ended: new Promise<void>((resolve) => (end = resolve)) }
     underWay.add(one)
@@ -164,22 +169,37 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     },
   })
 
-  const retire: SealingKeys['retire'] = async (owners) => {
-    const retired = await query<Omit<Row, 'seed' | 'master'>>(
-      'retire-keys',
-      `update sealing_key set state = 'retired' where owner = any($1::uuid[]) and state = 'in use' returning id, owner`,
-      [owners],
-    )
-    for (const { id, owner } of retired) forget(id, owner)
+  const retired: SealingKeys['retired'] = async (owners) => {
     const rows = await query<{ id: string }>(
       'keys-of-owners',
       `select id from sealing_key where owner = any($1::uuid[]) and state = 'retired'`,
       [owners],
     )
-    const ending = [...underWay].filter((one) => one.owners.some((owner) => owners.includes(owner)))
-    await Promise.all(ending.map(({ ended }) => ended))
-    if (rows.length > 0 && !alone) await sleep(OTHERS_MS)
     return rows.map(({ id }) => id)
+  }
+
+  const retire: SealingKeys['retire'] = async (owners, meanwhile = () => Promise.resolve()) => {
+    for (let holds = holdsOf(owners); holds.length > 0; holds = holdsOf(owners)) await Promise.all(holds)
+    let release = () => {}
+    const hold = new Promise<void>((resolve) => (release = resolve))
+    for (const owner of owners) held.set(owner, hold)
+    try {
+      const ending = [...underWay].filter((one) => one.owners.some((owner) => owners.includes(owner)))
+      await Promise.all(ending.map(({ ended }) => ended))
+      const gone = await query<Omit<Row, 'seed' | 'master'>>(
+        'retire-keys',
+        `update sealing_key set state = 'retired' where owner = any($1::uuid[]) and state = 'in use' returning id, owner`,
+        [owners],
+      )
+      for (const { id, owner } of gone) forget(id, owner)
+      await meanwhile()
+    } finally {
+      for (const owner of owners) held.delete(owner)
+      release()
+    }
+    const ids = await retired(owners)
+    if (ids.length > 0 && !alone) await sleep(OTHERS_MS)
+    return ids
   }
 
   const destroy: SealingKeys['destroy'] = async (ids) => {
@@ -206,5 +226,5 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     )
   }
 
-  return { use, recall, find, retire, destroy, takeDestroyed, close: news.close }
+  return { use, recall, find, retire, retired, destroy, takeDestroyed, close: news.close }
 }

@@ -4,6 +4,7 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { openCopies } from '../../parts.ts'
 import type { Database } from '../../projections/database.ts'
 import { scrubWebhooks } from '../../webhooks/scrub.ts'
+import { createDelete } from '../../write/delete.ts'
 import { createErase } from '../../write/erase.ts'
 import { createTransact } from '../../write/transact.ts'
 import { visit, WrongUsage, type Command, type Given, type Storage } from '../command.ts'
@@ -59,7 +60,12 @@ const run = async (given: Given, storage: Storage) => {
   const { media, scrubs, erasures } = await openCopies(given.config, storage)
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const { transact, load } = createTransact(store)
-  const targets = createTargets({ db, store, stored, load, transact })
+  const erasing = createErase({
+    ...{ transact, load, store, stored, keys, erasures },
+    scrubs: [scrubWebhooks(pool), ...scrubs],
+  })
+  const deletion = createDelete({ transact, keys, ownersOf: erasing.ownersOf })
+  const targets = createTargets({ db, store, stored, load, transact, deletion })
   try {
     const found =
       conversation !== undefined
@@ -72,10 +78,6 @@ const run = async (given: Given, storage: Storage) => {
       return 1
     }
     await targets.remove(found)
-    const erasing = createErase({
-      ...{ transact, load, store, stored, keys, erasures },
-      scrubs: [scrubWebhooks(pool), ...scrubs],
-    })
     await carryOut(
       { ...{ pool, store, transact, load, erasing, beside }, mediaStore: media.store, output: progress },
       found,

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Kysely } from 'kysely'
-import { Address, forget } from '../../domain/address.ts'
-import { Contact, remove as removeContact } from '../../domain/contact.ts'
-import { Conversation, remove as removeConversation } from '../../domain/conversation.ts'
+import { Contact } from '../../domain/contact.ts'
+import { Conversation } from '../../domain/conversation.ts'
 import { idOfStream, streamOf } from '../../domain/decider.ts'
 import { addressId, contactId, conversationId } from '../../domain/ids.ts'
 import { Message, takeBack } from '../../domain/message.ts'
@@ -12,6 +11,7 @@ import { START, type EventStore } from '../../ports/event-store.ts'
 import { findTenant, findTenantByNumber, listTenants } from '../../projections/accounts.ts'
 import type { Database } from '../../projections/database.ts'
 import { eventsOf } from '../../read-log.ts'
+import type { Delete } from '../../write/delete.ts'
 import type { Load, Transact } from '../../write/transact.ts'
 
 type Parts = {
@@ -20,6 +20,7 @@ type Parts = {
   readonly stored: EventStore
   readonly load: Load
   readonly transact: Transact
+  readonly deletion: Delete
 }
 
 /** Streams of what is to be deleted. */
@@ -36,7 +37,7 @@ const NUMBER = /^[1-9]\d{0,15}$/
 const nothing = { conversations: [], contacts: [], addresses: [], messages: [] }
 
 /** Finds what is named, also if it was deleted before; throws with words for people if there never was anything. */
-export const createTargets = ({ db, store, stored, load, transact }: Parts) => {
+export const createTargets = ({ db, store, stored, load, transact, deletion }: Parts) => {
   const tenantOfStream = async (stream: string): Promise<string | undefined> =>
     (await stored.readStream(stream))[0]?.meta.tenant
 
@@ -173,25 +174,16 @@ export const createTargets = ({ db, store, stored, load, transact }: Parts) => {
 
   /**
    * Takes the decision: writes the deletions into the log. What was deleted before is not deleted again. Addresses come
-   * first, since they are found by what the others say. Answers how many there were.
+   * first, since they are found by what the others say.
    */
-  const remove = async ({ tenant, conversations, contacts, addresses, messages }: Targets) => {
+  const remove = async ({ tenant, conversations, contacts, addresses, messages }: Targets): Promise<void> => {
     const context: Context = { tenant, actor: { kind: 'system' }, correlation: randomUUID() }
-    const at = new Date().toISOString()
-    const count = { addresses: 0, contacts: 0, conversations: 0, messages: 0 }
-    for (const { id, instanceId } of addresses)
-      count.addresses += (await transact(Address, id, forget(instanceId, at), context)).events.length
-    for (const id of messages)
-      count.messages += (await transact(Message, id, takeBack(false, at), context)).events.length
-    for (const id of contacts)
-      if ((await load(Contact, id)).state.person)
-        count.contacts += (await transact(Contact, id, removeContact(at), context)).events.length
+    for (const { id, instanceId } of addresses) await deletion.address(id, instanceId, context)
+    const decide = takeBack(false, new Date().toISOString())
+    for (const id of messages) await transact(Message, id, decide, context)
+    for (const id of contacts) if ((await load(Contact, id)).state.person) await deletion.contact(id, context)
     for (const id of conversations)
-      if ((await load(Conversation, id)).state.exists)
-        count.conversations += (
-          await transact(Conversation, id, removeConversation(at), context)
-        ).events.length
-    return count
+      if ((await load(Conversation, id)).state.exists) await deletion.conversation(id, context)
   }
 
   return {
