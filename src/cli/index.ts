@@ -18,7 +18,6 @@ export const commands: Readonly<Record<string, Command>> = {
   import: importCommand,
   erase: eraseCommand,
   webhooks: webhooksCommand,
-  verify: verifyCommand,
   'copy-log': copyLogCommand,
   'lost-keys': lostKeysCommand,
 }
