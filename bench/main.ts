@@ -15,7 +15,7 @@ process.once('SIGINT', () => (interrupted = true))
 /** The cases in turns, round after round, so that what disturbs the machine disturbs all of them alike. */
 const measure = async (
   name: string,
-  { cases, unit, about }: Suite,
+  { cases, unit, about, notes = () => [] }: Suite,
   { rounds, seconds }: Options,
   postgresPid: number,
 ): Promise<SuiteResult> => {
@@ -30,7 +30,7 @@ const measure = async (
     ...described,
     samples: taken.get(described.name) ?? [],
   }))
-  return { name, unit, about, cases: results }
+  return { name, unit, about, cases: results, notes: notes() }
 }
 
 const measureAll = async (options: Options): Promise<Results> => {
@@ -43,7 +43,7 @@ const measureAll = async (options: Options): Promise<Results> => {
   try {
     for (const name of options.only) {
       progress.show(`${name}: starting`)
-      const suite = await suites[name](database, (text) => progress.show(`${name}: ${text}`))
+      const suite = await suites[name](database, (text) => progress.show(`${name}: ${text}`), options)
       try {
         measured.push(await measure(name, suite, options, database.pid))
       } finally {

@@ -61,6 +61,8 @@ export const usage = (postgresPid: number): Usage => {
   for (const [pid, { ticks, reapedTicks }] of known) {
     const owner = ownerOf(pid)
     if (owner) sums[owner] += ticks + (pid === postgresPid ? reapedTicks : 0)
+    // Programs that have ended.
+    if (owner === 'bench') sums.program += reapedTicks
   }
   const { all, busy } = machine()
   const seconds = (ticks: number) => ticks / TICKS_PER_SECOND

@@ -17,6 +17,7 @@ export const startProcess = async (
   environment: Record<string, string>,
   logFile: string,
   ready: RegExp,
+  startMs = START_MS,
 ) => {
   const output = await open(logFile, 'w')
   // BENCH_NODE_OPTIONS: for a profiler, such as --cpu-prof.
@@ -32,7 +33,7 @@ export const startProcess = async (
     child.kill('SIGINT')
     await ended
   }
-  const deadline = performance.now() + START_MS
+  const deadline = performance.now() + startMs
   while (performance.now() < deadline && child.exitCode === null) {
     const found = ready.exec(await readFile(logFile, 'utf8'))
     if (found) return { found: found[1] ?? '', stop }
@@ -43,7 +44,7 @@ export const startProcess = async (
 }
 
 /** The built program with its default settings but for the rate limit, on a database of its own, logged in to. */
-export const startProgram = async (databaseUrl: string, folder: string) => {
+export const startProgram = async (databaseUrl: string, folder: string, startMs?: number) => {
   const { found: url, stop } = await startProcess(
     resolve('dist/main.js'),
     {
@@ -57,6 +58,7 @@ export const startProgram = async (databaseUrl: string, folder: string) => {
     },
     join(folder, 'program.log'),
     /Zapini is ready at (\S+)/,
+    startMs,
   )
   const anybody = createPoster(url, undefined, 1)
   const login = await anybody.call('POST', '/auth/login', ADMIN)

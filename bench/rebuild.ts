@@ -64,7 +64,7 @@ export const openRebuild: OpenSuite = async (databases) => {
       callers: 1,
       ceiling: byHand,
       aim: { ratio: 0.8 },
-      run: () => timed(() => rebuild(conversations, { pool, store })),
+      run: () => timed(() => rebuild([conversations], { pool, store })),
     },
     { name: byHand, callers: 1, run: () => timed(() => foldByHand(pool)) },
   ]

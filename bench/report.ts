@@ -6,6 +6,7 @@ export type CaseResult = Omit<Case, 'run'> & { readonly samples: readonly Sample
 export type SuiteResult = Pick<Suite, 'unit' | 'about'> & {
   readonly name: string
   readonly cases: readonly CaseResult[]
+  readonly notes?: readonly string[]
 }
 
 const round = (value: number) => Math.round(value).toLocaleString('en-US')
@@ -98,13 +99,18 @@ export const table = (suite: SuiteResult): string => {
       .join('  ')
       .trimEnd(),
   )
-  return [`\n${suite.name}, in ${suite.unit}`, suite.about, '', ...lines, ''].join('\n')
+  return [`\n${suite.name}, in ${suite.unit}`, suite.about, '', ...lines, '', ...(suite.notes ?? [])].join(
+    '\n',
+  )
 }
 
 /** For a document. */
 export const markdown = (suite: SuiteResult): string => {
   const [head = [], ...rows] = rowsOf(suite)
+  const notes = (suite.notes ?? []).flatMap((note) => [note, ''])
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   const rule = line(head.map((_, column) => (column === 0 || column === head.length - 1 ? '---' : '---:')))
-  return [`### ${suite.name}`, '', suite.about, '', line(head), rule, ...rows.map(line), ''].join('\n')
+  return [`### ${suite.name}`, '', suite.about, '', line(head), rule, ...rows.map(line), '', ...notes].join(
+    '\n',
+  )
 }

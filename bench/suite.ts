@@ -30,7 +30,13 @@ export type Suite = {
   /** For people: what is measured against what. */
   readonly about: string
   readonly cases: readonly Case[]
+  /** What is to be said beside the figures, once they are there. */
+  readonly notes?: () => readonly string[]
   readonly close: () => Promise<void>
 }
 
-export type OpenSuite = (databases: BenchDatabase, onProgress: (text: string) => void) => Promise<Suite>
+export type OpenSuite = (
+  databases: BenchDatabase,
+  onProgress: (text: string) => void,
+  size: { readonly events: number },
+) => Promise<Suite>

@@ -15,9 +15,11 @@ const perSecond = (events: number, sinceMs: number) =>
 
 /**
  * Shows how far in the log a job has come, how fast it is and how long it will take: a bar that stays on its line at a
- * terminal, elsewhere a line now and then. `end` puts a last line in its place.
+ * terminal, elsewhere a line now and then. `end` puts a last line in its place. `stage` names what it is about.
  */
-export const startProgress = (output: Output, name: string) => {
+export const startProgress = (output: Output, firstStage: string) => {
+  let name = firstStage
+  const told = new Set([firstStage])
   const startedAt = performance.now()
   const isTerminal = output.isTTY === true
   let shownAt = startedAt
@@ -42,10 +44,18 @@ export const startProgress = (output: Output, name: string) => {
     )
   }
 
+  /** What comes now; said once where there is no terminal. */
+  const stage = (next: string) => {
+    name = next
+    if (isTerminal) output.write(`${CLEAR_LINE}${name}`)
+    else if (!told.has(name)) output.write(`${name}\n`)
+    told.add(name)
+  }
+
   const end = (events: number) => {
     const seconds = (performance.now() - startedAt) / 1000
     const summary = `${events} events in ${seconds.toFixed(1)} s (${perSecond(events, startedAt)}/s)`
     output.write(`${isTerminal ? CLEAR_LINE : ''}${name.padEnd(20)} ${summary}\n`)
   }
-  return { show, end }
+  return { show, stage, end }
 }

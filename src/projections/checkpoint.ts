@@ -22,6 +22,14 @@ export const readCheckpoint = async (client: Pool | PoolClient, name: string): P
   return BigInt(rows[0]?.position ?? START)
 }
 
+/** How far a live table is, and which one it is: another one may take its place. */
+export const readLive = async (pool: Pool, name: string): Promise<{ position: Position; oid: number }> => {
+  const text = `select position::text, coalesce(to_regclass('public.' || name)::oid, 0) as oid
+                from checkpoint where name = $1`
+  const { rows } = await pool.query<{ position: string; oid: number }>(text, [name])
+  return { position: BigInt(rows[0]?.position ?? START), oid: rows[0]?.oid ?? 0 }
+}
+
 /**
  * Makes sure that the table of a projection is there in its present version. A table that is missing, or was made by
  * another version, is made anew, empty, with the checkpoint at the start of the log. Without `remake` one of another

@@ -85,16 +85,21 @@ export const sweepOf = <Row extends object>(
 ): Sweep | undefined =>
   (sweeps as Readonly<Record<string, ((event: Recorded) => Sweep) | undefined>>)[event.type]?.(event)
 
+/** The table of a projection, with all its indexes or some of them. */
 export const createTable = <Row extends object>(
-  { name, key, columns, storage, indexes }: Projection<Row>,
+  { name, key, columns, storage, indexes: all }: Projection<Row>,
   schema: string,
+  indexes: readonly string[] = all,
 ) => {
   const definitions = Object.entries<string>(columns).map(([column, type]) => `${column} ${type}`)
   return [
     `create table ${schema}.${name} (${[...definitions, `primary key (${key})`].join(', ')})${storage ? ` with (${storage})` : ''}`,
-    ...indexes.map((index) => `create index on ${schema}.${name} ${index}`),
+    ...indexes.map((index) => createIndex(name, schema, index)),
   ].join(';\n')
 }
+
+export const createIndex = (name: string, schema: string, index: string) =>
+  `create index on ${schema}.${name} ${index}`
 
 /** Tells a recorded event's type; the catalogue ties the type to its data. */
 export const isOf = <T extends EventType>(event: Recorded, type: T): event is RecordedOf<T> =>

@@ -1,92 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
-import { START, type EventStore, type Position } from '../ports/event-store.ts'
-import { readLog } from '../read-log.ts'
-import { readCheckpoint } from './checkpoint.ts'
-import { applyChanges, keysOf, pendingChanges, segmentsOf } from './fold.ts'
-import { createTable, type Projection } from './projection.ts'
-import { projectionTable } from './table.ts'
+import type { EventStore, Position } from '../ports/event-store.ts'
+import { openBeside, type Beside } from './beside.ts'
+import type { AnyProjection } from './projection.ts'
+import { CheckpointMoved } from './table.ts'
 
 const SCHEMA = 'rebuild'
-/** A whole log is folded here, so more rows are worth keeping than while following it. */
-const ROWS_KEPT = 50_000
-const checkpointOf = (name: string) => `${name} (rebuild)`
+/** What comes while so many events are read is read with everything locked. */
+const CLOSE_EVENTS = 500
+const CATCH_UPS_MAX = 20
+/** Those who write wait so long at most, for a lock. */
+const WRITERS_WAIT = '3s'
+/** Those who read wait so long at most; below the second after which PostgreSQL ends somebody whom it holds deadlocked. */
+const READERS_WAIT = '400ms'
+const RETRY_MIN_MS = 500
+const RETRY_MAX_MS = 10_000
+/** Somebody had a lock for too long, or made the same table. */
+const BUSY = ['55P03', '57014', '40P01', '42P07']
+
+export type RebuildStage = 'replaying' | 'indexes' | 'swapping' | 'waiting'
 
 type Options = {
   readonly pool: Pool
   readonly store: EventStore
   /** Told after each batch how far it is, and how many events it has read. */
   readonly onProgress?: (position: Position, head: Position, events: number) => void
+  readonly onStage?: (stage: RebuildStage) => void
 }
 
 /**
- * Makes a read model anew from the log, beside the live table, and puts it in its place in one transaction. The live
- * table is served meanwhile. Answers the number of events read.
+ * Makes read models anew from the log, beside the live tables, all in one pass, and puts them in their places in one
+ * transaction. The live tables are served meanwhile. What a run left that was ended by force is gone on with. Answers the
+ * number of events read. Throws SchemaTaken.
  */
-export const rebuild = async <Row extends object>(
-  projection: Projection<Row>,
-  options: Options,
+export const rebuild = async (
+  projections: readonly AnyProjection[],
+  { pool, store, onProgress = () => {}, onStage = () => {} }: Options,
 ): Promise<number> => {
-  const { pool, store, onProgress } = options
-  const { name, version } = projection
-  const checkpoint = checkpointOf(name)
-  await pool.query(`
-    create schema if not exists ${SCHEMA};
-    drop table if exists ${SCHEMA}.${name};
-    ${createTable(projection, SCHEMA)};
-    insert into checkpoint (name, version, position) values ('${checkpoint}', ${version}, 0)
-      on conflict (name) do update set version = ${version}, position = 0`)
-
-  const table = projectionTable(pool, projection, {
-    schema: SCHEMA,
-    checkpoint,
-    empty: true,
-    rowsKept: ROWS_KEPT,
-  })
-  let position: Position = START
   let count = 0
-
-  /** Reads on until a position is passed; through a client, inside its transaction. */
-  const readOn = async (target: Position, client: Pool | PoolClient) => {
-    for await (const batch of readLog(store, position, target)) {
-      for (const { events, sweep } of segmentsOf(projection, batch)) {
-        const pending = pendingChanges(projection, events)
-        const rows = await table.load(keysOf(pending), client)
-        const last = events.at(-1)?.position ?? position
-        await table.save(applyChanges(projection, pending, rows, sweep), [position, last], sweep, client)
-        count += events.length
-        position = last
-      }
-      onProgress?.(position, target, count)
+  for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
+    const before = count
+    const note = (position: Position, head: Position, events: number) => {
+      count = before + events
+      onProgress(position, head, count)
     }
+    const beside = await openBeside({
+      pool,
+      store,
+      projections,
+      schema: SCHEMA,
+      indexes: 'after',
+      onProgress: note,
+    })
+    try {
+      onStage('replaying')
+      await catchUp(beside, store, () => count)
+      onStage('indexes')
+      await beside.addIndexes()
+      await catchUp(beside, store, () => count)
+      onStage('swapping')
+      if (await swap(beside, pool, projections)) return count
+      onStage('waiting')
+    } catch (error) {
+      // Statements of a run that was killed may end after it.
+      if (!(error instanceof CheckpointMoved)) throw error
+    } finally {
+      beside.close()
+    }
+    await sleep(pauseMs)
   }
+}
 
-  await readOn(await store.head(), pool)
+/** Reads on until little comes meanwhile. */
+const catchUp = async (beside: Beside, store: EventStore, count: () => number) => {
+  for (let n = 0; n < CATCH_UPS_MAX; n++) {
+    const before = count()
+    await beside.readOn(await store.head())
+    if (count() - before < CLOSE_EVENTS) return
+  }
+}
+
+/** Puts the tables in the places of the live ones. Answers false if somebody is in the way. */
+const swap = async (beside: Beside, pool: Pool, projections: readonly AnyProjection[]): Promise<boolean> => {
   const client = await pool.connect()
   try {
     await client.query('begin')
-    // From here on the live table stands still; what it already knows, the new one must know too. The table is locked
-    // before its checkpoint, as whoever keeps it up to date does, or each would wait for the other.
-    await client.query(`
-      do $$ begin
-        if to_regclass('public.${name}') is not null then lock table public.${name} in share row exclusive mode; end if;
-      end $$`)
-    await client.query('select 1 from checkpoint where name = $1 for update', [name])
-    await readOn(await readCheckpoint(client, name), client)
-    await client.query(`
-      drop table if exists public.${name};
-      alter table ${SCHEMA}.${name} set schema public;
-      delete from checkpoint where name = '${checkpoint}'`)
-    await client.query(
-      `insert into checkpoint (name, version, position) values ($1, $2, $3)
-       on conflict (name) do update set version = $2, position = $3, updated_at = now()`,
-      [name, version, String(position)],
-    )
+    await swapIn(beside, client, projections)
     await client.query('commit')
+    return true
   } catch (error) {
     await client.query('rollback').catch(() => {})
+    if (error instanceof Error && 'code' in error && BUSY.includes(String(error.code))) return false
     throw error
   } finally {
     client.release()
   }
-  return count
+}
+
+const swapIn = async (beside: Beside, client: PoolClient, projections: readonly AnyProjection[]) => {
+  const names = projections.map(({ name }) => name)
+  const { rows: live } = await client.query<{ name: string }>(
+    `select name from unnest($1::text[]) name where to_regclass('public.' || name) is not null`,
+    [names],
+  )
+  const lock = (mode: string, wait: string) =>
+    live.length === 0
+      ? undefined
+      : client.query(`
+          set local lock_timeout = '${wait}'; set local statement_timeout = '${wait}';
+          lock table ${live.map(({ name }) => `public.${name}`).join(', ')} in ${mode} mode;
+          set local lock_timeout to default; set local statement_timeout to default`)
+
+  // From here on the live tables stand still; what they know already, the new ones must know too. A table is locked
+  // before its checkpoint, as whoever keeps it up to date does, or each would wait for the other.
+  await lock('share row exclusive', WRITERS_WAIT)
+  const { rows } = await client.query<{ position: string }>(
+    'select position::text from checkpoint where name = any($1) for update',
+    [names],
+  )
+  for (const { position } of rows) await beside.readOn(BigInt(position), client)
+  await lock('access exclusive', READERS_WAIT)
+  for (const { name, version } of projections) {
+    await client.query(`drop table if exists public.${name}; alter table ${SCHEMA}.${name} set schema public`)
+    await client.query(
+      `insert into checkpoint (name, version, position) values ($1, $2, $3)
+       on conflict (name) do update set version = $2, position = $3, updated_at = now()`,
+      [name, version, String(beside.position())],
+    )
+  }
+  await client.query(`drop schema ${SCHEMA} cascade`)
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { START, type EventStore } from '../ports/event-store.ts'
-import { ensureTable, readCheckpoint } from './checkpoint.ts'
+import { START, Unopened, type EventStore } from '../ports/event-store.ts'
+import { ensureTable, readLive } from './checkpoint.ts'
 import { applyChanges, keysOf, pendingChanges, segmentsOf, UnreadableEvent, type Segment } from './fold.ts'
 import type { Mark } from './mark.ts'
 import type { Projection } from './projection.ts'
@@ -46,19 +46,20 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
   /** Lets events gather, as long as nobody waits for them. */
   const rest = async (signal: AbortSignal) => {
     await sleep(REST_MIN_MS, undefined, { signal }).catch(() => {})
-    if (!signal.aborted) await mark.rest(restMs)
+    await mark.rest(restMs, signal)
   }
 
   const follow = async (signal: AbortSignal) => {
     await ensureTable(pool, projection)
-    let saved = await readCheckpoint(pool, name)
+    const live = await readLive(pool, name)
+    let saved = live.position
     const table = projectionTable(pool, projection, {
       schema: 'public',
-      checkpoint: name,
+      oid: live.oid,
       empty: saved === START,
     })
     let savedAt = performance.now()
-    mark.moveTo(saved, saved !== mark.state().position)
+    mark.moveTo(saved, true)
 
     const apply = async ({ events, sweep }: Segment) => {
       const last = events.at(-1)?.position ?? saved
@@ -87,7 +88,8 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
         if (signal.aborted) return
         if (error instanceof CheckpointMoved) continue
         onError(error)
-        const reason = error instanceof UnreadableEvent ? error.message : refusalOf(error)
+        const isUnreadable = error instanceof UnreadableEvent || error instanceof Unopened
+        const reason = isUnreadable ? error.message : refusalOf(error)
         if (reason !== undefined) mark.stop(reason)
         await sleep(reason !== undefined ? STOPPED_RETRY_MS : RETRY_MS, undefined, { signal }).catch(() => {})
       }

@@ -4,43 +4,58 @@ import { isSwept, sweptRow } from './fold.ts'
 import type { Projection, Sweep } from './projection.ts'
 
 /** Rows kept in memory. The runner is the only writer, so that what it wrote last is what stands in the table. */
-const ROWS_KEPT = 5000
+const BYTES_KEPT = 8_000_000
+/** What a row takes beside its texts, more or less. */
+const ROW_BYTES = 500
 
 type Keyed<Row> = Map<string, Row | undefined>
 
-/** Somebody else moved the checkpoint: what is remembered here can no longer be trusted. */
+/** Somebody else moved the checkpoint, or another table stands there: what is remembered here cannot be trusted. */
 export class CheckpointMoved extends Error {
   override name = 'CheckpointMoved'
 }
 
-/** The rows of one projection, read and written in batches, each write together with the checkpoint. */
+type Options = {
+  readonly schema: string
+  /** The very table, which another one may replace. */
+  readonly oid: number
+  /** Nothing stands in it yet. */
+  readonly empty: boolean
+  readonly bytesKept?: number
+}
+
+/**
+ * The rows of one projection, read and written in batches, each write together with the checkpoint, which is kept in a
+ * table of the same schema.
+ */
 export const projectionTable = <Row extends object>(
   pool: Pool,
   projection: Projection<Row>,
-  options: { schema: string; checkpoint: string; empty: boolean; rowsKept?: number },
+  { schema, oid, empty, bytesKept = BYTES_KEPT }: Options,
 ) => {
   const { name, key } = projection
   const columns = Object.keys(projection.columns)
-  const table = `${options.schema}.${name}`
+  const table = `${schema}.${name}`
   const types: Readonly<Record<string, string>> = projection.columns
   const typeOf = (column: string) => types[column]?.split(' ', 1)[0] ?? 'text'
   const keyType = typeOf(key)
   const rows = new LRUCache<string, Row>({
-    max: options.rowsKept ?? ROWS_KEPT,
+    maxSize: bytesKept,
+    sizeCalculation: sizeOf,
     dispose: (_row, _key, reason) => {
       if (reason === 'evict') complete = false
     },
   })
   /** Whether all rows of the table are in memory, so that one not found there does not exist. */
-  let complete = options.empty
+  let complete = empty
 
   const assignments = columns
     .filter((column) => column !== key)
     .map((column) => `${column} = excluded.${column}`)
   const saving = (sweep?: Sweep) => `
     with moved as (
-      update checkpoint set position = $1::bigint, updated_at = now()
-      where name = $2 and position = $3::bigint returning 1
+      update ${schema}.checkpoint set position = $1::bigint, updated_at = now()
+      where name = $2 and position = $3::bigint and to_regclass('${table}') = $6::oid returning 1
     ), gone as (
       delete from ${table} where ${key} = any($4::${keyType}[]) and exists (select 1 from moved)
     ), kept as (
@@ -51,15 +66,17 @@ export const projectionTable = <Row extends object>(
     select count(*)::integer as moved from moved`
   /** One statement may change a row only once: those that are written anyway are left alone. */
   const sweeping = ({ column, to }: Sweep) => `, swept as (
-      ${to === undefined ? `delete from ${table}` : `update ${table} set ${column} = $7::${typeOf(column)}`}
-      where ${column} = $6::${typeOf(column)} and exists (select 1 from moved)
+      ${to === undefined ? `delete from ${table}` : `update ${table} set ${column} = $8::${typeOf(column)}`}
+      where ${column} = $7::${typeOf(column)} and exists (select 1 from moved)
         and not ${key} = any($4::${keyType}[]) and ${key} not in (select ${key} from json_populate_recordset(null::${table}, $5::json))
     )`
   const save = saving()
 
   const keep = (id: string, row: Row | undefined) => {
-    if (row) rows.set(id, row)
-    else rows.delete(id)
+    if (!row) return rows.delete(id)
+    rows.set(id, row)
+    // One that is too large is not kept.
+    if (!rows.has(id)) complete = false
   }
 
   return {
@@ -102,20 +119,30 @@ export const projectionTable = <Row extends object>(
         text: sweep ? saving(sweep) : save,
         values: [
           String(to),
-          options.checkpoint,
+          name,
           String(from),
           gone,
           JSON.stringify(kept),
+          oid,
           ...(sweep ? [sweep.value] : []),
           ...(sweep?.to === undefined ? [] : [sweep.to]),
         ],
       })
-      if (result[0]?.moved !== 1)
-        throw new CheckpointMoved(`The checkpoint of ${name} is no longer at ${from}`)
+      if (result[0]?.moved !== 1) throw new CheckpointMoved(`${table} is no longer as it was at ${from}`)
       for (const id of gone) rows.delete(id)
-      if (sweep)
-        for (const [id, row] of [...rows.entries()]) if (isSwept(row, sweep)) keep(id, sweptRow(row, sweep))
-      for (const [id, row] of changed) if (row) rows.set(id, row)
+      if (sweep) {
+        const swept = [...rows.entries()].filter(([, row]) => isSwept(row, sweep))
+        for (const [id, row] of swept) keep(id, sweptRow(row, sweep))
+      }
+      for (const [id, row] of changed) if (row) keep(id, row)
     },
   }
+}
+
+const sizeOf = (row: object): number => {
+  let bytes = ROW_BYTES
+  for (const value of Object.values(row) as unknown[])
+    if (typeof value === 'string') bytes += value.length
+    else if (typeof value === 'object' && value !== null) bytes += JSON.stringify(value).length
+  return bytes
 }

@@ -1,12 +1,18 @@
+import type { Pool } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
+import { loadLargeLog } from '../../bench/large-log.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { projections } from '../../src/projections/index.ts'
+import { createMark } from '../../src/projections/mark.ts'
+import type { MessageRow } from '../../src/projections/messages.ts'
+import { createProjectionRunner } from '../../src/projections/runner.ts'
 import type { AnyProjection } from '../../src/projections/projection.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
-import { rebuild } from '../../src/projections/rebuild.ts'
+import { rebuild, type RebuildStage } from '../../src/projections/rebuild.ts'
+import { openBeside } from '../../src/projections/beside.ts'
 import { createStartConversation } from '../../src/write/conversations.ts'
 import { receiveWithoutFiles } from '../support/receiving.ts'
-import { context, INSTANCE, later } from '../support/facts.ts'
+import { context, INSTANCE, JOHN, later, messageStream, placeIn, TENANT, toAppend } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { allRows, rowsOf } from '../support/rows.ts'
 import { tellStory } from '../support/story.ts'
@@ -95,33 +101,56 @@ const startReader = ({ pool }: TestLog, table: string) => {
   return stop
 }
 
-test('a read model made anew equals the one it replaces, ids and numbers included', async () => {
+const leftBehind = async (pool: Pool) => {
+  const { rows } = await pool.query<{ name: string }>(`
+    select nspname as name from pg_namespace where nspname = 'rebuild'
+    union all select name from checkpoint where name like '%rebuild%'`)
+  return rows
+}
+
+test('read models made anew equal those they replace, ids and numbers included, and leave nothing behind', async () => {
   const log = await testLog()
   await tellStory(log.store)
   const { caughtUp, errors } = await project(log)
   await caughtUp()
   const before = await allRows(log.pool)
-  const eventsRead = [
-    await rebuild(projections.messages, log),
-    ...(await Promise.all(all.map((one) => rebuild(one, log)))),
-  ]
+  const told: [bigint, bigint, number][] = []
+  const onProgress = (...progress: [bigint, bigint, number]) => told.push(progress)
+  const eventsRead = [await rebuild([projections.messages], log), await rebuild(all, { ...log, onProgress })]
   expect(await allRows(log.pool)).toEqual(before)
-  expect(new Set(eventsRead)).toEqual(new Set([Number(await log.store.head())]))
+  const head = await log.store.head()
+  expect(eventsRead).toEqual([Number(head), Number(head)])
+  expect(told.at(-1)).toEqual([head, head, Number(head)])
+  expect(await leftBehind(log.pool)).toEqual([])
   expect(errors).toEqual([])
 })
 
-test('rebuilt beside live traffic, read models end as the log says and are served all the while', async () => {
+test('and have the same indexes', async () => {
+  const log = await testLog()
+  await tellStory(log.store)
+  const { caughtUp } = await project(log)
+  await caughtUp()
+  const indexes = async () => {
+    const text = `select indexdef from pg_indexes where schemaname = 'public' and tablename = any($1) order by 1`
+    const { rows } = await log.pool.query<{ indexdef: string }>(text, [all.map(({ name }) => name)])
+    return rows.map(({ indexdef }) => indexdef)
+  }
+  const before = await indexes()
+  await rebuild(all, log)
+  expect(await indexes()).toEqual(before)
+})
+
+test('rebuilt beside live traffic, again and again, they end as the log says and are served all the while', async () => {
   const log = await testLog()
   const { caughtUp, errors } = await project(log)
   const traffic = startTraffic(log)
   await traffic.written(200)
   await caughtUp()
   const readers = ['message', 'conversation'].map((table) => startReader(log, table))
-  for (const one of all) {
+  for (let round = 0; round < 4; round++) {
     await traffic.written(20)
-    await rebuild(one, log)
+    await rebuild(round % 2 === 0 ? all : [projections.messages, projections.conversations], log)
   }
-  await rebuild(projections.messages, log)
   await traffic.written(100)
   const received = await traffic.stop()
   for (const stop of readers) expect(await stop()).toBeGreaterThan(0)
@@ -129,30 +158,131 @@ test('rebuilt beside live traffic, read models end as the log says and are serve
 
   const live = await allRows(log.pool)
   expect(live['message']).toHaveLength(received)
-  for (const one of all) await rebuild(one, log)
+  await rebuild(all, log)
   expect(await allRows(log.pool)).toEqual(live)
   expect(errors).toEqual([])
 })
 
-test('rebuilding tells how far it is, and leaves nothing behind', async () => {
+test('a log of many batches, with sweeps among them, comes out as it does live, whatever is kept in memory', async () => {
+  const log = await testLog()
+  await loadLargeLog(log.store, 12_000, Date.parse('2026-01-01T00:00:00Z'), () => {})
+  const { caughtUp, errors } = await project(log)
+  await caughtUp()
+  const live = await allRows(log.pool)
+  expect(live['message']?.length).toBeGreaterThan(3000)
+  await rebuild(all, log)
+  expect(await allRows(log.pool)).toEqual(live)
+  const beside = await openBeside({
+    ...{ pool: log.pool, store: log.store, projections: all, schema: 'small', indexes: 'none' },
+    bytesKept: 1,
+  })
+  await beside.readOn(await log.store.head())
+  for (const { name } of all) expect(await rowsOf(log.pool, name, 'small')).toEqual(live[name])
+  await beside.drop()
+  expect(errors).toEqual([])
+})
+
+test('what a live table had wrong is right afterwards, and stays right: what was remembered of it is forgotten', async () => {
   const log = await testLog()
   await tellStory(log.store)
+  const { MessageReceived } = projections.messages.on
+  const wrong: typeof projections.messages = {
+    ...projections.messages,
+    on: {
+      ...projections.messages.on,
+      MessageReceived: (event) =>
+        (MessageReceived?.(event) ?? []).map((change) => ({
+          ...change,
+          evolve: (row) => ({ ...change.evolve(row), body: 'wrong' }) as MessageRow,
+        })),
+    },
+  }
+  const mark = createMark({ name: 'message' })
+  log.run(createProjectionRunner({ ...log, projection: wrong, mark, onError: () => {} }))
+  const body = async () => {
+    const text = `select body from message where whatsapp_id = 'hi'`
+    return (await log.pool.query<{ body: string }>(text)).rows[0]?.body
+  }
+  const told = await log.store.head()
+  expect(await mark.reached(told, 20_000)).toBe(true)
+  expect(await body()).toBe('wrong')
+  await rebuild([projections.messages], log)
+  expect(await body()).toBe('hi')
+  const stream = messageStream('hi')
+  const { length } = await log.store.readStream(stream)
+  const next = await log.store.append(stream, length - 1, [
+    toAppend({ type: 'MessageRead', data: { ...placeIn(JOHN), at: later(50) } }),
+  ])
+  expect(await mark.reached(next, 20_000)).toBe(true)
+  expect(await body()).toBe('hi')
+})
+
+test('a run that ends in the middle is gone on with, unless a table is made otherwise by now', async () => {
+  const log = await testLog()
+  await loadLargeLog(log.store, 12_000, Date.parse('2026-01-01T00:00:00Z'), () => {})
   const { caughtUp } = await project(log)
   await caughtUp()
-  const told: [bigint, bigint][] = []
-  const head = await log.store.head()
-  await rebuild(projections.messages, { ...log, onProgress: (position, end) => told.push([position, end]) })
-  expect(told.at(-1)).toEqual([head, head])
-  const { rows } = await log.pool.query<{ name: string }>(`
-    select name from checkpoint where name like '%rebuild%'
-    union all select tablename from pg_tables where schemaname = 'rebuild'`)
-  expect(rows).toEqual([])
+  const live = await allRows(log.pool)
+  const endAfter = (batches: number) => () => {
+    if (--batches === 0) throw new Error('ended')
+  }
+  await expect(rebuild(all, { ...log, onProgress: endAfter(1) })).rejects.toThrow('ended')
+  const read = await rebuild(all, log)
+  expect(read).toBeLessThanOrEqual(7000)
+  expect(read).toBeGreaterThan(0)
+  expect(await allRows(log.pool)).toEqual(live)
+
+  await expect(rebuild(all, { ...log, onProgress: endAfter(1) })).rejects.toThrow('ended')
+  const changed = { ...projections.messages, indexes: ['(conversation_id)'] }
+  expect(await rebuild([changed], log)).toBe(12_000)
+  expect(await leftBehind(log.pool)).toEqual([])
+})
+
+test('two at once do not mix: the second is told of the first', async () => {
+  const log = await testLog()
+  await tellStory(log.store)
+  const options = { ...log, projections: all, schema: 'rebuild', indexes: 'after' } as const
+  const first = await openBeside(options)
+  await first.readOn(await log.store.head())
+  await expect(rebuild(all, log)).rejects.toThrow('Somebody else is at work in the schema rebuild')
+  first.close()
+  expect(await rebuild(all, log), 'what the first had done is taken over').toBe(0)
+})
+
+test('somebody who reads a live table for long holds up the swap, and nobody else', async () => {
+  const log = await testLog()
+  await tellStory(log.store)
+  const { caughtUp, errors } = await project(log)
+  await caughtUp()
+  const live = await allRows(log.pool)
+  const revision = (await log.store.readStream(`tenant-${TENANT}`)).length - 1
+  const slow = await log.pool.connect()
+  await slow.query('begin')
+  await slow.query('select count(*) from message')
+  const reader = startReader(log, 'message')
+  const stages: RebuildStage[] = []
+  const rebuilt = rebuild(all, { ...log, onStage: (stage) => stages.push(stage) })
+  await eventually(() => expect(stages.filter((stage) => stage === 'waiting').length).toBeGreaterThan(1))
+  await log.store.append(`tenant-${TENANT}`, revision, [
+    toAppend({ type: 'TenantEnabled', data: { at: later(60) } }),
+  ])
+  await caughtUp()
+  await slow.query('commit')
+  slow.release()
+  await rebuilt
+  expect(await reader()).toBeGreaterThan(0)
+  expect({ ...(await allRows(log.pool)), tenant: [], audit_event: [] }).toEqual({
+    ...live,
+    tenant: [],
+    audit_event: [],
+  })
+  expect(errors).toEqual([])
 })
 
 test('a read model that was never made can be built', async () => {
   const log = await testLog()
   await tellStory(log.store)
-  await rebuild(projections.messages, log)
+  await rebuild([projections.messages], log)
   const built = await rowsOf(log.pool, 'message')
   const { caughtUp } = await project(log)
   await caughtUp()

@@ -5,9 +5,9 @@ import type { EventStore, Recorded } from '../../src/ports/event-store.ts'
 export const tables = Object.values(projections).map(({ name }) => name)
 
 /** All rows of a read model, each as JSON text, in the order of their keys. */
-export const rowsOf = async (pool: Pool, table: string): Promise<string[]> => {
+export const rowsOf = async (pool: Pool, table: string, schema = 'public'): Promise<string[]> => {
   const { rows } = await pool.query<{ row: string }>(
-    `select to_json(t)::text as row from public.${table} t order by t.id::text`,
+    `select to_json(t)::text as row from ${schema}.${table} t order by t.id::text`,
   )
   return rows.map(({ row }) => row)
 }

@@ -8,8 +8,9 @@ import type { Database } from '../../projections/database.ts'
 import { projections } from '../../projections/index.ts'
 import type { AnyProjection } from '../../projections/projection.ts'
 import { createDeliveries } from '../../webhooks/deliveries.ts'
-import { visit, WrongUsage, type Command, type Given, type Screen, type Visited } from '../command.ts'
+import { visit, WrongUsage, type Command, type Given, type Screen, type Storage } from '../command.ts'
 import { createWriter, NobodyReads } from '../write.ts'
+import { asOfRequest, showAsOf } from './as-of.ts'
 import { chainText } from './causes.ts'
 import { writings, type TenantNames } from './formats.ts'
 import { aboutOf, checkedValues, parseAuditArgs, tenantOf, type AuditValues } from './options.ts'
@@ -19,13 +20,13 @@ import { trail } from './trail.ts'
 const BEHIND = 1000n
 
 type Opened = {
-  readonly storage: Pick<Visited, 'pool' | 'store'>
+  readonly storage: Pick<Storage, 'pool' | 'store'>
   readonly db: Kysely<Database>
   readonly screen: Screen
 }
 
 /** Read models that no server has made yet are there, and empty. */
-const prepare = async ({ pool }: Pick<Visited, 'pool'>) => {
+const prepare = async ({ pool }: Pick<Storage, 'pool'>) => {
   const all: readonly AnyProjection[] = Object.values(projections)
   for (const projection of all) await ensureTable(pool, projection, { remake: false })
 }
@@ -98,12 +99,17 @@ const run = async (given: Given): Promise<number> => {
   if ((what !== undefined && what !== 'causes') || more.length > 0)
     throw new WrongUsage(`zapini audit does not know what to do with ${positionals.join(' ')}.`)
   if (what === 'causes' && id === undefined) throw new WrongUsage('zapini audit causes needs an id.')
-  checkedValues(values)
+  const request = asOfRequest(values)
+  if (!request) checkedValues(values)
   const signal = untilInterrupted()
   return visit(given, async (storage) => {
     await prepare(storage)
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: storage.pool }) })
     const opened = { storage, db, screen: given.screen }
+    if (request) {
+      await showAsOf(storage, given.screen, request, await tenantOf(db, values.tenant), signal)
+      return 0
+    }
     if (id !== undefined) return causes(opened, values, id)
     await audit(opened, values, signal).catch((error: unknown) => {
       if (!(error instanceof NobodyReads)) throw error
@@ -120,6 +126,8 @@ UUID, or a number while it is there), --correlation ID, --causation ID, --type
 TYPE (repeated, or with commas), --actor KIND, --from TIME, --to TIME, --tenant ID.
 --as timeline|jsonl|csv, --limit N (the newest), --follow (and what comes).
 causes ID follows a stored event, a webhook event or a delivery back to what set
-it off.`,
+it off.
+--as-of TIME with --conversation, --contact or --tag ID shows it as it was then;
+--as text|json.`,
   run,
 }

@@ -28,6 +28,8 @@ const options = {
   actor: text,
   from: text,
   to: text,
+  tag: text,
+  'as-of': text,
   as: text,
   limit: text,
   follow: { type: 'boolean' },

@@ -1,0 +1,201 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool } from 'pg'
+import { postgresEventStore } from '../src/adapters/postgres/event-store.ts'
+import { createLogPool, createWorkPool } from '../src/adapters/postgres/pool.ts'
+import type { EventStore } from '../src/ports/event-store.ts'
+import { openBeside } from '../src/projections/beside.ts'
+import { projections } from '../src/projections/index.ts'
+import type { AnyProjection } from '../src/projections/projection.ts'
+import { migrateDatabase } from './database.ts'
+import { createPoster, type Poster } from './http.ts'
+import { loadLargeLog } from './large-log.ts'
+import { readAndParse } from './log-pages.ts'
+import { messagesByHand } from './messages-by-hand.ts'
+import { connectInstance, startProgram } from './program.ts'
+import type { Case, OpenSuite, Run } from './suite.ts'
+import { nextIncoming, nextOutgoing } from './traffic.ts'
+
+/** The program makes its read models at its first start, one event after the other. */
+const START_MS = 3_600_000
+const LOOK_MS = 200
+const SETTLED_MS = 30_000
+/** Messages that come in and go out meanwhile, a second. */
+const RECEIVED_PER_SECOND = 20
+const SENT_PER_SECOND = 10
+const SCHEMA = 'compared'
+
+const all: readonly AnyProjection[] = Object.values(projections)
+const fail = (error: unknown): never => {
+  throw error
+}
+
+/** What the built program prints as `zapini replay`, and the most memory that it took, in MB. */
+const replay = async (databaseUrl: string, tables: readonly string[] = []) => {
+  const child = spawn(process.execPath, [resolve('dist/main.js'), 'replay', ...tables], {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      DATABASE_URL: databaseUrl,
+      LOG_LEVEL: 'warn',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (part: Buffer) => (output += part.toString()))
+  let peakMb = 0
+  const timer = setInterval(() => (peakMb = peakOf(child.pid ?? 0) ?? peakMb), LOOK_MS)
+  const [code] = (await once(child, 'close')) as [number]
+  clearInterval(timer)
+  if (code !== 0) throw new Error(`replay ended with ${code}:\n${output}`)
+  return { output, peakMb }
+}
+
+const peakOf = (pid: number): number | undefined => {
+  try {
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    return kilobytes === undefined ? undefined : Math.round(Number(kilobytes) / 1024)
+  } catch {
+    return undefined
+  }
+}
+
+/** Number and checksum of the rows of each read model. */
+const sumsOf = async (pool: Pool, schema: string): Promise<string> => {
+  const sums: string[] = []
+  for (const { name } of all) {
+    const { rows } = await pool.query<{ sum: string }>(
+      `select concat(count(*), ' ', bit_xor(hashtextextended(t::text, 0))) as sum from ${schema}.${name} t`,
+    )
+    sums.push(`${name} ${rows[0]?.sum ?? ''}`)
+  }
+  return sums.join('\n')
+}
+
+/** Resolves once the live tables are as the log says; fails if they do not become so. */
+const compare = async (pool: Pool, store: EventStore) => {
+  const beside = await openBeside({ pool, store, projections: all, schema: SCHEMA, indexes: 'none' })
+  try {
+    const deadline = performance.now() + SETTLED_MS
+    for (;;) {
+      await beside.readOn(await store.head())
+      const [live, told] = [await sumsOf(pool, 'public'), await sumsOf(pool, SCHEMA)]
+      if (live === told) return
+      if (performance.now() > deadline) throw new Error(`The tables differ:\n${live}\n\n${told}`)
+      await sleep(LOOK_MS)
+    }
+  } finally {
+    await beside.drop()
+  }
+}
+
+/** Messages come in and go out at an even pace until `stop`, which answers how long each took. */
+const startTraffic = (poster: Poster, instanceId: string) => {
+  const latenciesMs: number[] = []
+  const calls: Promise<void>[] = []
+  const call = async (path: string, body: unknown) => {
+    const startedAt = performance.now()
+    await poster.call('POST', path, body)
+    latenciesMs.push(performance.now() - startedAt)
+  }
+  const every = (perSecond: number, ask: () => Promise<void>) =>
+    setInterval(() => void calls.push(ask()), 1000 / perSecond)
+  const timers = [
+    every(RECEIVED_PER_SECOND, () => call(`/webhooks/instance/${instanceId}/incoming`, nextIncoming().body)),
+    every(SENT_PER_SECOND, () => call('/send-message', nextOutgoing())),
+  ]
+  return async () => {
+    for (const timer of timers) clearInterval(timer)
+    await Promise.all(calls)
+    return latenciesMs
+  }
+}
+
+const timed = async (work: () => Promise<number>): Promise<Run> => {
+  const startedAt = performance.now()
+  const operations = await work()
+  return { operations, seconds: (performance.now() - startedAt) / 1000, latenciesMs: [] }
+}
+
+/** All read models made anew by the command, from a large log, while the program serves. */
+export const openReplay: OpenSuite = async (databases, onProgress, { events }) => {
+  const url = await databases.create('replay')
+  await migrateDatabase(url)
+  const logPool = createLogPool(url, { max: 4, onError: fail })
+  const pool = createWorkPool(url, { max: 8, onError: fail })
+  const store = postgresEventStore(logPool, fail)
+  await loadLargeLog(store, events, Date.now(), onProgress)
+  await pool.query('vacuum analyze event')
+  onProgress('the program makes its read models')
+  const startedAt = performance.now()
+  const program = await startProgram(url, databases.folder, START_MS)
+  const notes = [
+    `- The program made the same read models live, at its start, in ${Math.round((performance.now() - startedAt) / 1000)} s.`,
+  ]
+  const { id, token } = await connectInstance(program)
+  const poster = createPoster(program.url, token, 8)
+
+  const replayQuietly = async (tables: readonly string[] = []) => {
+    const before = await sumsOf(pool, 'public')
+    const run = await timed(async () => {
+      const { output, peakMb } = await replay(url, tables)
+      const [name] = tables
+      notes.push(
+        `- ${name ?? 'All'} replayed with at most ${peakMb} MB; every row as it was live:`,
+        '',
+        output,
+      )
+      return Number(await store.head())
+    })
+    const after = await sumsOf(pool, 'public')
+    if (after !== before) throw new Error(`The tables differ:\n${before}\n\n${after}`)
+    return run
+  }
+  const replayBesideTraffic = async () => {
+    const stop = startTraffic(poster, id)
+    const run = await timed(async () => {
+      const { peakMb } = await replay(url)
+      notes.push(
+        `- All replayed beside traffic with at most ${peakMb} MB; every row as the log says at the end.`,
+      )
+      return Number(await store.head())
+    })
+    const latenciesMs = await stop()
+    await compare(pool, store)
+    return { ...run, latenciesMs }
+  }
+  const trafficAlone = async (seconds: number): Promise<Run> => {
+    const stop = startTraffic(poster, id)
+    await sleep(seconds * 1000)
+    const latenciesMs = await stop()
+    return { operations: latenciesMs.length, seconds, latenciesMs }
+  }
+
+  const [reading, byHand] = ['read and parse the log, by hand', 'messages, by hand, all in memory']
+  const cases: Case[] = [
+    { name: 'replay, all read models', callers: 1, ceiling: reading, run: () => replayQuietly() },
+    { name: 'replay, all, beside traffic', callers: 1, ceiling: reading, run: replayBesideTraffic },
+    { name: reading, callers: 1, run: () => timed(() => readAndParse(logPool)) },
+    { name: 'replay, messages', callers: 1, ceiling: byHand, run: () => replayQuietly(['message']) },
+    { name: byHand, callers: 1, run: () => timed(() => messagesByHand(pool)) },
+    { name: 'traffic alone', callers: 1, run: trafficAlone },
+  ]
+  return {
+    unit: 'events',
+    about: `\`zapini replay\` over ${events} events of two tenants, beside the program that serves. Beside traffic: ${RECEIVED_PER_SECOND} messages come in and
+${SENT_PER_SECOND} go out a second, whose latencies are shown. Ceilings: the log read in pages of 1000 with pg and parsed, and nothing
+else; the messages folded by code for this one table, all of them in memory, and written at the end.`,
+    cases,
+    notes: () => notes,
+    close: async () => {
+      await poster.close()
+      await program.stop()
+      await store.close()
+      await Promise.all([pool.end(), logPool.end()])
+    },
+  }
+}
