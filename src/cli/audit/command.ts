@@ -12,7 +12,7 @@ import { visit, WrongUsage, type Command, type Given, type Screen, type Storage 
 import { createWriter, NobodyReads } from '../write.ts'
 import { asOfRequest, showAsOf } from './as-of.ts'
 import { chainText } from './causes.ts'
-import { writings } from './formats.ts'
+import { writings, type TenantNames } from './formats.ts'
 import { aboutOf, checkedValues, parseAuditArgs, tenantOf, type AuditValues } from './options.ts'
 import { trail } from './trail.ts'
 
@@ -43,20 +43,28 @@ which takes longer. A running server brings it up to date.\n`,
   return { known: known < head ? known : head, head }
 }
 
+/** The names of tenants, if there is more than one whose lines may be shown. */
+const tenantsOf = async (db: Kysely<Database>, only: string | undefined): Promise<TenantNames> => {
+  const rows = only === undefined ? await db.selectFrom('tenant').select(['id', 'name']).execute() : []
+  return rows.length > 1 ? new Map(rows.map(({ id, name }) => [id, name])) : undefined
+}
+
 /** Writes what the options ask for, oldest first. */
 export const audit = async (opened: Opened, values: AuditValues, signal: AbortSignal): Promise<void> => {
   const { storage, db, screen } = opened
   const { store } = storage
   const { filter: simple, limit, follow, format } = checkedValues(values)
   const tenantId = await tenantOf(db, values.tenant)
-  const filter = { ...simple, tenantId, about: await aboutOf(db, tenantId, values) }
+  const filter = { ...simple, tenantId, about: await aboutOf(db, values) }
   const lines = createAuditLines({ db, readStream: store.readStream })
   const write = createWriter(screen.out)
   const { head: first, page } = writings[format]
+  const tenants = await tenantsOf(db, tenantId)
   const tell = async (events: readonly Recorded[]) => {
     if (events.length === 0) return
     const shown = await lines.linesOf(tenantId, events)
-    await write(page(shown.map((line, n) => ({ ...line, tenant_id: events[n]?.meta.tenant ?? '' }))))
+    const ofTenants = shown.map((line, n) => ({ ...line, tenant_id: events[n]?.meta.tenant ?? '' }))
+    await write(page(ofTenants, tenants))
   }
   const { known, head } = await knownOf(opened)
   if (first !== '') await write(first)
