@@ -215,7 +215,9 @@ describe('around a conversation', () => {
     await app.readModels.reached(await app.store.head(), 10_000, 'auditEvents')
     const show = async (values: Parameters<typeof asOfRequest>[0]): Promise<string> => {
       const said: string[] = []
-      const [out, progress] = [said, []].map((lines: string[]) => ({ write: (text: string) => lines.push(text) }))
+      const [out, progress] = [said, []].map((lines: string[]) => ({
+        write: (text: string) => lines.push(text),
+      }))
       const request = asOfRequest(values)
       if (!request || !out || !progress) throw new Error('Nothing is asked')
       await showAsOf(app, { out, progress }, request, undefined, new AbortController().signal)
@@ -233,7 +235,12 @@ describe('around a conversation', () => {
     expect(await show({ 'as-of': then, contact })).toMatch(/push name +John\n/)
     await expect(show({ 'as-of': before, conversation })).rejects.toThrow(/There was no conversation/)
     await expect(show({ 'as-of': then, conversation: shop.instance })).rejects.toThrow(/There is no/)
-    for (const wrong of [{ 'as-of': 'soon', conversation }, { 'as-of': then }, { 'as-of': then, tag: '1', contact }, { tag: '1' }])
+    for (const wrong of [
+      { 'as-of': 'soon', conversation },
+      { 'as-of': then },
+      { 'as-of': then, tag: '1', contact },
+      { tag: '1' },
+    ])
       expect(() => asOfRequest(wrong)).toThrow(WrongUsage)
   })
 
