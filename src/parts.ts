@@ -7,11 +7,9 @@ import type { Pool } from 'pg'
 import { createCipher } from './adapters/baileys/cipher.ts'
 import { scrubWhatsApp } from './adapters/baileys/scrub.ts'
 import { lazyGateway } from './adapters/baileys/lazy.ts'
-import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessCounters } from './adapters/in-process/counters.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
-import { kafkaBus } from './adapters/kafka/bus.ts'
 import { inProcessTurns } from './adapters/in-process/turns.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
 import { removeLeftovers, scrubLeftovers } from './adapters/media/leftovers.ts'
@@ -59,6 +57,9 @@ const TURN_POOL_SIZE = 4
 /** To one origin; several automations may be asked there. */
 const INTEGRATION_CONNECTIONS = 32
 
+/** What the sessions of a command are called in PostgreSQL; those of a server are called `zapini`. */
+const VISITOR = 'zapini command'
+
 type Use = {
   /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
   readonly visiting?: boolean
@@ -66,6 +67,8 @@ type Use = {
   readonly copying?: string
   /** To look into what is wrong: any log will do. */
   readonly anyLog?: boolean
+  /** What is copied there is sealed anew. */
+  readonly sealing?: boolean
 }
 
 /** Where the settings keep the log. */
@@ -84,7 +87,7 @@ const encryptionKeyOf = ({ settings, secrets }: Config, pool: Pool) => {
  * the log as everybody knows it, `stored` the same as it is kept, with what is personal sealed.
  */
 export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
-  const { visiting = false, copying, anyLog = false } = use
+  const { visiting = false, copying, sealing = false, anyLog = false } = use
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
   const reach = visiting ? visitEmbeddedPostgres : startEmbeddedPostgres
@@ -95,7 +98,8 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
     log.error({ err: error, part: 'database' }, 'database connection failed')
   const onLogError = (error: unknown) =>
     log.error({ err: error, part: 'event store' }, 'connection to the event store failed')
-  const named = copying === undefined ? {} : { name: copying }
+  const name = copying ?? (visiting ? VISITOR : undefined)
+  const named = name === undefined ? {} : { name }
   const pool = createPool(url, { max: POOL_SIZE, onError, ...named })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError, ...named })
@@ -110,7 +114,7 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
   const stored =
     secrets.eventstoreUrl === undefined
       ? postgresEventStore(logPool, onError, { alone })
-      : eventStoreDb({
+      : (await import('./adapters/eventstoredb/event-store.ts')).eventStoreDb({
           url: secrets.eventstoreUrl,
           prefix: settings.eventstorePrefix,
           once: copying !== undefined,
@@ -132,8 +136,8 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
         ),
     })
   const begin = async () => {
-    if (copying !== undefined) return undefined
-    if (!anyLog) await follow()
+    if (copying !== undefined && !sealing) return undefined
+    if (copying === undefined && !anyLog) await follow()
     return encryptionKeyOf(config, pool)
   }
   const encryptionKey = await begin().catch(async (error: unknown) => {
@@ -220,6 +224,7 @@ const openBus = async (
 ): Promise<{ bus: Bus; close(): Promise<void> }> => {
   const { kafkaBrokers: brokers, kafkaCaFile, kafkaSasl, kafkaUsername: username = '' } = settings
   if (brokers.length === 0) return { bus: inProcessBus(), close: () => Promise.resolve() }
+  const { kafkaBus } = await import('./adapters/kafka/bus.ts')
   const bus = kafkaBus({
     brokers,
     prefix: settings.kafkaPrefix,

@@ -109,7 +109,8 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
             sender.unite(idOfStream(event.stream), upcast(event).data.into)
           else if (isOf(event, 'MessageReceived') && !event.erased) {
             const { instanceId, conversationId, chat } = upcast(event).data
-            pictures.wrote({ instanceId, tenantId: event.meta.tenant, conversationId, chat })
+            const tenantId = event.meta.tenant
+            pictures.wrote({ instanceId, tenantId, conversationId, chat, cause: event })
           } else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),

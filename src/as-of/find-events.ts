@@ -29,19 +29,45 @@ type Given = {
   /** Of all that is looked for. */
   readonly maxEvents: number
   readonly signal: AbortSignal
-  /** Told how many more events are to be read, and of each that was. */
-  readonly onProgress?: ((more: { readonly found?: number; readonly read?: number }) => void) | undefined
+  /** Told how many events were read so far, of how many that are known to be needed. */
+  readonly onProgress?: ((read: number, needed: number) => void) | undefined
 }
 
 /** Finds events of a tenant that were recorded by a time: where they are says `audit_event`, what they say the log. */
 export const createEventFinder = (given: Given) => {
   const { client, store, tenantId, at, maxEvents, signal, onProgress } = given
   const taken = new Map<string, Recorded>()
-  let found = 0
+  let needed = 0
+  let read = 0
 
+  const need = (count: number) => {
+    needed += count
+    if (needed > maxEvents) throw new TooManyEvents(`More than ${maxEvents} events`)
+  }
+  const readAll = async <T>(streams: Iterable<T>, readOne: (stream: T) => Promise<readonly Recorded[]>) => {
+    const waiting = streams[Symbol.iterator]()
+    const events: Recorded[] = []
+    const reader = async () => {
+      for (let next = waiting.next(); !next.done; next = waiting.next()) {
+        signal.throwIfAborted()
+        const found = await readOne(next.value)
+        for (const event of found) events.push(upcast(event))
+        read += found.length
+        onProgress?.(read, needed)
+      }
+    }
+    await Promise.all(Array.from({ length: READERS }, reader))
+    return events
+  }
+  const keep = (events: readonly Recorded[]) => {
+    for (const event of events) taken.set(event.id, event)
+    return events
+  }
+
+  /** The revisions of each stream that hold what is wanted. */
   const placesOf = async ({ types, about, since, until = at }: Wanted) => {
-    if (types.length === 0 || about?.length === 0) return new Map<string, Set<number>>()
-    const left = Number.isFinite(maxEvents) ? maxEvents - found : undefined
+    const places = new Map<string, Set<number>>()
+    if (types.length === 0 || about?.length === 0) return places
     const { rows } = await client.query<{ stream: string; revision: number }>(
       `select stream, revision from audit_event
        where tenant_id = $1 and at <= $2 and type = any($3::text[])
@@ -54,13 +80,10 @@ export const createEventFinder = (given: Given) => {
         types,
         about ?? null,
         since ?? null,
-        left === undefined ? null : left + 1,
+        Number.isFinite(maxEvents) ? maxEvents - needed + 1 : null,
       ],
     )
-    found += rows.length
-    if (left !== undefined && rows.length > left) throw new TooManyEvents(`More than ${maxEvents} events`)
-    onProgress?.({ found: rows.length })
-    const places = new Map<string, Set<number>>()
+    need(rows.length)
     for (const { stream, revision } of rows) {
       const revisions = places.get(stream)
       if (revisions) revisions.add(revision)
@@ -69,38 +92,29 @@ export const createEventFinder = (given: Given) => {
     return places
   }
 
-  const readFrom = async (stream: string, revisions: ReadonlySet<number>) => {
-    const first = Math.min(...revisions)
-    const events = (await store.readStream(stream, first)).filter(({ revision }) => revisions.has(revision))
-    if (events.length !== revisions.size) throw new Error(`The log lacks events of ${stream}`)
-    onProgress?.({ read: events.length })
-    return events.map((event) => upcast(event))
-  }
-
-  /** The events that are wanted, in no order and in the newest shape. */
-  const look = async (wanted: Wanted): Promise<Recorded[]> => {
-    const waiting = (await placesOf(wanted)).entries()
-    const events: Recorded[] = []
-    const reader = async () => {
-      for (const [stream, revisions] of waiting) {
-        signal.throwIfAborted()
-        events.push(...(await readFrom(stream, revisions)))
-      }
-    }
-    await Promise.all(Array.from({ length: READERS }, reader))
-    return events
-  }
-
-  /** The same; they are kept, too. */
-  const take = async (wanted: Wanted): Promise<Recorded[]> => {
-    const events = await look(wanted)
-    for (const event of events) taken.set(event.id, event)
-    return events
-  }
+  /** The events that are wanted, in no order and in their newest shape. */
+  const look = async (wanted: Wanted): Promise<readonly Recorded[]> =>
+    readAll(await placesOf(wanted), async ([stream, revisions]) => {
+      const events = await store.readStream(stream, Math.min(...revisions))
+      const found = events.filter(({ revision }) => revisions.has(revision))
+      if (found.length !== revisions.size) throw new Error(`The log lacks events of ${stream}`)
+      return found
+    })
 
   return {
     look,
-    take,
+    /** The same; they are kept, too. */
+    take: async (wanted: Wanted) => keep(await look(wanted)),
+    /** Takes all events of some short streams. */
+    takeStreams: async (streams: Iterable<string>) =>
+      keep(
+        await readAll(streams, async (stream) => {
+          const events = await store.readStream(stream)
+          const found = events.filter(({ meta }) => meta.tenant === tenantId && meta.at <= at)
+          need(found.length)
+          return found
+        }),
+      ),
     /** All that were taken, in the order of the log. */
     taken: () => [...taken.values()].sort((one, other) => (one.position < other.position ? -1 : 1)),
   }

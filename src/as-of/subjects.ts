@@ -1,6 +1,9 @@
 import type { PoolClient } from 'pg'
-import { idOfStream } from '../domain/decider.ts'
+import { isUuid } from '../domain/about.ts'
+import { Contact } from '../domain/contact.ts'
+import { idOfStream, streamOf } from '../domain/decider.ts'
 import { contactId, conversationId } from '../domain/ids.ts'
+import { Instance } from '../domain/instance.ts'
 import { messageEvents } from '../domain/message.ts'
 import type { Recorded } from '../ports/event-store.ts'
 import { projections } from '../projections/index.ts'
@@ -9,7 +12,6 @@ import type { ReadModel } from '../projections/read-models.ts'
 import type { EventFinder } from './find-events.ts'
 import type { Question } from './question.ts'
 
-const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 const NUMBER = /^[1-9]\d{0,14}$/
 
 const all: Readonly<Record<ReadModel, AnyProjection>> = projections
@@ -28,7 +30,6 @@ const lifeOfInstances = ['InstanceCreated', 'InstanceDeleted']
 
 type Given = { readonly client: PoolClient; readonly finder: EventFinder; readonly question: Question }
 type Kind = 'conversation' | 'contact'
-const mergedTypes = { conversation: 'ConversationMerged', contact: 'ContactMerged' } as const
 const firstTypes = {
   conversation: ['ConversationStarted'],
   contact: ['ContactCreated', 'ContactLearned', 'ContactUnited'],
@@ -36,35 +37,49 @@ const firstTypes = {
 
 /** The ids that something goes by, or went by then. A number is not in `audit_event`: the log is looked through for one of what is gone. */
 const idsOf = async ({ client, finder, question }: Given, kind: Kind, ref: string): Promise<string[]> => {
-  if (UUID.test(ref)) return [ref.toLowerCase()]
+  if (isUuid(ref)) return [ref.toLowerCase()]
   if (!NUMBER.test(ref)) return []
   // What answers to it now may have been several then.
   const { rows } = await client.query<{ id: string; aliases: string[] | null }>(
     `select id, aliases from ${kind} where tenant_id = $1 and (number = $2 or aliases @> array[$3])`,
     [question.tenantId, Number(ref), ref],
   )
-  if (rows.length > 0)
-    return rows.flatMap(({ id, aliases }) => [id, ...(aliases ?? []).filter((alias) => UUID.test(alias))])
+  if (rows.length > 0) return rows.flatMap(({ id, aliases }) => [id, ...(aliases ?? []).filter(isUuid)])
   const first = await finder.look({ types: firstTypes[kind] })
   return first
     .filter(({ data }) => Reflect.get(data, 'number') === Number(ref))
     .map(({ stream }) => idOfStream(stream))
 }
 
-/** With those that are part of them, and that they are part of. */
-const withMerged = async ({ finder }: Given, kind: Kind, ids: readonly string[]): Promise<string[]> => {
+type Take = (ids: readonly string[]) => Promise<readonly Recorded[]>
+
+/** Takes the events of some things, then those of the things that they became part of, or that became part of them. */
+const takeUnited = async (ids: readonly string[], take: Take, othersIn: (event: Recorded) => string[]) => {
   const known = new Set(ids)
+  const taken: Recorded[] = []
   for (let fresh = [...known]; fresh.length > 0;) {
-    const merged = await finder.take({ types: [mergedTypes[kind]], about: fresh })
-    const found = merged.flatMap((event) => [
-      idOfStream(event.stream),
-      ...(isOf(event, 'ConversationMerged') || isOf(event, 'ContactMerged') ? [event.data.into] : []),
-    ])
-    fresh = [...new Set(found)].filter((id) => !known.has(id))
+    const events = await take(fresh)
+    fresh = [...new Set(events.flatMap(othersIn))].filter((id) => !known.has(id))
     for (const id of fresh) known.add(id)
+    for (const event of events) taken.push(event)
   }
-  return [...known]
+  return taken
 }
+
+const takeConversations = ({ finder }: Given, ids: readonly string[], types: readonly string[]) =>
+  takeUnited(
+    ids,
+    (about) => finder.take({ types: [...types, 'ConversationMerged'], about }),
+    (event) => (isOf(event, 'ConversationMerged') ? [idOfStream(event.stream), event.data.into] : []),
+  )
+
+/** The one that goes on has on its own stream all that was known of the others. */
+const takeContacts = ({ finder }: Given, ids: readonly string[]) =>
+  takeUnited(
+    ids,
+    (some) => finder.takeStreams(some.map((id) => streamOf(Contact, id))),
+    (event) => (isOf(event, 'ContactMerged') ? [event.data.into] : []),
+  )
 
 /** Everybody who is named where messages are shown: the other side, those mentioned, those who reacted. */
 const peopleIn = (event: Recorded): string[] => {
@@ -94,32 +109,27 @@ const instanceOf = ({ data }: Recorded): string[] => {
 const takeConversation = async (given: Given, ref: string) => {
   const { finder, question } = given
   const asked = (...models: ReadModel[]) => typesOf(models.filter((name) => question.models.includes(name)))
-  const ids = await withMerged(given, 'conversation', await idsOf(given, 'conversation', ref))
-  const own = await finder.take({ types: asked('conversations', 'conversationTags', 'messages'), about: ids })
+  const ids = await idsOf(given, 'conversation', ref)
+  const own = await takeConversations(given, ids, asked('conversations', 'conversationTags', 'messages'))
   if (own.length === 0) return
-  const people = new Set(own.flatMap(peopleIn))
-  const contacts = await withMerged(given, 'contact', [...people])
-  await finder.take({ types: asked('contacts'), about: contacts })
-  await finder.take({ types: asked('instances'), about: [...new Set(own.flatMap(instanceOf))] })
+  await takeContacts(given, own.flatMap(peopleIn))
+  await finder.takeStreams(new Set(own.flatMap(instanceOf).map((id) => streamOf(Instance, id))))
   await finder.take({ types: asked('tags', 'automations') })
 }
 
 const takeContact = async (given: Given, ref: string) => {
-  const { finder } = given
-  const ids = await withMerged(given, 'contact', await idsOf(given, 'contact', ref))
-  const own = await finder.take({ types: typesOf(['contacts']), about: ids })
+  const own = await takeContacts(given, await idsOf(given, 'contact', ref))
   const chats = own.flatMap((event) =>
     isOf(event, 'ContactCreated') || isOf(event, 'ContactLearned') || isOf(event, 'ContactUnited')
       ? [conversationId(event.data.instanceId, event.data.jid)]
       : [],
   )
-  const conversations = await withMerged(given, 'conversation', [...new Set(chats)])
-  await finder.take({ types: lifeOfConversations, about: conversations })
+  await takeConversations(given, chats, lifeOfConversations)
 }
 
 /** The instance that is meant, if it can be told now: without it all are counted, and the answer is the same. */
 const instanceIdOf = async ({ client, question }: Given, ref: string | undefined) => {
-  if (ref === undefined || UUID.test(ref)) return ref
+  if (ref === undefined || isUuid(ref)) return ref
   const { rows } = await client.query<{ id: string }>(
     'select id from instance where tenant_id = $1 and number = $2',
     [question.tenantId, NUMBER.test(ref) ? Number(ref) : 0],

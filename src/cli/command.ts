@@ -28,6 +28,7 @@ export class WrongUsage extends Error {
   override name = 'WrongUsage'
 }
 
+/** The log and the database, opened. */
 export type Storage = Awaited<ReturnType<typeof openStorage>>
 
 /** Opens the log and the database beside a program that may be running, and closes them again. */

@@ -4,7 +4,7 @@ import { detailsOf } from './content-details.ts'
 import { idOfStream } from './decider.ts'
 import { publicEventId } from './ids.ts'
 import type { Instance, InstanceEvent } from './instance.ts'
-import type { Message, MessageEvent } from './message.ts'
+import { isErased, type Message, type MessageEvent } from './message.ts'
 import type { Metadata } from './metadata.ts'
 import type { Fact, PublicEvent } from './public-events.ts'
 import { isGroup, numberOf, offsetTime } from './values.ts'
@@ -49,9 +49,11 @@ const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
   reply_to: 'replyTo' in body.content ? (body.content.replyTo ?? null) : null,
 })
 
-/** The public events of a message event, given the message as it was before it. */
+/** The public events of a message event, given the message as it was before it. Of one that is erased nothing is left to tell. */
 export const tellOfMessage = (before: Message, source: Source<MessageEvent>): PublicEvent[] =>
-  publish(source, source.data.instanceId, source.data.conversationId, messageFacts(before, source))
+  isErased(before)
+    ? []
+    : publish(source, source.data.instanceId, source.data.conversationId, messageFacts(before, source))
 
 /** What was said and done before the pairing is no news. */
 const messageFacts = (before: Message, source: Source<MessageEvent>): Fact[] => {

@@ -34,4 +34,6 @@ export interface SealingKeys {
   retired(owners: readonly string[]): Promise<readonly string[]>
   /** Destroys retired keys for good, on every node. What they sealed reads as erased from then on. */
   destroy(ids: readonly string[]): Promise<void>
+  /** Takes down keys that were destroyed where events come from: what they sealed reads as erased here, too. */
+  takeDestroyed(keys: readonly Omit<SealingKey, 'secret'>[]): Promise<void>
 }

@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
+import { AGAIN } from './queue.ts'
 import { ERASED_BODY } from './scrub.ts'
 
 export type Attempt = {
@@ -22,6 +23,7 @@ export type DeliveryRow = {
   readonly next_attempt_at: string | null
   readonly created_at: string
   readonly finished_at: string | null
+  readonly again: boolean
   readonly attempts: readonly Attempt[]
 }
 
@@ -33,7 +35,7 @@ export type DeliveryFilter = {
 }
 
 const COLUMNS = `d.id, d.event_id, d.tenant_id, d.instance_id, d.event, d.body, d.correlation, d.causation, d.state,
-  d.next_attempt_at, d.created_at, d.finished_at,
+  d.next_attempt_at, d.created_at, d.finished_at, ${AGAIN} as again,
   coalesce((
     select json_agg(json_build_object('number', a.number, 'at', to_char(a.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'duration_ms', a.duration_ms, 'status', a.status, 'error', a.error, 'response', a.response) order by a.number)

@@ -15,6 +15,8 @@ export type Delivery = {
   readonly attempts: number
   readonly retries_from: number
   readonly created_at: string
+  /** It is made again because somebody asked for it. */
+  readonly again: boolean
 }
 export type Lane = {
   readonly endpointId: string
@@ -52,6 +54,9 @@ export const lanesOf = (rows: readonly ClaimedRow[], lease: Lease): Lane[] => {
   return [...lanes.values()]
 }
 
+/** Whether a delivery is made again because somebody asked for it: a range of them, or this one. */
+export const AGAIN = '(d.redelivery is not null or d.retries_from > 0)'
+
 /**
  * Takes due lanes under a lease: of each endpoint as many as there is room for, from those with the most room first,
  * so that a slow one cannot take all. The recursion steps from one endpoint with open lanes to the next, however many
@@ -84,7 +89,8 @@ with recursive stepped(endpoint_id) as (
   returning w.endpoint_id, w.key
 )
 select c.endpoint_id, c.key, e.url, e.secret,
-       d.id, d.event_id, d.instance_id, d.event, d.body, d.attempts, d.retries_from, d.created_at
+       d.id, d.event_id, d.instance_id, d.event, d.body, d.attempts, d.retries_from, d.created_at,
+       ${AGAIN} as again
 from claimed c join endpoint e on e.id = c.endpoint_id
 left join lateral (
   select * from webhook_delivery d

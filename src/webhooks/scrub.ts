@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { redeliveryLane } from '../domain/ids.ts'
 import type { Scrub } from '../ports/scrub.ts'
 
 /** What is left of the body of a delivery that was erased: JSON that no body is. */
@@ -40,12 +41,12 @@ from counted where w.endpoint_id = counted.endpoint_id and w.key = counted.key a
 export const scrubWebhooks =
   (pool: Pool): Scrub =>
   async ({ owners, position }) => {
-    const values = [owners, String(position)]
-    await pool.query(REMEMBER, values)
+    await pool.query(REMEMBER, [owners, String(position)])
+    const lanes = owners.flatMap((owner) => [owner, redeliveryLane(owner)])
     const client = await pool.connect()
     try {
       await client.query(AWAIT_WRITERS)
-      await client.query(EMPTY, values)
+      await client.query(EMPTY, [lanes, String(position)])
       client.release()
     } catch (error) {
       // It may still be in a transaction.

@@ -1,3 +1,7 @@
+import { WrongUsage } from '../../src/cli/command.ts'
+import { verifyCommand } from '../../src/cli/verify/command.ts'
+import { loadConfig } from '../../src/config.ts'
+import { createLog } from '../../src/log.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { NO_STREAM } from '../../src/ports/event-store.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -339,4 +343,15 @@ test('what came after the chain was last written is not held against anybody', a
   expect(report).toMatchObject({ events: story.length + 1, chained: story.length })
   expect(found(report)).toMatchObject([{ kind: 'type', stream: 'tag-new' }])
   await log.pool.query(`delete from event where stream = 'tag-new'`)
+})
+
+test.each([
+  ['--log', 'message'],
+  ['--log', '--tables'],
+  ['--expect', '5'],
+  ['message', '--expect', `5:${'0'.repeat(64)}`],
+])('verify %s %s is wrong usage', async (...args) => {
+  const screen = { out: process.stdout, progress: process.stderr }
+  const given = { args, config: loadConfig({}), log: createLog('silent'), screen }
+  await expect(verifyCommand.run(given)).rejects.toThrow(WrongUsage)
 })

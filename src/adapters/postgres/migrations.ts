@@ -8,7 +8,7 @@ import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
 import { logDigest } from './log-digest.sql.ts'
 import { numberSequences } from './numbers.ts'
-import { deadDeliveries, erasedDeliveries, webhookQueue } from './webhook-queue.sql.ts'
+import { deadDeliveries, erasedDeliveries, redeliveries, webhookQueue } from './webhook-queue.sql.ts'
 import { sealingKeys } from './sealing-keys.sql.ts'
 
 const statements = (text: string): Migration => ({ up: async (db) => void (await sql.raw(text).execute(db)) })
@@ -53,8 +53,9 @@ const migrations: Record<string, Migration> = {
   '0012-counters': statements(counters),
   '0013-whatsapp': statements(whatsappTables),
   '0014-sealing-keys': statements(sealingKeys),
-  '0017-erasing': statements(erasedDeliveries + erasureCount + eraseFromNow),
   '0015-log-digest': statements(logDigest),
+  '0016-redeliveries': statements(redeliveries),
+  '0017-erasing': statements(erasedDeliveries + erasureCount + eraseFromNow),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

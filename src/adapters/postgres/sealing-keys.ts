@@ -208,7 +208,17 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     if (states.some(({ in_use }) => in_use)) throw new Error('A key is retired before it is destroyed')
   }
 
-  return { use, recall, find, retire, retired, destroy, close: news.close }
+  const takeDestroyed: SealingKeys['takeDestroyed'] = async (keys) => {
+    await query(
+      'take-destroyed-keys',
+      `insert into sealing_key (id, owner, state, master, destroyed_at)
+       select id, owner, 'destroyed', false, now() from unnest($1::uuid[], $2::uuid[]) as key(id, owner)
+       on conflict (id) do nothing`,
+      [keys.map(({ id }) => id), keys.map(({ owner }) => owner)],
+    )
+  }
+
+  return { use, recall, find, retire, retired, destroy, takeDestroyed, close: news.close }
 }
 
 /** Owners whose keys nobody of this process uses at this moment. */

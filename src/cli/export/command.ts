@@ -25,7 +25,7 @@ in it. The server may run meanwhile.`,
     })
     const { tenant, conversation, out } = values
     if (out === '') throw new WrongUsage('--out names no file.')
-    await visit(given, async ({ store }) => {
+    await visit(given, async ({ store, stored }) => {
       const tenantId = tenant === undefined ? undefined : await findTenant(store, tenant)
       const scope: Scope =
         conversation !== undefined
@@ -37,7 +37,7 @@ in it. The server may run meanwhile.`,
       const { events } = await untilInterrupted((interrupted) => {
         const write = (to: Write) =>
           exportLog({
-            log: plainLog(store, store),
+            log: plainLog(store, stored),
             scope,
             zapini,
             write: to,

@@ -19,23 +19,32 @@ export type Exported = { readonly events: number; readonly checksum: string }
 
 type Selects = (event: Recorded) => boolean
 
-const selectionOf = async (
-  { log, scope, output, interrupted }: Options,
+type Looking = Pick<Options, 'log' | 'output' | 'interrupted'>
+
+/** The streams of a conversation, and of what comes with it, up to a place in the log. */
+export const lookForConversation = async (
+  { log, output, interrupted }: Looking,
+  id: string,
   head: Position,
-): Promise<Selects> => {
+): Promise<ReadonlySet<string>> => {
+  const looking = startProgress(output, 'looking')
+  let read = 0
+  const streams = await streamsOfConversation(log, id, head, (position, end, events) => {
+    interrupted.throwIfAborted()
+    looking.show(position, end, (read = events))
+  })
+  looking.end(read)
+  return streams
+}
+
+const selectionOf = async (scope: Scope, looking: Looking, head: Position): Promise<Selects> => {
   switch (scope.kind) {
     case 'log':
       return () => true
     case 'tenant':
       return ({ meta }) => meta.tenant === scope.id
     case 'conversation': {
-      const looking = startProgress(output, 'looking')
-      let read = 0
-      const streams = await streamsOfConversation(log, scope.id, head, (position, end, events) => {
-        interrupted.throwIfAborted()
-        looking.show(position, end, (read = events))
-      })
-      looking.end(read)
+      const streams = await lookForConversation(looking, scope.id, head)
       return ({ stream }) => streams.has(stream)
     }
   }
@@ -45,7 +54,7 @@ const selectionOf = async (
 export const exportLog = async (options: Options): Promise<Exported> => {
   const { log, scope, zapini, write, output, interrupted } = options
   const head = await log.head()
-  const selects = await selectionOf(options, head)
+  const selects = await selectionOf(scope, options, head)
   const exporting = startProgress(output, 'exporting')
   const sign = createChain()
   let events = 0

@@ -1,8 +1,7 @@
 import { Ajv } from 'ajv'
-import { Type } from 'typebox'
 import { catalogue, upcast } from '../../domain/catalogue.ts'
-import { Uuid } from '../../domain/values.ts'
 import { withFormats } from '../../formats.ts'
+import { sealOf } from '../../seal.ts'
 import { validateEvent } from '../../write/validate-event.ts'
 import { End, ExportedEvent, Header } from '../export/format.ts'
 
@@ -10,7 +9,6 @@ const ajv = withFormats(new Ajv())
 const isHeader = ajv.compile<Header>(Header)
 const isEnd = ajv.compile<End>(End)
 const isEvent = ajv.compile<ExportedEvent>(ExportedEvent)
-const isSealed = ajv.compile(Type.Object({ sealed: Type.Object({ key: Uuid, box: Type.String() }) }))
 
 const parsed = (text: string): unknown => {
   try {
@@ -39,7 +37,7 @@ export const readEnd = (line: string): End | undefined => {
 export const checkEvent = (text: string): void => {
   const event = parsed(text)
   if (!isEvent(event)) throw new Error('is not an event')
-  const { type, meta, data } = event
+  const { type, meta } = event
   const schema = catalogue[type]
   if (!schema) throw new Error(`is a ${type}, which this program does not know`)
   if (meta.version > schema.version)
@@ -47,7 +45,7 @@ export const checkEvent = (text: string): void => {
       `is a ${type} of version ${meta.version}; this program knows no later one than ${schema.version}`,
     )
   // What is sealed for good fits no schema any more.
-  if (event.erased && isSealed(data)) return
+  if (event.erased && sealOf(event)) return
   try {
     validateEvent(upcast(event))
   } catch (error) {

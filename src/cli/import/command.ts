@@ -8,6 +8,7 @@ import { plainLog } from '../plain-log.ts'
 import { startProgress } from '../progress.ts'
 import { checkExport, openExport, type Checked, type ExportFile } from './export-file.ts'
 import { importLog } from './import.ts'
+import { sealAll } from './seal.ts'
 
 const check = async (source: ExportFile, { screen }: Given): Promise<Checked> => {
   const checking = startProgress(screen.progress, 'checking')
@@ -20,20 +21,21 @@ const runImport = async (source: ExportFile, given: Given) => {
   const { config, log, screen } = given
   const checked = await check(source, given)
   const copying = `zapini import ${randomBytes(4).toString('hex')}`
-  const { deployment: target, store, pool, close } = await openStorage(config, log, { copying })
+  const storage = await openStorage(config, log, { copying, sealing: true })
+  const { deployment: target, store, stored, keys, pool } = storage
   try {
     const { events, sha256 } = await importLog({
       source,
       checked,
       target,
-      reading: plainLog(store, store),
-      seal: (batch) => Promise.resolve(batch),
+      reading: plainLog(store, stored),
+      seal: sealAll(keys),
       output: screen.progress,
       refuseIfInUse: () => refuseIfInUse(pool, 'target', copying),
     })
     screen.progress.write(report(checked.header, events, sha256))
   } finally {
-    await close()
+    await storage.close()
   }
 }
 
