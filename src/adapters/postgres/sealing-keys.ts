@@ -167,12 +167,8 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   })
 
   const retired: SealingKeys['retired'] = async (owners) => {
-    const rows = await query<{ id: string }>(
-      'keys-of-owners',
-      `select id from sealing_key where owner = any($1::uuid[]) and state = 'retired'`,
-      [owners],
-    )
-    return rows.map(({ id }) => id)
+    const text = `select id from sealing_key where owner = any($1::uuid[]) and state = 'retired'`
+    return (await query<{ id: string }>('keys-of-owners', text, [owners])).map(({ id }) => id)
   }
 
   const retireNow = async (owners: readonly string[]) => {
