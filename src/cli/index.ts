@@ -19,7 +19,6 @@ export const commands: Readonly<Record<string, Command>> = {
   erase: eraseCommand,
   'lost-keys': lostKeysCommand,
   verify: verifyCommand,
-  'lost-keys': lostKeysCommand,
   webhooks: webhooksCommand,
 }
 
