@@ -49,7 +49,15 @@ const all: readonly AnyProjection[] = Object.values(projections)
 export const lookAtTables = async (url: string, { showValues = false } = {}) => {
   const { pool, store, close } = visitLog(url)
   try {
-    return await verifyTables({ pool, store, projections: all, showValues, max: 1000, onProgress: () => {} })
+    return await verifyTables({
+      pool,
+      store,
+      projections: all,
+      showValues,
+      settleMs: 2000,
+      max: 1000,
+      onProgress: () => {},
+    })
   } finally {
     await close()
   }
