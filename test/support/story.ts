@@ -197,11 +197,15 @@ const merged = (chat: string, into: string, intoNumber: number, seconds: number,
 const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
 const group = { ...placeIn(TEAM), chat: TEAM, chatName: 'Marketing Team', conversationNumber: 2 }
 
-/** Whose other name the hidden one is. */
+/** Whose other name the hidden one is, and one that was forgotten. */
 const linked: readonly Told[] = [
   [
     `address-${addressId(INSTANCE, HIDDEN)}`,
     { type: 'AddressLinked', data: { instanceId: INSTANCE, from: HIDDEN, to: ZOE, at: later(41) } },
+  ],
+  [
+    `address-${addressId(INSTANCE, ERASED)}`,
+    { type: 'AddressForgotten', data: { instanceId: INSTANCE, at: later(41) } },
   ],
 ]
 const run = (whatsappId: string) => ({
