@@ -1,4 +1,5 @@
 import { openAppend } from './append.ts'
+import { openChain } from './chain.ts'
 import { openInbound } from './inbound.ts'
 import { openLists } from './lists.ts'
 import { openRebuild } from './rebuild.ts'
@@ -9,6 +10,7 @@ import type { OpenSuite } from './suite.ts'
 export const suites = {
   append: openAppend,
   rebuild: openRebuild,
+  chain: openChain,
   inbound: openInbound,
   send: openSend,
   lists: openLists,
