@@ -17,8 +17,6 @@ export const commands: Readonly<Record<string, Command>> = {
   export: exportCommand,
   import: importCommand,
   erase: eraseCommand,
-  'lost-keys': lostKeysCommand,
-  verify: verifyCommand,
   webhooks: webhooksCommand,
   'copy-log': copyLogCommand,
   'lost-keys': lostKeysCommand,
