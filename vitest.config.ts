@@ -1,12 +1,31 @@
 import { defineConfig } from 'vitest/config'
 
+const times = { testTimeout: 60_000, hookTimeout: 60_000 }
+
+/** What starts programs, or changes things of a whole process: each file has a process of its own. */
+const alone = ['adapters', 'cli', 'e2e', 'examples', 'stand-ins'].map(
+  (folder) => `test/${folder}/**/*.test.ts`,
+)
+
 export default defineConfig({
   test: {
     globalSetup: 'test/support/postgres-server.ts',
-    include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // Tests wait for each other's programs and databases about as long as they work.
+    maxWorkers: 4,
+    // In the order of their names: what takes longest comes first, and what is short fills up the end.
+    projects: [
+      { test: { name: 'alone', include: alone, ...times } },
+      {
+        test: {
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: alone,
+          // Most of them load the same modules, which takes longer than many of the tests.
+          isolate: false,
+          ...times,
+        },
+      },
+    ],
   },
 })

@@ -3,12 +3,14 @@ import { openInbound } from './inbound.ts'
 import { openLists } from './lists.ts'
 import { openRebuild } from './rebuild.ts'
 import { openReplay } from './replay.ts'
+import { openSealing } from './sealing.ts'
 import { openSend } from './send.ts'
 import type { OpenSuite } from './suite.ts'
 
 export const suites = {
   append: openAppend,
   rebuild: openRebuild,
+  sealing: openSealing,
   inbound: openInbound,
   send: openSend,
   lists: openLists,

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, PostgresDialect } from 'kysely'
+import { createAsOf } from './as-of/as-of.ts'
 import { composeGateways } from './app/gateways.ts'
 import { rememberHolding } from './app/holding.ts'
 import type { Parts, Reporter } from './app/parts.ts'
@@ -11,13 +12,14 @@ import { createWaiting } from './app/waiting.ts'
 import { composeWebhooks } from './app/webhooks.ts'
 import { composeWriting } from './app/writing.ts'
 import { providers } from './domain/instance.ts'
+import { createAnswerAsOf } from './http/as-of.ts'
 import { createAuthentication } from './http/auth.ts'
 import { createEventStreams } from './http/event-streams.ts'
 import { createForward } from './http/forward.ts'
 import { createInstanceFinder } from './http/instances.ts'
 import { createRoutes } from './http/routes/index.ts'
 import { createServer } from './http/server.ts'
-import { createEnabledAutomations } from './projections/automations.ts'
+import { createEnabledAutomations, type EnabledAutomations } from './projections/automations.ts'
 import type { Database } from './projections/database.ts'
 import { createReadModels, type ReadModel } from './projections/read-models.ts'
 import { shareTranslation } from './public-events/share.ts'
@@ -43,7 +45,7 @@ export const createApp = (given: Parts) => {
   const instances = createInstanceFinder(db)
   const authentication = createAuthentication(db, instances.find)
   const automations = createEnabledAutomations(db)
-  const hasAutomation = async (instanceId: string) => (await automations.enabledOf(instanceId)).length > 0
+  const hasAutomation = hasAutomationIn(automations)
   const onChanged = (name: ReadModel) => {
     if (name === 'instances') instances.forget()
     if (name === 'automations') automations.forget()
@@ -83,7 +85,7 @@ export const createApp = (given: Parts) => {
     deliveries,
     openEventStream: createEventStreams({
       store,
-      translate: shareTranslation(store),
+      translate: shareTranslation(store, parts.erasures),
       stopping: parts.stopping,
       onError: reporter('event stream'),
       ...parts.streamTimes,
@@ -101,14 +103,23 @@ export const createApp = (given: Parts) => {
     refusedUrl,
     settings,
   }
+  const asOf = createAsOf({ pool, store, settings, untilKnown: () => waiting.mustKnowAll('auditEvents') })
+  const answerAsOf = createAnswerAsOf(asOf, (past) =>
+    createRoutes(
+      { ...services, db: past, hasAutomation: hasAutomationIn(createEnabledAutomations(past)) },
+      createInstanceFinder(past),
+    ),
+  )
   const forwarding = createForward(node, log)
+  const routes = createRoutes(services, instances)
   const http = createServer({
-    routes: createRoutes(services, instances),
+    routes,
     authenticate: authentication.authenticate,
     counters: parts.counters,
     forward: forwarding.forward,
     isReady: () => isReady,
     freshen: (names) => waiting.freshen(...names),
+    answerAsOf,
     infrastructure: {
       ready: async () => {
         if (isReady) await pool.query('select 1')
@@ -167,5 +178,8 @@ export const createApp = (given: Parts) => {
     return { ready: prepared.then(() => becomeReady(signal)), stopped }
   }
 
-  return { http, start, db, store, accounts: writing.accounts, readModels }
+  return { http, routes, start, db, store, accounts: writing.accounts, readModels }
 }
+
+const hasAutomationIn = (automations: EnabledAutomations) => async (instanceId: string) =>
+  (await automations.enabledOf(instanceId)).length > 0

@@ -10,13 +10,14 @@ export class WrongKey extends Error {
   override name = 'WrongKey'
 }
 
-const LOST = `If that key is lost, so are the WhatsApp sessions: make this database forget them with "delete from encryption_key; \
-delete from whatsapp_session; delete from whatsapp_key; delete from whatsapp_inbound; delete from whatsapp_message", and \
-pair the phones again.`
+const LOST = `If that key is lost, so are the WhatsApp sessions, and names, numbers and texts in the log: read models lose them \
+when they are made anew. Make this database forget them with "delete from encryption_key; delete from whatsapp_session; \
+delete from whatsapp_key; delete from whatsapp_inbound; delete from whatsapp_message; update sealing_key set state = \
+'destroyed', seed = null, destroyed_at = now() where master", and pair the phones again.`
 const missing = (where: string) =>
-  `This database keeps WhatsApp sessions encrypted, and the key is not there. ${where} ${LOST}`
+  `What this database keeps encrypted needs a key that is not there. ${where} ${LOST}`
 const wrong = (where: string) =>
-  `This database keeps WhatsApp sessions encrypted with another key than the one it was given. ${where} ${LOST}`
+  `What this database keeps encrypted needs another key than the one it was given. ${where} ${LOST}`
 
 const fileSays = (file: string) =>
   `Bring back ${file} from a backup, or set ENCRYPTION_KEY to what it contained.`
@@ -74,13 +75,14 @@ const knownFingerprint = async (pool: Pool): Promise<Buffer | undefined> => {
 /** Whether anything is encrypted with the key on record: that of a data folder is there before it is needed. */
 const isInUse = async (pool: Pool): Promise<boolean> => {
   const { rows } = await pool.query<{ used: boolean }>(
-    'select exists (select from whatsapp_session) or exists (select from whatsapp_inbound) as used',
+    `select exists (select from whatsapp_session) or exists (select from whatsapp_inbound)
+       or exists (select from sealing_key where master and state <> 'destroyed') as used`,
   )
   return rows[0]?.used ?? false
 }
 
 /**
- * The key that WhatsApp sessions are encrypted with; undefined if there is none. The first one is put on record in the
+ * The key that WhatsApp sessions and the keys of the log are encrypted with; undefined if there is none. The first one is put on record in the
  * database, as a fingerprint. Throws WrongKey, having written nothing, if the one on record is another, or is in use and
  * not there.
  */

@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { START, type EventStore, type Position, type Recorded } from './ports/event-store.ts'
 import { REACTIONS } from './reactions/progress.ts'
+import type { LogReader } from './read-log.ts'
 
 export type LogKind = 'postgres' | 'eventstoredb'
 
@@ -27,8 +28,8 @@ const wrongKind: Record<LogKind, string> = {
   eventstoredb: `This database belongs to ${placeOf.eventstoredb}, but EVENTSTORE_URL is not set. Set it; or, to move the \
 log into PostgreSQL, run "zapini copy-log --from" with the esdb:// URL used until now.`,
 }
-const UNFINISHED = `A copy of a log into this database has not been finished. Run the same "zapini copy-log" again, which goes \
-on where it stopped; or begin with an empty database.`
+const UNFINISHED = `A copy or an import of a log into this database has not been finished. Run the same "zapini copy-log" or \
+"zapini import" again, which goes on where it stopped; or begin with an empty database.`
 const OTHER = `This database belongs to another log than the one that is configured. Name the right one; or move this \
 database to a copy of its log with "zapini copy-log".`
 const EMPTY = `The log is empty, but this database was made from one that was not. Name the right log, or bring it back from \
@@ -59,7 +60,7 @@ export const readFollowed = async (pool: Pool | PoolClient): Promise<Followed> =
 }
 
 /** The event that tells a log from others; undefined for an empty one. */
-export const firstEvent = async (store: EventStore): Promise<Recorded | undefined> => {
+export const firstEvent = async (store: LogReader): Promise<Recorded | undefined> => {
   if ((await store.head()) === START) return undefined
   const done = new AbortController()
   for await (const [first] of store.subscribeToAll(START, done.signal)) {

@@ -3,22 +3,23 @@ import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Kysely, PostgresDialect } from 'kysely'
+import type { Pool } from 'pg'
 import { createCipher } from './adapters/baileys/cipher.ts'
+import { scrubWhatsApp } from './adapters/baileys/scrub.ts'
 import { lazyGateway } from './adapters/baileys/lazy.ts'
-import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessCounters } from './adapters/in-process/counters.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
-import { kafkaBus } from './adapters/kafka/bus.ts'
 import { inProcessTurns } from './adapters/in-process/turns.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
-import { removeLeftovers } from './adapters/media/leftovers.ts'
+import { removeLeftovers, scrubLeftovers } from './adapters/media/leftovers.ts'
 import { s3MediaStore } from './adapters/media/s3.ts'
 import { addressGuard } from './adapters/outbound/address-guard.ts'
 import { guardedFetch } from './adapters/outbound/fetch-file.ts'
 import { guardedPost } from './adapters/outbound/post.ts'
 import { postgresCounters } from './adapters/postgres/counters.ts'
 import { startEmbeddedPostgres, visitEmbeddedPostgres } from './adapters/postgres/embedded.ts'
+import { postgresErasures } from './adapters/postgres/erasures.ts'
 import { postgresEventStore } from './adapters/postgres/event-store.ts'
 import { postgresLeases } from './adapters/postgres/leases.ts'
 import { migrate } from './adapters/postgres/migrations.ts'
@@ -30,8 +31,10 @@ import {
   createTurnPool,
   createWorkPool,
 } from './adapters/postgres/pool.ts'
+import { postgresSealingKeys } from './adapters/postgres/sealing-keys.ts'
 import { postgresTurns } from './adapters/postgres/turns.ts'
 import { sandboxGateway } from './adapters/sandbox/gateway.ts'
+import { scrubSandbox } from './adapters/sandbox/scrub.ts'
 import type { Config } from './config.ts'
 import { TIMEOUT_MAX_SECONDS } from './domain/integration.ts'
 import { findEncryptionKey } from './encryption-key.ts'
@@ -41,6 +44,8 @@ import type { Metrics } from './metrics.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
 import type { MediaStore } from './ports/media-store.ts'
+import type { Scrub } from './ports/scrub.ts'
+import { sealedStore } from './sealed-store.ts'
 import type { Settings } from './settings.ts'
 
 const POOL_SIZE = 12
@@ -52,19 +57,37 @@ const TURN_POOL_SIZE = 4
 /** To one origin; several automations may be asked there. */
 const INTEGRATION_CONNECTIONS = 32
 
+/** What the sessions of a command are called in PostgreSQL; those of a server are called `zapini`. */
+const VISITOR = 'zapini command'
+
 type Use = {
   /** Beside a program that may be running, for a short job: the embedded server is shared with it. */
   readonly visiting?: boolean
   /** To copy logs, with sessions of this name: which log the database belongs to is then not looked at. */
   readonly copying?: string
+  /** To look into what is wrong: any log will do. */
+  readonly anyLog?: boolean
+  /** What is copied there is sealed anew. */
+  readonly sealing?: boolean
 }
 
 /** Where the settings keep the log. */
 const logKindOf = ({ secrets }: Config): LogKind =>
   secrets.eventstoreUrl === undefined ? 'postgres' : 'eventstoredb'
 
-/** The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. */
-export const openStorage = async (config: Config, log: Log, { visiting = false, copying }: Use = {}) => {
+/** What WhatsApp sessions and the keys of the log are encrypted with, if there is one. */
+const encryptionKeyOf = ({ settings, secrets }: Config, pool: Pool) => {
+  const file =
+    secrets.databaseUrl === undefined ? join(resolve(settings.dataDir), 'encryption.key') : undefined
+  return findEncryptionKey({ pool, given: secrets.encryptionKey, file })
+}
+
+/**
+ * The database that the configuration names, and the log: in it, or in EventStoreDB if that is configured. `store` is
+ * the log as everybody knows it, `stored` the same as it is kept, with what is personal sealed.
+ */
+export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
+  const { visiting = false, copying, sealing = false, anyLog = false } = use
   const { settings, secrets } = config
   const directory = resolve(settings.dataDir, 'postgres')
   const reach = visiting ? visitEmbeddedPostgres : startEmbeddedPostgres
@@ -75,7 +98,8 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
     log.error({ err: error, part: 'database' }, 'database connection failed')
   const onLogError = (error: unknown) =>
     log.error({ err: error, part: 'event store' }, 'connection to the event store failed')
-  const named = copying === undefined ? {} : { name: copying }
+  const name = copying ?? (visiting ? VISITOR : undefined)
+  const named = name === undefined ? {} : { name }
   const pool = createPool(url, { max: POOL_SIZE, onError, ...named })
   await migrate(new Kysely({ dialect: new PostgresDialect({ pool }) }))
   const logPool = createLogPool(url, { max: LOG_POOL_SIZE, onError, ...named })
@@ -84,34 +108,47 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
   const leasePool = createLeasePool(url, onError)
   /** Nothing but this program works on the database. */
   const alone = embedded !== undefined && !visiting
+  /** A server may be at work beside this job. */
+  const beside = !(embedded && 'isAlone' in embedded && embedded.isAlone)
   const turnPool = createTurnPool(url, { max: TURN_POOL_SIZE, onError })
-  const store =
+  const stored =
     secrets.eventstoreUrl === undefined
       ? postgresEventStore(logPool, onError, { alone })
-      : eventStoreDb({
+      : (await import('./adapters/eventstoredb/event-store.ts')).eventStoreDb({
           url: secrets.eventstoreUrl,
           prefix: settings.eventstorePrefix,
           once: copying !== undefined,
           onError: onLogError,
         })
-  const close = async () => {
-    await store.close()
+  const closePools = async () => {
+    await stored.close()
     await Promise.all([pool, logPool, workPool, sessionPool, leasePool, turnPool].map((one) => one.end()))
     await embedded?.stop()
   }
-  const deployment: Deployment = { kind: logKindOf(config), store, pool }
-  if (copying === undefined)
-    await followLog(deployment, {
+  const deployment: Deployment = { kind: logKindOf(config), store: stored, pool }
+  const follow = () =>
+    followLog(deployment, {
       mayBegin: !visiting && settings.roles.includes('api'),
       onAdopted: (position) =>
         log.warn(
           { part: 'start', position: String(position) },
           'this database knew nothing of a log that has events: its predecessor seems to be lost. Read models are made anew; reactions go on from the end of the log, so that nobody is told its history again. What was not told before the loss: docs/operations.md, "Backup and restore"',
         ),
-    }).catch(async (error: unknown) => {
-      await close()
-      throw error
     })
+  const begin = async () => {
+    if (copying !== undefined && !sealing) return undefined
+    if (copying === undefined && !anyLog) await follow()
+    return encryptionKeyOf(config, pool)
+  }
+  const encryptionKey = await begin().catch(async (error: unknown) => {
+    await closePools()
+    throw error
+  })
+  const keys = postgresSealingKeys({ pool: logPool, listenPool: pool, master: encryptionKey, alone, onError })
+  const close = async () => {
+    await keys.close()
+    await closePools()
+  }
   return {
     pool,
     logPool,
@@ -119,10 +156,16 @@ export const openStorage = async (config: Config, log: Log, { visiting = false, 
     sessionPool,
     leasePool,
     turnPool,
-    store,
+    store: sealedStore(stored, keys),
+    stored,
+    keys,
+    encryptionKey,
     deployment,
     onError,
     alone,
+    beside,
+    /** Of an embedded PostgreSQL: nothing of what was written before is left in its write-ahead log. */
+    clearLog: embedded?.clearLog,
     close,
   }
 }
@@ -132,26 +175,36 @@ const openMedia = async ({ settings, secrets }: Config) => {
   const { dataDir, s3Endpoint: endpoint, s3Bucket: bucket = '', s3Region: region } = settings
   const { s3AccessKeyId: accessKeyId = '', s3SecretAccessKey: secretAccessKey = '' } = secrets
   const [folder, spoolFolder] = [resolve(dataDir, 'media'), resolve(dataDir, 'incoming')]
-  await Promise.all([spoolFolder, join(folder, 'tmp')].map(removeLeftovers))
+  const leftovers = [spoolFolder, join(folder, 'tmp')]
+  await Promise.all(leftovers.map((one) => removeLeftovers(one)))
   if (endpoint === undefined)
-    return { store: folderMediaStore(folder), spoolFolder, close: () => Promise.resolve() }
+    return { store: folderMediaStore(folder), spoolFolder, leftovers, close: () => Promise.resolve() }
   const store = s3MediaStore({ endpoint, bucket, region, accessKeyId, secretAccessKey })
-  return { store, spoolFolder, close: store.close }
+  return { store, spoolFolder, leftovers, close: store.close }
 }
 
 type Storage = Awaited<ReturnType<typeof openStorage>>
 
+/** Where copies of what is in the log are besides, and what takes them away when it is erased. */
+export const openCopies = async (config: Config, { pool, encryptionKey: key, beside }: Storage) => {
+  const media = await openMedia(config)
+  const scrubs: readonly Scrub[] = [
+    scrubSandbox(pool),
+    ...(key ? [scrubWhatsApp(pool, createCipher(key))] : []),
+    scrubLeftovers(media.leftovers, beside ? undefined : 0),
+  ]
+  return { media, scrubs, erasures: postgresErasures(pool) }
+}
+
 /** WhatsApp itself, where there is a key to encrypt its sessions with. Its library is loaded for the first instance. */
-const openWhatsApp = async (
-  { settings, secrets }: Config,
+const openWhatsApp = (
+  { settings }: Config,
   log: Log,
-  { pool, sessionPool }: Storage,
+  { encryptionKey: key, sessionPool }: Storage,
   mediaStore: MediaStore,
   metrics?: Metrics,
 ) => {
-  const { dataDir, whatsappUrl: url, whatsappVersion: version } = settings
-  const file = secrets.databaseUrl === undefined ? join(resolve(dataDir), 'encryption.key') : undefined
-  const key = await findEncryptionKey({ pool, given: secrets.encryptionKey, file })
+  const { whatsappUrl: url, whatsappVersion: version } = settings
   if (!key) return undefined
   return lazyGateway(async () => {
     const { baileysGateway } = await import('./adapters/baileys/gateway.ts')
@@ -171,6 +224,7 @@ const openBus = async (
 ): Promise<{ bus: Bus; close(): Promise<void> }> => {
   const { kafkaBrokers: brokers, kafkaCaFile, kafkaSasl, kafkaUsername: username = '' } = settings
   if (brokers.length === 0) return { bus: inProcessBus(), close: () => Promise.resolve() }
+  const { kafkaBus } = await import('./adapters/kafka/bus.ts')
   const bus = kafkaBus({
     brokers,
     prefix: settings.kafkaPrefix,
@@ -201,7 +255,7 @@ const nodeOf = ({ nodeUrl, host }: Settings, url: string): Node => ({
 export const openParts = async (config: Config, log: Log, url: string, metrics?: Metrics) => {
   const { settings } = config
   const storage = await openStorage(config, log)
-  const { pool, logPool, workPool, leasePool, turnPool, store, onError, alone, close } = storage
+  const { pool, logPool, workPool, leasePool, turnPool, store, stored, keys, onError, alone, close } = storage
   const node = nodeOf(settings, url)
   const onLeaseError = (error: unknown) =>
     log.error({ err: error, part: 'leases' }, 'work under a lease was interrupted; trying again')
@@ -215,13 +269,8 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
     connectionsPerOrigin: settings.webhookEndpointConcurrency,
   })
   const files = guardedFetch(guard)
-  const media = await openMedia(config)
-  const baileys = await openWhatsApp(config, log, storage, media.store, metrics).catch(
-    async (error: unknown) => {
-      await close()
-      throw error
-    },
-  )
+  const { media, scrubs, erasures } = await openCopies(config, storage)
+  const baileys = openWhatsApp(config, log, storage, media.store, metrics)
   const { bus, close: closeBus } = await openBus(config, log)
   const integrations = guardedPost({
     guard,
@@ -233,6 +282,10 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       pool,
       workPool,
       store,
+      stored,
+      keys,
+      erasures,
+      scrubs,
       bus,
       node,
       leases: alone ? inProcessLeases(node, onLeaseError) : postgresLeases(leasePool, node, onLeaseError),

@@ -1,13 +1,16 @@
 import type { EventStore, Position, Recorded } from './ports/event-store.ts'
 
 type Events = readonly Recorded[]
+type Batches = Pick<EventStore, 'subscribeToAll'>
 /** Batches larger than the store's, which keeps its own within bounds: of as many events or of as many of its own. */
 type Larger = { readonly events: number; readonly batches: number }
 const AS_THEY_COME: Larger = { events: 1, batches: 1 }
+/** A log that can be read from end to end, wherever it is. */
+export type LogReader = Pick<EventStore, 'head' | 'subscribeToAll'>
 
 /** The log after a position, up to and with another one, in batches: the next is read while one is worked on. */
 export async function* readLog(
-  store: EventStore,
+  store: Batches,
   after: Position,
   upTo: Position,
   larger: Larger = AS_THEY_COME,
@@ -32,11 +35,11 @@ export async function* readLog(
 }
 
 /** The same, event by event. */
-export async function* eventsOf(store: EventStore, after: Position, upTo: Position) {
+export async function* eventsOf(store: Batches, after: Position, upTo: Position) {
   for await (const batch of readLog(store, after, upTo)) yield* batch
 }
 
-async function* batchesUpTo(store: EventStore, after: Position, upTo: Position, signal: AbortSignal) {
+async function* batchesUpTo(store: Batches, after: Position, upTo: Position, signal: AbortSignal) {
   for await (const events of store.subscribeToAll(after, signal)) {
     const end = events.at(-1)?.position ?? after
     yield end > upTo ? events.filter(({ position }) => position <= upTo) : events

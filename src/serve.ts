@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
@@ -9,6 +7,7 @@ import { answerWhileStarting } from './http/starting.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { openParts } from './parts.ts'
+import { version } from './version.ts'
 
 /** Requests under way get this long at a stop. */
 const DRAIN_MS = 5000
@@ -18,11 +17,6 @@ const GIVE_UP_MS = 2000
 const HEADERS_TIMEOUT_MS = 30_000
 /** The same for a whole request: an upload may take its time; other bodies have a limit of their own. */
 const REQUEST_TIMEOUT_MS = 900_000
-
-const version = async (): Promise<string> => {
-  const file = await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')
-  return String((JSON.parse(file) as { version: unknown }).version)
-}
 
 /** For people at a terminal; the log beside it is for machines. */
 const welcome = (url: string, login: Login | undefined) =>

@@ -55,6 +55,8 @@ export const createTail = ({ readAll, head, watch, onError }: Options) => {
   }
 
   const refresh = () => {
+    // Whoever closes it waits for what is being read then, and for nothing that begins after.
+    if (stop.signal.aborted) return
     reading ??= read()
       .then(
         () => 0,

@@ -107,9 +107,10 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
           else if (isOf(event, 'ConversationRead')) reads.read(upcast(event))
           else if (isOf(event, 'ConversationMerged'))
             sender.unite(idOfStream(event.stream), upcast(event).data.into)
-          else if (isOf(event, 'MessageReceived')) {
+          else if (isOf(event, 'MessageReceived') && !event.erased) {
             const { instanceId, conversationId, chat } = upcast(event).data
-            pictures.wrote({ instanceId, tenantId: event.meta.tenant, conversationId, chat })
+            const tenantId = event.meta.tenant
+            pictures.wrote({ instanceId, tenantId, conversationId, chat, cause: event })
           } else instanceRunner.each(event, signal)
         },
         onError: reporter('gateways'),

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Counters } from '../ports/counters.ts'
+import type { Erasures } from '../ports/erasures.ts'
 import type { EventStore } from '../ports/event-store.ts'
 import type { FetchFile } from '../ports/fetch-file.ts'
 import type { Gateways } from '../ports/gateway.ts'
@@ -13,6 +14,8 @@ import type { MediaStore } from '../ports/media-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Post } from '../ports/post.ts'
 import type { SandboxPhone } from '../ports/sandbox.ts'
+import type { Scrub } from '../ports/scrub.ts'
+import type { SealingKeys } from '../ports/sealing-keys.ts'
 import type { Turns } from '../ports/turns.ts'
 import type { Settings } from '../settings.ts'
 
@@ -27,6 +30,13 @@ export type Parts = {
   /** For what is made from the log, and made again after a crash of the database. */
   readonly workPool: Pool
   readonly store: EventStore
+  /** The same log as it is stored: what is sealed stays sealed. */
+  readonly stored: EventStore
+  /** Of what is personal in it. */
+  readonly keys: SealingKeys
+  readonly erasures: Erasures
+  /** What takes copies of what is erased from tables and folders of adapters. */
+  readonly scrubs: readonly Scrub[]
   readonly bus: Bus
   /** This process, as the other nodes know it. */
   readonly node: Node

@@ -1,10 +1,12 @@
 import type { Kysely } from 'kysely'
+import { createChainKeeper } from '../chain/keep.ts'
 import type { AskIntegration } from '../domain/integration.ts'
 import type { EnabledAutomations } from '../projections/automations.ts'
 import type { Database } from '../projections/database.ts'
 import { hasEarlierIncoming } from '../projections/messages.ts'
 import { tagsAmong } from '../projections/tags.ts'
 import { createLaneRunner } from '../reactions/lanes.ts'
+import { eraseDeleted } from '../reactions/erase.ts'
 import { learnContacts } from '../reactions/learn-contacts.ts'
 import { relay } from '../reactions/relay.ts'
 import { removeMedia } from '../reactions/remove-media.ts'
@@ -39,17 +41,24 @@ export const composeReactions = (given: Given) => {
 
   return [
     runnerOf(
-      relay({ store, bus, ready: (position, signal) => mustReach(position, signal, 'webhookEndpoints') }),
+      relay({
+        store,
+        bus,
+        erasures: parts.erasures,
+        ready: (position, signal) => mustReach(position, signal, 'webhookEndpoints'),
+      }),
     ),
     runnerOf(learnContacts(writing.contacts)),
     runnerOf(
       removeMedia({
         db,
         transact,
+        load,
         mediaStore,
         ready: (position, signal) => mustReach(position, signal, 'media'),
       }),
     ),
+    runnerOf(eraseDeleted(writing.erasing)),
     createLaneRunner({
       pool,
       store,
@@ -73,6 +82,13 @@ export const composeReactions = (given: Given) => {
       atOnce: AUTOMATIONS_AT_ONCE,
       unfinishedMax: AUTOMATIONS_UNFINISHED_MAX,
       onError: reporter('automations'),
+    }),
+    createChainKeeper({
+      pool,
+      stored: parts.stored,
+      onDigest: ({ events, digest }) =>
+        parts.log.info({ part: 'chain', events, digest: digest.toString('hex') }, 'digest of the log'),
+      onError: reporter('chain'),
     }),
   ]
 }

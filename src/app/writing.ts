@@ -8,6 +8,8 @@ import { tagNamed } from '../projections/tags.ts'
 import { createAccounts } from '../write/accounts.ts'
 import { createAddresses } from '../write/addresses.ts'
 import { createContacts } from '../write/contacts.ts'
+import { createDelete } from '../write/delete.ts'
+import { createErase } from '../write/erase.ts'
 import { createConversations } from '../write/conversations.ts'
 import { createLinkAddresses } from '../write/link-addresses.ts'
 import { createMedia } from '../write/media.ts'
@@ -19,6 +21,7 @@ import { createSend } from '../write/send.ts'
 import { createTags } from '../write/tags.ts'
 import { createTransact } from '../write/transact.ts'
 import { createUsers } from '../write/users.ts'
+import { scrubWebhooks } from '../webhooks/scrub.ts'
 import type { Parts, Reporter } from './parts.ts'
 import type { Waiting } from './waiting.ts'
 
@@ -73,6 +76,10 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
       return (await countWaiting(db, [instanceId]))(instanceId)
     },
   })
+  const erasing = createErase({
+    ...{ transact, load, store, stored: parts.stored, keys: parts.keys, erasures: parts.erasures },
+    scrubs: [scrubWebhooks(parts.pool), ...parts.scrubs],
+  })
   const contacts = createContacts({ transact, load, numbers, addresses })
   const media = createMedia({
     transact,
@@ -104,6 +111,8 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
       },
     }),
     contacts,
+    erasing,
+    delete: createDelete({ transact, keys: parts.keys, ownersOf: erasing.ownersOf }),
     media,
     takePicture: createPictures({ transact, load, fetchFile, media }),
     receive: createReceive({

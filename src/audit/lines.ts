@@ -35,7 +35,7 @@ export type AuditLine = {
   readonly revision: number
   readonly about: readonly string[]
   readonly data: Record<string, unknown>
-  /** What was personal in it is gone. */
+  /** What it said of people is gone. */
   readonly erased?: true
 }
 

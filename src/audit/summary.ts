@@ -44,6 +44,7 @@ type Sentences = { readonly [T in EventType]: (data: DataOf<T>, nameOf: NameOf) 
 /** What happened, in one sentence without its subject: who did it stands beside it. */
 const sentences: Sentences = {
   AddressLinked: ({ from, to }) => `${numberOf(from)} turned out to be ${numberOf(to)}`,
+  AddressForgotten: () => 'Forgot an address of somebody',
   AutomationChanged: ({ name, enabled }) =>
     `Changed automation ${quoted(name)}, ${enabled ? 'enabled' : 'disabled'}`,
   AutomationCreated: ({ name, kind }) => `Made automation ${quoted(name)}, a ${kind}`,

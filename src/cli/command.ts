@@ -28,14 +28,16 @@ export class WrongUsage extends Error {
   override name = 'WrongUsage'
 }
 
-type Storage = Awaited<ReturnType<typeof openStorage>>
+/** The log and the database, opened. */
+export type Storage = Awaited<ReturnType<typeof openStorage>>
 
 /** Opens the log and the database beside a program that may be running, and closes them again. */
 export const visit = async <T>(
   { config, log }: Pick<Given, 'config' | 'log'>,
   work: (storage: Storage) => Promise<T>,
+  use: { readonly anyLog?: boolean } = {},
 ): Promise<T> => {
-  const storage = await openStorage(config, log, { visiting: true })
+  const storage = await openStorage(config, log, { visiting: true, ...use })
   try {
     return await work(storage)
   } finally {

@@ -1,11 +1,25 @@
+import { auditCommand } from './audit/command.ts'
 import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
+import { eraseCommand } from './erase/command.ts'
+import { exportCommand } from './export/command.ts'
+import { importCommand } from './import/command.ts'
+import { lostKeysCommand } from './lost-keys.ts'
 import { replayCommand } from './replay.ts'
+import { webhooksCommand } from './webhooks/command.ts'
+import { verifyCommand } from './verify/command.ts'
 
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
+  verify: verifyCommand,
+  audit: auditCommand,
+  export: exportCommand,
+  import: importCommand,
+  erase: eraseCommand,
+  webhooks: webhooksCommand,
   'copy-log': copyLogCommand,
+  'lost-keys': lostKeysCommand,
 }
 
 const INDENT = ' '.repeat(6)

@@ -7,6 +7,8 @@ export const addressEvents = {
   AddressLinked: eventSchema(
     Type.Object({ instanceId: Uuid, from: PersonalText, to: PersonalText, at: Time }),
   ),
+  /** Whose other name it is shall not be known any more, until WhatsApp says it again. */
+  AddressForgotten: eventSchema(Type.Object({ instanceId: Uuid, at: Time })),
 }
 export type AddressEvent = EventOf<typeof addressEvents>
 
@@ -20,7 +22,7 @@ export const Address: Decider<Address, AddressEvent> = {
   category: 'address',
   events: addressEvents,
   initial: {},
-  evolve: (_state, event) => ({ to: event.data.to }),
+  evolve: (_state, event) => (event.type === 'AddressLinked' ? { to: event.data.to } : {}),
 }
 
 /** Takes down whose other name it is, once: another person's it does not become. */
@@ -30,3 +32,8 @@ export const link =
     address.to === undefined && from !== to
       ? [{ type: 'AddressLinked', data: { instanceId, from, to, at } }]
       : []
+
+export const forget =
+  (instanceId: string, at: string): Decide<Address, AddressEvent> =>
+  ({ to }) =>
+    to === undefined ? [] : [{ type: 'AddressForgotten', data: { instanceId, at } }]

@@ -241,3 +241,9 @@ export const remove =
     if (!person) throw notFound('Contact')
     return [{ type: 'ContactDeleted', data: { at } }]
   }
+
+/** Takes away what was taken down while it was being deleted. One that is part of another one has nothing of its own. */
+export const removeAgain =
+  (at: string): ContactDecision =>
+  ({ number, mergedInto }) =>
+    number === undefined || mergedInto ? [] : [{ type: 'ContactDeleted', data: { at } }]

@@ -135,6 +135,7 @@ export const Conversation: Decider<Conversation, ConversationEvent> = {
           united: state.united,
           aliases: state.aliases,
           ...(state.number && { number: state.number }),
+          ...(state.instanceId && { instanceId: state.instanceId }),
         }
       case 'ConversationTagged':
         return { ...state, tags: retagged(state.tags, event.data) }
@@ -235,6 +236,15 @@ export const remove =
     if (!exists || instanceId === undefined) throw notFound('Conversation')
     return [{ type: 'ConversationDeleted', data: { instanceId, at } }]
   }
+
+/**
+ * Takes away what was written into it while it was being deleted, started again or not. One that is part of another one
+ * by now has nothing of its own.
+ */
+export const removeAgain =
+  (at: string): Decision =>
+  ({ instanceId, mergedInto }) =>
+    mergedInto || instanceId === undefined ? [] : [{ type: 'ConversationDeleted', data: { instanceId, at } }]
 
 const retagged = (tags: readonly string[], { added, removed }: { added: string[]; removed: string[] }) => [
   ...tags.filter((tag) => !removed.includes(tag)),

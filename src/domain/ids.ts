@@ -46,6 +46,10 @@ export const defaultWebhookId = (instanceId: string) => derived('webhook', insta
 export const runId = (automationId: string, messageId: string) => derived('run', automationId, messageId)
 /** Id of the nth public event made from a stored one. */
 export const publicEventId = (eventId: string, n: number) => derived('public', eventId, String(n))
+/** The import of the export that ends with a checksum. */
+export const importId = (checksum: string) => derived('import', checksum)
+/** The lane of what is delivered again to an endpoint about something: what is new about it does not wait behind. */
+export const redeliveryLane = (key: string) => derived('redelivery', key)
 
 const WHATSAPP_ID_HEX = 18
 /** WhatsApp id of an outgoing message, ours to choose. With an idempotency key it is always the same one. */

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
 import { notFound, Refusal } from './errors.ts'
-import { literals, PersonalText, SerialNumber, Time } from './values.ts'
+import { literals, PersonalText, SecretText, SerialNumber, Time } from './values.ts'
 
 /** `baileys`: WhatsApp itself; `sandbox`: a simulated phone. */
 export const providers = ['baileys', 'sandbox'] as const
@@ -18,7 +18,7 @@ export const instanceEvents = {
       name: Type.String(),
       provider: literals(providers),
       /** Signs what is posted to the incoming hooks of this instance. */
-      hookSecret: Type.String(),
+      hookSecret: SecretText,
       /** What was said before the pairing is wanted, too. */
       importsPast: Type.Optional(Type.Boolean()),
       at: Time,
@@ -28,7 +28,7 @@ export const instanceEvents = {
   InstanceOpened: eventSchema(At),
   /** No session is wanted until it is opened again. */
   InstanceClosed: eventSchema(At),
-  InstanceQrIssued: eventSchema(Type.Object({ qr: Type.String(), expiresAt: Type.Optional(Time), at: Time })),
+  InstanceQrIssued: eventSchema(Type.Object({ qr: SecretText, expiresAt: Type.Optional(Time), at: Time })),
   InstanceConnected: eventSchema(
     Type.Object({
       phoneNumber: PersonalText,

@@ -10,6 +10,7 @@ const Url = Type.String({ minLength: 1, maxLength: 2048 })
 const Timeout = Type.Integer({ minimum: 1, maximum: TIMEOUT_MAX_SECONDS })
 /** What stands behind whsec_ is read as base64 by those who check the signature. */
 const Secret = Type.String({
+  secret: true,
   minLength: 8,
   maxLength: 256,
   pattern: '^(?!whsec_)|^whsec_[A-Za-z0-9+/]{4,}={0,2}$',

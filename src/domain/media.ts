@@ -13,6 +13,12 @@ export const deletionReasons = [
 ] as const
 export type DeletionReason = (typeof deletionReasons)[number]
 
+const Belongs = {
+  instanceId: Type.Optional(Uuid),
+  /** For the file of a message: it goes with its message and its conversation. */
+  conversationId: Type.Optional(Uuid),
+  messageId: Type.Optional(Uuid),
+}
 const Stored = Type.Object({
   type: literals(mediaTypes),
   mimeType: Type.String({ minLength: 1 }),
@@ -23,10 +29,7 @@ const Stored = Type.Object({
   sha256: PersonalText,
   /** The part of its public address that nobody can guess. */
   key: Type.String({ minLength: 20 }),
-  instanceId: Type.Optional(Uuid),
-  /** For the file of a message: it goes with its message and its conversation. */
-  conversationId: Type.Optional(Uuid),
-  messageId: Type.Optional(Uuid),
+  ...Belongs,
   expiresAt: Type.Optional(Time),
   at: Time,
 })
@@ -41,7 +44,8 @@ export const fileUrl = (base: string, { key, mimeType }: Pick<StoredMedia, 'key'
 export const mediaEvents = {
   /** The file itself is in the media store, under the id of this stream. */
   MediaStored: eventSchema(Stored),
-  MediaDeleted: eventSchema(Type.Object({ reason: literals(deletionReasons), at: Time })),
+  /** Whose it was is missing in what was stored before it was asked for. */
+  MediaDeleted: eventSchema(Type.Object({ reason: literals(deletionReasons), ...Belongs, at: Time })),
 }
 export type MediaEvent = EventOf<typeof mediaEvents>
 
@@ -70,20 +74,30 @@ export const store =
   (state) =>
     state.file || state.deleted ? [] : [{ type: 'MediaStored', data: file }]
 
-const deletion = (reason: DeletionReason, at: string): MediaEvent => ({
+const deletion = (
+  { instanceId, conversationId, messageId }: StoredMedia,
+  reason: DeletionReason,
+  at: string,
+): MediaEvent => ({
   type: 'MediaDeleted',
-  data: { reason, at },
+  data: {
+    reason,
+    ...(instanceId !== undefined && { instanceId }),
+    ...(conversationId !== undefined && { conversationId }),
+    ...(messageId !== undefined && { messageId }),
+    at,
+  },
 })
 
 export const remove =
   (at: string): Decision =>
   ({ file }) => {
     if (!file) throw notFound('Media')
-    return [deletion('requested', at)]
+    return [deletion(file, 'requested', at)]
   }
 
 /** Takes it away, if it is still there. */
 export const discard =
   (reason: DeletionReason, at: string): Decision =>
   ({ file }) =>
-    file ? [deletion(reason, at)] : []
+    file ? [deletion(file, reason, at)] : []

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Content, isSignal, signalKinds, textOf } from './content.ts'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
 import { notFound, Refusal } from './errors.ts'
-import { isGroup, literals, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
+import { ERASED, isGroup, literals, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
 
 // --- Words ---------------------------------------------------------------------------------------
 
@@ -125,12 +125,16 @@ export const Message: Decider<Message, MessageEvent> = {
 // --- Decisions -----------------------------------------------------------------------------------
 type Decision = Decide<Message, MessageEvent>
 
-/** Refuses if something else was queued under the id of a message. */
+/** Nobody can say any more what it was; it stays known by its ids. */
+export const isErased = ({ body }: Message) => body?.chat === ERASED
+
+/** Refuses if something else was queued under the id of a message. What was erased is taken for the same. */
 export const mustBeFreeFor = (
   { chat, content }: Pick<QueuedMessage, 'chat' | 'content'>,
-  { body }: Message,
+  message: Message,
 ) => {
-  if (!body || (body.chat === chat && isDeepStrictEqual(body.content, content))) return
+  const { body } = message
+  if (!body || isErased(message) || (body.chat === chat && isDeepStrictEqual(body.content, content))) return
   throw new Refusal(
     'IDEMPOTENCY_KEY_REUSED',
     'This Idempotency-Key was already used for another message. Use a new key for a new message.',
@@ -252,7 +256,7 @@ export const edit =
   (text: string, fromMe: boolean, at: string, changer: Changer = {}): Decision =>
   (message) => {
     const { body, deleted, text: present } = message
-    if (!body || deleted || !isAuthor(message, fromMe, changer)) return []
+    if (!body || deleted || isErased(message) || !isAuthor(message, fromMe, changer)) return []
     return text === (present ?? textOf(body.content))
       ? []
       : [{ type: 'MessageEdited', data: { ...changeOf(body, changer, at), text, fromMe } }]
@@ -263,7 +267,7 @@ export const takeBack =
   (fromMe: boolean, at: string, changer: Changer = {}): Decision =>
   (message) => {
     const { body, deleted } = message
-    if (!body || deleted) return []
+    if (!body || deleted || isErased(message)) return []
     const isAllowed =
       changer.by === undefined ||
       isAuthor(message, fromMe, changer) ||

@@ -94,7 +94,7 @@ export const publicEvents = {
     {
       contact_id: Type.Integer({ ...SerialNumber, description: 'number of the contact' }),
       contact_uuid: Type.String({ ...Uuid, description: 'UUID of the contact' }),
-      phone_number: text('digits of the person'),
+      phone_number: text('digits of the person; empty for a contact that was deleted'),
       name: maybe('as saved by a user'),
       push_name: maybe('as people call themselves'),
       display_name: text('the name to show: the first there is of those two and the number'),
@@ -137,6 +137,8 @@ export type PublicEvent = Fact & {
   readonly correlation: string
   /** Id of the stored event that this tells of. */
   readonly causation: string
+  /** Place of that event in the log, as a decimal number; of those told before places were, it is not known. */
+  readonly position?: string
 }
 
 /** What the outside gets of a public event, beside the name that it knows it by. */

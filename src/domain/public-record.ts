@@ -22,6 +22,12 @@ const Envelope = Type.Object({
   timestamp: Type.String({ description: 'ISO 8601 with offset; the time of WhatsApp, not that of arrival' }),
   correlation_id: Type.String({ description: 'Joins all that one request or one incoming message led to' }),
   causation_id: Type.String({ description: 'Id of the stored event that this tells of' }),
+  position: Type.Optional(
+    Type.String({
+      pattern: '^[0-9]{1,19}$',
+      description: 'Place of that event in the log: a whole number, higher for what was stored later',
+    }),
+  ),
 })
 
 /** A public event as it stands in a topic. */

@@ -17,16 +17,25 @@ const standardKey = (secret: string) =>
  * before checking gets the same text; JSON from elsewhere may order integer-like keys in another way.
  */
 export const signedHeaders = (
-  delivery: { id: string; event: string; instanceId: string; body: string; secret: string },
+  delivery: {
+    id: string
+    event: string
+    instanceId: string
+    body: string
+    secret: string
+    /** It is made again because somebody asked for it, not because an attempt failed. */
+    again?: boolean
+  },
   now: Date,
 ): Record<string, string> => {
-  const { id, event, instanceId, body, secret } = delivery
+  const { id, event, instanceId, body, secret, again } = delivery
   const timestamp = String(Math.floor(now.getTime() / 1000))
   return {
     'Content-Type': 'application/json',
     'User-Agent': 'Zapini-Webhook/1.0',
     'X-Webhook-Event': event,
     'X-Instance-UUID': instanceId,
+    ...(again && { 'X-Webhook-Redelivery': 'true' }),
     'X-Webhook-Signature': hmac(secret, body).digest('hex'),
     'webhook-id': id,
     'webhook-timestamp': timestamp,

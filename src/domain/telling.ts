@@ -1,15 +1,20 @@
-import { Contact, nameOf, type ContactEvent } from './contact.ts'
+import { Contact, nameOf, type ContactEvent, type Person } from './contact.ts'
 import { isMedia, isSignal, textOf } from './content.ts'
 import { detailsOf } from './content-details.ts'
 import { idOfStream } from './decider.ts'
 import { publicEventId } from './ids.ts'
 import type { Instance, InstanceEvent } from './instance.ts'
-import type { Message, MessageEvent } from './message.ts'
+import { isErased, type Message, type MessageEvent } from './message.ts'
 import type { Metadata } from './metadata.ts'
 import type { Fact, PublicEvent } from './public-events.ts'
 import { isGroup, numberOf, offsetTime } from './values.ts'
 
-type Source<E> = E & { readonly id: string; readonly stream: string; readonly meta: Metadata }
+type Source<E> = E & {
+  readonly id: string
+  readonly stream: string
+  readonly meta: Metadata
+  readonly position?: bigint
+}
 
 const publish = (
   source: Source<object>,
@@ -25,6 +30,7 @@ const publish = (
     key,
     correlation: source.meta.correlation,
     causation: source.id,
+    ...(source.position !== undefined && { position: String(source.position) }),
   }))
 
 const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
@@ -43,9 +49,11 @@ const bodyOf = (id: string, body: NonNullable<Message['body']>) => ({
   reply_to: 'replyTo' in body.content ? (body.content.replyTo ?? null) : null,
 })
 
-/** The public events of a message event, given the message as it was before it. */
+/** The public events of a message event, given the message as it was before it. Of one that is erased nothing is left to tell. */
 export const tellOfMessage = (before: Message, source: Source<MessageEvent>): PublicEvent[] =>
-  publish(source, source.data.instanceId, source.data.conversationId, messageFacts(before, source))
+  isErased(before)
+    ? []
+    : publish(source, source.data.instanceId, source.data.conversationId, messageFacts(before, source))
 
 /** What was said and done before the pairing is no news. */
 const messageFacts = (before: Message, source: Source<MessageEvent>): Fact[] => {
@@ -152,8 +160,9 @@ const status = (
 
 /** The public events of a contact event, given the contact as it was before it. In order with the chat's messages. */
 export const tellOfContact = (before: Contact, source: Source<ContactEvent>): PublicEvent[] => {
-  const { number, person = before.person } = Contact.evolve(before, source)
-  if (!person || number === undefined) return []
+  const { number, person: known = before.person } = Contact.evolve(before, source)
+  if (!known || number === undefined) return []
+  const person = source.type === 'ContactDeleted' ? nobody(known) : known
   const { instanceId, jid, pushName, details } = person
   const data = {
     contact_id: number,
@@ -171,6 +180,15 @@ export const tellOfContact = (before: Contact, source: Source<ContactEvent>): Pu
   const fact = { type: 'contact.update', at: source.data.at, data } as const
   return publish(source, instanceId, idOfStream(source.stream), [fact])
 }
+
+/** Of somebody who was deleted, nobody is told more than which contact it was. */
+const nobody = ({ instanceId, saved, createdAt }: Person): Person => ({
+  instanceId,
+  jid: '',
+  details: {},
+  saved,
+  createdAt,
+})
 
 /** The public events of an instance event, given the instance as it was before it. */
 export const tellOfInstance = (before: Instance, source: Source<InstanceEvent>): PublicEvent[] => {

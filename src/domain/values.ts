@@ -8,6 +8,10 @@ export const SerialNumber = Type.Integer({ minimum: 1 })
 
 /** Marks a field of a stored event as personal: names, numbers, text, media. Erasure and encryption go by this mark. */
 export const PersonalText = Type.String({ personal: true })
+/** Stands for what was personal and has been erased. */
+export const ERASED = '[erased]'
+/** Of this program's, and nobody's to read: sealed in the log like what is personal. */
+export const SecretText = Type.String({ secret: true })
 
 export const literals = <const L extends string[]>(values: readonly [...L], options: TSchemaOptions = {}) =>
   Type.Enum<L>(values, options)

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { Type } from 'typebox'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
 import { publicTypes, type PublicType } from './public-events.ts'
-import { literals, Time, Uuid } from './values.ts'
+import { literals, SecretText, Time, Uuid } from './values.ts'
 
 /** The second vocabulary of the reference, and what each name stands for in the first. */
 const otherNames = {
@@ -33,7 +33,7 @@ export const subscribedNames = (
 const Endpoint = Type.Object({
   instanceId: Uuid,
   url: Type.String(),
-  secret: Type.String(),
+  secret: SecretText,
   events: Type.Union([Type.Array(literals(subscribable)), Type.Null()]),
   active: Type.Boolean(),
   at: Time,

@@ -44,6 +44,9 @@ const WebhookHeaders = Type.Object({
   'User-Agent': Type.String(),
   'X-Webhook-Event': Type.String({ description: '`event` of the body' }),
   'X-Instance-UUID': Type.String({ format: 'uuid', description: '`instance_uuid` of the body' }),
+  'X-Webhook-Redelivery': Type.Optional(
+    Type.Literal('true', { description: 'Set where it is delivered again because somebody asked for it' }),
+  ),
   'X-Webhook-Signature': Type.String({
     description: 'HMAC-SHA256 of the body’s bytes with the secret of the endpoint, hex',
   }),

@@ -34,7 +34,7 @@ const Line = {
     {},
     { description: 'The event as the log has it now, without what opens anything, such as hashes' },
   ),
-  erased: Type.Optional(Type.Literal(true, { description: 'What was personal in it is gone' })),
+  erased: Type.Optional(Type.Literal(true, { description: 'What it said of people is gone' })),
 }
 export const ShownLine = Type.Object(Line)
 

@@ -8,7 +8,7 @@ import { GivenIntegration } from '../domain/integration.ts'
 import { withFormats } from '../formats.ts'
 
 // Stops at the first complaint: a definition can be wrong in more places than anybody could name.
-const ajv = withFormats(new Ajv({ verbose: true }))
+const ajv = withFormats(new Ajv({ verbose: true, keywords: ['secret'] }))
 
 /** Made when first needed: a flow's schema is large. */
 const checkOf = <T>(compile: () => ValidateFunction<{ definition: T }>) => {

@@ -6,6 +6,7 @@ import type { Details } from '../complaints.ts'
 import { Refusal, type ErrorCode } from '../domain/errors.ts'
 import { AtAnotherNode } from '../ports/leases.ts'
 import type { ReadModel } from '../projections/read-models.ts'
+import { timeAsked, type AnswerAsOf } from './as-of.ts'
 import { noBody, parseBody, readBody, storableFields, type BodyLimits } from './body.ts'
 import { refuseIfForwarded, type Forward } from './forward.ts'
 import { rateLimitHeaders, refuseIfExceeded, type RateLimits } from './rate-limit.ts'
@@ -37,10 +38,11 @@ export type EndpointParts = {
   readonly forward: Forward
   /** Waits, within bounds, until read models know everything written so far. */
   readonly freshen: (names: readonly ReadModel[]) => Promise<void>
+  readonly answerAsOf: AnswerAsOf
   readonly validateResponses: boolean
 }
 
-/** Makes the middleware that serves a route; all checks are compiled here, once. */
+/** Makes the middleware that serves a route. */
 export const endpoint = (route: Route, parts: EndpointParts) => {
   const checkParams = textCheck(route.params)
   const checkQuery = textCheck(route.query, route.aliases)
@@ -64,9 +66,14 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
     const query = checkQuery(ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring)))
     const takeBack =
       route.limit === 'login' ? await parts.limits.login(ctx.ip, accountIn(body, caller)) : undefined
-    if (route.reads) await parts.freshen(route.reads)
+    const at = timeAsked(route, query)
     try {
-      answer(ctx, await route.handle({ caller, params, query, body, request }))
+      const input = { params, query, body, request }
+      if (caller && at !== undefined) answer(ctx, await parts.answerAsOf(route, { caller, ...input }, at))
+      else {
+        if (route.reads) await parts.freshen(route.reads)
+        answer(ctx, await route.handle({ caller, ...input }))
+      }
     } catch (error) {
       if (!(error instanceof AtAnotherNode)) throw error
       refuseIfForwarded(ctx)

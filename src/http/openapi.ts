@@ -222,10 +222,10 @@ const exampleOf = (status: number): Fields => ({
   },
 })
 
-/** Without `undefined`, and without the domain's mark of personal fields. */
+/** Without `undefined`, and without the domain's marks of fields that are sealed in the log. */
 export const plain = (document: Fields): unknown => {
   const text = JSON.stringify(document, (key, value: unknown) =>
-    key === 'personal' && value === true ? undefined : value,
+    (key === 'personal' || key === 'secret') && value === true ? undefined : value,
   )
   return JSON.parse(text)
 }

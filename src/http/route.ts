@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
+import type { Subject } from '../as-of/question.ts'
 import type { ErrorCode } from '../domain/errors.ts'
 import type { Actor } from '../domain/metadata.ts'
 import type { ReadModel } from '../projections/read-models.ts'
+import { alsoAsOf } from './as-of.ts'
 import type { Permission } from './permissions.ts'
 
 /** Whoever a token stands for. */
@@ -56,6 +58,8 @@ type Input<A extends Access, P extends TSchema, Q extends TSchema, B extends TSc
   readonly query: Static<Q>
   readonly body: Static<B>
   readonly request: RouteRequest
+  /** The time that is asked about; undefined for now. */
+  readonly asOf?: string | undefined
 }
 
 type Description<
@@ -78,6 +82,13 @@ type Description<
   readonly limit: 'standard' | 'login' | 'none'
   /** Read models that the answer is made from: they know everything that was written when it was asked for. */
   readonly reads?: readonly ReadModel[]
+  /** Can be asked as of a time, with `as_of`: what is asked about then. The answer is made from `reads`, and nothing else. */
+  asOf?(asked: {
+    readonly caller: Caller
+    readonly params: Static<P>
+    readonly query: Static<Q>
+    readonly at: string
+  }): Subject
   /** Other names under which a body or query field is accepted. The canonical name wins if both are given. */
   readonly aliases?: Readonly<Record<string, readonly string[]>>
   readonly params?: P
@@ -104,6 +115,7 @@ export type Route = Description<Access, TObject, TObject, TSchema, Responses> & 
     readonly query: unknown
     readonly body: unknown
     readonly request: RouteRequest
+    readonly asOf?: string | undefined
   }): Promise<Reply<number, unknown>>
 }
 
@@ -121,7 +133,7 @@ export const route = <
   B extends TSchema = Nothing,
 >(
   definition: Description<A, P, Q, B, R> & { handle(input: Input<A, P, Q, B>): Promise<ReplyOf<R>> },
-): Route => definition
+): Route => (definition.asOf ? alsoAsOf(definition) : definition)
 
 /** The same call once more, under /chat. */
 export const inChat = (original: Route): Route => ({

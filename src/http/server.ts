@@ -7,6 +7,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Counters } from '../ports/counters.ts'
 import type { ReadModel } from '../projections/read-models.ts'
 import type { Settings } from '../settings.ts'
+import type { AnswerAsOf } from './as-of.ts'
 import { endpoint, type Authenticate, type EndpointParts, type State } from './endpoint.ts'
 import { answerTo } from './errors.ts'
 import { isForwarded, type Forward } from './forward.ts'
@@ -49,6 +50,8 @@ export type ServerParts = {
   readonly forward: Forward
   /** Waits, within bounds, until read models know everything written so far. */
   readonly freshen?: (names: readonly ReadModel[]) => Promise<void>
+  /** For routes that can be asked as of a time. */
+  readonly answerAsOf?: AnswerAsOf
   /** Whether read models know what a request may ask for; tokens, for example. */
   readonly isReady?: () => boolean
   readonly settings: ServerSettings
@@ -70,6 +73,7 @@ export const createServer = (parts: ServerParts): Koa<State> => {
     authenticate: parts.authenticate,
     isOperator: operatorCheck(operatorToken),
     freshen: parts.freshen ?? (() => Promise.resolve()),
+    answerAsOf: parts.answerAsOf ?? (() => Promise.reject(new Error('Nothing is kept of the past'))),
     limits: createRateLimits({
       settings,
       counters: parts.counters,

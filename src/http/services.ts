@@ -12,6 +12,7 @@ import type { Settings } from '../settings.ts'
 import type { Accounts } from '../write/accounts.ts'
 import type { Groups } from '../write/groups.ts'
 import type { Contacts } from '../write/contacts.ts'
+import type { Delete } from '../write/delete.ts'
 import type { MediaKeeper } from '../write/media.ts'
 import type { Owners } from '../write/owners.ts'
 import type { Receive } from '../write/receive.ts'
@@ -32,6 +33,7 @@ export type Services = {
   readonly accounts: Accounts
   readonly users: Users
   readonly contacts: Contacts
+  readonly delete: Delete
   readonly tags: Tags
   readonly send: Send
   readonly receive: Receive

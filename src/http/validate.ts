@@ -12,9 +12,15 @@ const options = {
   verbose: true,
 } as const
 // Marks of the domain's schemas and of the documentation; neither checks anything.
-const prepared = (ajv: Ajv) => withFormats(ajv).addVocabulary(['personal', 'example'])
+const prepared = (ajv: Ajv) => withFormats(ajv).addVocabulary(['personal', 'secret', 'example'])
 const strictAjv = prepared(new Ajv(options))
 const coercingAjv = prepared(new Ajv({ ...options, coerceTypes: true }))
+
+/** Compiled when first needed: to compile the schemas of all routes would double the time of a start. */
+const compiled = (ajv: Ajv, schema: TSchema): (() => ValidateFunction) => {
+  let validate: ValidateFunction | undefined
+  return () => (validate ??= ajv.compile(schema))
+}
 
 type Fields = Record<string, unknown>
 export type Aliases = Readonly<Record<string, readonly string[]>>
@@ -26,25 +32,29 @@ const asItIs: Check = (value) => value
 
 /** The check of a JSON body. Fields that the schema does not know are left alone. */
 export const bodyCheck = (schema: TSchema | undefined, aliases: Aliases = {}): Check =>
-  schema ? checkWith(strictAjv.compile(schema), canonicalNames(aliases), aliases) : asItIs
+  schema ? checkWith(compiled(strictAjv, schema), canonicalNames(aliases), aliases) : asItIs
 
 /** The check of path parameters and query strings: text becomes the number, boolean or list that the schema asks for. */
 export const textCheck = (schema: TObject | undefined, aliases: Aliases = {}): Check => {
   if (!schema) return asItIs
   const [rename, read] = [canonicalNames(aliases), textReader(schema)]
-  return checkWith(coercingAjv.compile(schema), (value) => read(rename(value)), aliases)
+  return checkWith(compiled(coercingAjv, schema), (value) => read(rename(value)), aliases)
 }
 
 /** What is wrong with a response, for tests; undefined if nothing is. */
 export const responseCheck = (schema: TSchema): ((body: unknown) => Details | undefined) => {
-  const validate = strictAjv.compile(schema)
-  return (body) => (validate(body) ? undefined : complaints(validate.errors ?? []))
+  const validator = compiled(strictAjv, schema)
+  return (body) => {
+    const validate = validator()
+    return validate(body) ? undefined : complaints(validate.errors ?? [])
+  }
 }
 
 const checkWith =
-  (validate: ValidateFunction, prepare: (value: Fields) => Fields, aliases: Aliases): Check =>
+  (validator: () => ValidateFunction, prepare: (value: Fields) => Fields, aliases: Aliases): Check =>
   (value) => {
     const input = prepare(value)
+    const validate = validator()
     if (validate(input)) return input
     throw new Refusal(
       'VALIDATION_FAILED',

@@ -17,6 +17,13 @@ export type Recorded<E extends DomainEvent = DomainEvent> = NewEvent<E> & {
   readonly stream: string
   readonly revision: number
   readonly position: Position
+  /** What was personal in it is gone for good: `ERASED`, or 0, stands in its place. */
+  readonly erased?: true
+}
+
+/** What is sealed in an event cannot be opened: it, or its key, is damaged or missing. It was not erased. */
+export class Unopened extends Error {
+  override name = 'Unopened'
 }
 
 /** The stream is not at the revision that the append expected. Nothing was written. */

@@ -132,12 +132,18 @@ export const createMark = ({
       if (position > wantedElsewhere) wantedElsewhere = position
       endRest()
     },
-    /** Resolves after a time, or as soon as somebody waits. */
-    rest: (ms: number) =>
+    /** Resolves after a time, as soon as somebody waits, or at the signal. */
+    rest: (ms: number, signal: AbortSignal) =>
       new Promise<void>((done) => {
-        if (isWanted()) return done()
-        const timer = setTimeout(done, ms)
-        endRest = () => (clearTimeout(timer), done())
+        if (isWanted() || signal.aborted) return done()
+        const end = () => {
+          clearTimeout(timer)
+          signal.removeEventListener('abort', end)
+          done()
+        }
+        const timer = setTimeout(end, ms)
+        signal.addEventListener('abort', end)
+        endRest = end
       }),
   }
 }

@@ -92,16 +92,15 @@ export const expiredMedia = (db: Kysely<Database>, now: string, limit: number) =
 export const mediaOfMessage = (db: Kysely<Database>, messageId: string) =>
   db.selectFrom('media').select(['id', 'tenant_id']).where('message_id', '=', messageId).execute()
 
-/** Some files of a conversation that were stored up to a time, by id, from after one. */
+/** Some files of a conversation, by id, from after one. */
 export const mediaOfConversation = (
   db: Kysely<Database>,
   conversationId: string,
-  { until, after, limit }: { until: string; after: string | undefined; limit: number },
+  { after, limit }: { after: string | undefined; limit: number },
 ) => {
   const query = db
     .selectFrom('media')
     .select(['id', 'tenant_id'])
     .where('conversation_id', '=', conversationId)
-    .where('created_at', '<=', until)
   return (after === undefined ? query : query.where('id', '>', after)).orderBy('id').limit(limit).execute()
 }

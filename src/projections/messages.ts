@@ -337,3 +337,18 @@ export const hasEarlierIncoming = async (db: Kysely<Database>, conversationId: s
     .executeTakeFirst()
   return earlier !== undefined
 }
+
+/** Which of some messages were taken back. */
+export const takenBack = async (db: Kysely<Database>, ids: readonly string[]) => {
+  const rows =
+    ids.length === 0
+      ? []
+      : await db
+          .selectFrom('message')
+          .select('id')
+          .where('id', 'in', [...new Set(ids)])
+          .where('deleted_at', 'is not', null)
+          .execute()
+  const found = new Set(rows.map(({ id }) => id))
+  return (id: string) => found.has(id)
+}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { START, type EventStore } from '../ports/event-store.ts'
+import { START, Unopened, type EventStore } from '../ports/event-store.ts'
 import { ensureTable, readLive } from './checkpoint.ts'
 import { applyChanges, keysOf, pendingChanges, segmentsOf, UnreadableEvent, type Segment } from './fold.ts'
 import type { Mark } from './mark.ts'
@@ -46,7 +46,7 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
   /** Lets events gather, as long as nobody waits for them. */
   const rest = async (signal: AbortSignal) => {
     await sleep(REST_MIN_MS, undefined, { signal }).catch(() => {})
-    if (!signal.aborted) await mark.rest(restMs)
+    await mark.rest(restMs, signal)
   }
 
   const follow = async (signal: AbortSignal) => {
@@ -88,7 +88,8 @@ export const createProjectionRunner = <Row extends object>(options: Options<Row>
         if (signal.aborted) return
         if (error instanceof CheckpointMoved) continue
         onError(error)
-        const reason = error instanceof UnreadableEvent ? error.message : refusalOf(error)
+        const isUnreadable = error instanceof UnreadableEvent || error instanceof Unopened
+        const reason = isUnreadable ? error.message : refusalOf(error)
         if (reason !== undefined) mark.stop(reason)
         await sleep(reason !== undefined ? STOPPED_RETRY_MS : RETRY_MS, undefined, { signal }).catch(() => {})
       }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Erasures } from '../ports/erasures.ts'
 import type { EventStore, Recorded } from '../ports/event-store.ts'
 import { createTranslator, type Told } from './translate.ts'
 
@@ -8,8 +9,19 @@ const KEPT = 5000
 export type Translate = (batch: readonly Recorded[]) => Promise<Told>
 
 /** A translation for many who follow the log at the same time: what one of them has asked for, the others get too. */
-export const shareTranslation = (store: EventStore): Translate => {
-  const translate = createTranslator(store)
+export const shareTranslation = (store: EventStore, erasures: Pick<Erasures, 'count'>): Translate => {
+  const { translate, forget } = createTranslator(store)
+  let erased: bigint | undefined
+  let looking: Promise<void> | undefined
+
+  const look = async () => {
+    const count = await erasures.count()
+    if (erased !== undefined && count !== erased) {
+      kept.clear()
+      forget()
+    }
+    erased = count
+  }
   const kept = new LRUCache<string, Promise<Told>>({ max: KEPT })
 
   const anew = (batch: readonly Recorded[]): Promise<Told> => {
@@ -22,6 +34,7 @@ export const shareTranslation = (store: EventStore): Translate => {
   }
 
   return async (batch) => {
+    await (looking ??= look().finally(() => (looking = undefined)))
     const parts = new Set<Promise<Told>>()
     for (const { id } of batch) {
       const part = kept.get(id)

@@ -2,12 +2,12 @@ import { LRUCache } from 'lru-cache'
 import { upcast } from '../domain/catalogue.ts'
 import { Contact } from '../domain/contact.ts'
 import { Conversation, type ConversationEvent } from '../domain/conversation.ts'
-import { fold, idOfStream, streamOf, type Decider, type DomainEvent } from '../domain/decider.ts'
+import { idOfStream, streamOf, type Decider, type DomainEvent } from '../domain/decider.ts'
 import { Instance } from '../domain/instance.ts'
 import { Message } from '../domain/message.ts'
 import type { PublicEvent } from '../domain/public-events.ts'
 import { tellOfContact, tellOfInstance, tellOfMessage } from '../domain/telling.ts'
-import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
+import { NO_STREAM, type EventStore, type Position, type Recorded } from '../ports/event-store.ts'
 
 const STATES_KEPT = 10_000
 
@@ -16,7 +16,8 @@ export type Told = ReadonlyMap<string, readonly PublicEvent[]>
 
 /**
  * Makes public events of stored ones. A batch holds every event of its streams, in order, from the first one in it.
- * `remember` is for when a batch has been told: one that comes again starts where it started.
+ * `remember` is for when a batch has been told: one that comes again starts where it started. `forget` is for when
+ * something was erased. Of what is erased, and of messages whose conversation was deleted, nothing more is told.
  */
 export const createTranslator = (store: EventStore) => {
   const kinds = [
@@ -24,8 +25,10 @@ export const createTranslator = (store: EventStore) => {
     ofKind(store, Instance, tellOfInstance),
     ofKind(store, Contact, tellOfContact),
   ]
-  return async (batch: readonly Recorded[]): Promise<{ readonly told: Told; remember(): void }> => {
-    const parts = await Promise.all(kinds.map((translate) => translate(batch)))
+  const translate = async (
+    batch: readonly Recorded[],
+  ): Promise<{ readonly told: Told; remember(): void }> => {
+    const parts = await Promise.all(kinds.map((kind) => kind.translate(batch)))
     return {
       told: new Map(parts.flatMap(({ told }) => [...told])),
       remember: () => {
@@ -33,55 +36,83 @@ export const createTranslator = (store: EventStore) => {
       },
     }
   }
+  const forget = () => {
+    for (const kind of kinds) kind.forget()
+  }
+  return { translate, forget }
 }
 
 /**
  * A message under the number of the conversation that it is part of by the time of an event: that which is told of it
- * from then on names the one that goes on.
+ * from then on names the one that goes on. One that was deleted with its conversation is not there any more.
  */
-const createPresent = (store: EventStore) => {
+const createPresent = (store: EventStore): Present<Message> => {
   type Merge = { readonly position: Position; readonly into: string; readonly number: number }
-  const merges = new LRUCache<string, { readonly merge: Merge | undefined }>({ max: STATES_KEPT })
+  type Course = { readonly merge: Merge | undefined; readonly deletions: readonly Position[] }
+  const courses = new LRUCache<string, Course>({ max: STATES_KEPT })
 
-  const mergeIn = (events: readonly Recorded[]): Merge | undefined => {
-    const event = events.find(isMerge)
+  const mergeIn = (event: Recorded): Merge | undefined => {
     // The type of an event says what is in it.
-    const own = event && (upcast(event) as unknown as ConversationEvent)
-    const { mergedInto } = own ? Conversation.evolve(Conversation.initial, own) : Conversation.initial
-    return event && mergedInto && { position: event.position, into: mergedInto.id, number: mergedInto.number }
+    const { mergedInto } = Conversation.evolve(
+      Conversation.initial,
+      upcast(event) as unknown as ConversationEvent,
+    )
+    return mergedInto && { position: event.position, into: mergedInto.id, number: mergedInto.number }
   }
 
-  /** How a batch merges conversations, for what it tells of messages. */
+  const goOn = ({ merge, deletions }: Course, event: Recorded): Course => ({
+    merge: merge ?? (event.type === 'ConversationMerged' ? mergeIn(event) : undefined),
+    deletions: event.type === 'ConversationDeleted' ? [...deletions, event.position] : deletions,
+  })
+  const beginning: Course = { merge: undefined, deletions: [] }
+
+  /** How a batch merges and deletes conversations, for what it tells of messages. */
   const note = (batch: readonly Recorded[]) => {
     for (const event of batch) {
+      if (!isTurn(event)) continue
       const id = idOfStream(event.stream)
-      if (event.type === 'ConversationStarted' && !merges.has(id)) merges.set(id, { merge: undefined })
-      if (isMerge(event) && !merges.get(id)?.merge) merges.set(id, { merge: mergeIn([event]) })
+      const known = courses.get(id) ?? (event.revision === 0 ? beginning : undefined)
+      const isNews = known && !known.deletions.includes(event.position)
+      if (isNews) courses.set(id, goOn(known, event))
     }
   }
 
-  const mergeOf = async (id: string): Promise<Merge | undefined> => {
-    const known = merges.get(id)
-    if (known) return known.merge
-    const merge = mergeIn(await store.readStream(streamOf(Conversation, id)))
-    merges.set(id, { merge })
-    return merge
+  const courseOf = async (id: string): Promise<Course> => {
+    const known = courses.get(id)
+    if (known) return known
+    const course = (await store.readStream(streamOf(Conversation, id))).filter(isTurn).reduce(goOn, beginning)
+    courses.set(id, course)
+    return course
   }
 
-  const present = async (message: Message, { position }: Recorded): Promise<Message> => {
+  const present = async (message: Message, { position }: Recorded, since: Position) => {
     const { body } = message
     if (!body) return message
     let { conversationId: id, conversationNumber } = body
-    for (let merge = await mergeOf(id); merge && merge.position < position; merge = await mergeOf(id))
-      [id, conversationNumber] = [merge.into, merge.number]
+    for (;;) {
+      const { merge, deletions } = await courseOf(id)
+      if (deletions.some((deletion) => since < deletion && deletion < position)) return undefined
+      if (!merge || merge.position > position) break
+      ;[id, conversationNumber] = [merge.into, merge.number]
+    }
     return id === body.conversationId ? message : { ...message, body: { ...body, conversationNumber } }
   }
-  return { note, present }
+  return { note, present, hasBegun: ({ body }) => body !== undefined }
 }
-const isMerge = ({ type }: Recorded) => type === 'ConversationMerged'
+const isTurn = ({ type }: Recorded) =>
+  type === 'ConversationStarted' || type === 'ConversationMerged' || type === 'ConversationDeleted'
+
 type Present<S> = {
   readonly note: (batch: readonly Recorded[]) => void
-  readonly present: (state: S, event: Recorded) => Promise<S>
+  /** As it is by the time of an event; undefined if it is not there any more. */
+  readonly present: (state: S, event: Recorded, since: Position) => Promise<S | undefined>
+  /** Whether there is more of it than what others say of it. */
+  readonly hasBegun: (state: S) => boolean
+}
+const always = {
+  note: () => {},
+  present: <S>(state: S) => Promise.resolve(state),
+  hasBegun: () => true,
 }
 
 /** Translates the events of one kind of aggregate, keeping the state that each stream is in before the next event. */
@@ -89,23 +120,31 @@ const ofKind = <S extends object, E extends DomainEvent>(
   store: EventStore,
   decider: Decider<S, E>,
   tell: (before: S, event: Recorded<E>) => PublicEvent[],
-  { note, present }: Present<S> = { note: () => {}, present: (state) => Promise.resolve(state) },
+  { note, present, hasBegun }: Present<S> = always,
 ) => {
-  type Known = { readonly state: S; readonly revision: number }
+  /** `since`: place of the event that it began with. */
+  type Known = { readonly state: S; readonly revision: number; readonly since?: Position }
   const states = new LRUCache<string, Known>({ max: STATES_KEPT })
   const belongs = ({ stream }: Recorded) => stream.startsWith(`${decider.category}-`)
   // The category of a stream says which events are on it.
   const asOwn = (event: Recorded) => upcast(event) as unknown as Recorded<E>
 
-  /** The state that a stream was in just before an event, which may have been told before. */
-  const stateBefore = async ({ stream, revision }: Recorded): Promise<S> => {
+  const goOn = ({ state: before, since }: Known, event: Recorded): Known => {
+    const state = decider.evolve(before, asOwn(event))
+    const begun = since ?? (hasBegun(state) ? event.position : undefined)
+    return { state, revision: event.revision, ...(begun !== undefined && { since: begun }) }
+  }
+  const nothing: Known = { state: decider.initial, revision: NO_STREAM }
+
+  /** What a stream was just before an event, which may have been told before. */
+  const knownBefore = async ({ stream, revision }: Recorded): Promise<Known> => {
     const known = states.get(stream)
-    if (known?.revision === revision - 1) return known.state
+    if (known?.revision === revision - 1) return known
     const past = revision === 0 ? [] : await store.readStream(stream)
-    return fold(decider, past.filter((event) => event.revision < revision).map(asOwn))
+    return past.filter((event) => event.revision < revision).reduce(goOn, nothing)
   }
 
-  return async (batch: readonly Recorded[]) => {
+  const translate = async (batch: readonly Recorded[]) => {
     note(batch)
     const own = batch.filter(belongs)
     const first = new Map<string, Recorded>()
@@ -113,18 +152,20 @@ const ofKind = <S extends object, E extends DomainEvent>(
     const known = new Map<string, Known>()
     await Promise.all(
       [...first].map(async ([stream, event]) => {
-        known.set(stream, { state: await stateBefore(event), revision: event.revision - 1 })
+        known.set(stream, await knownBefore(event))
       }),
     )
-    const told = new Map<string, PublicEvent[]>()
+    const told = new Map<string, readonly PublicEvent[]>()
     for (const event of own) {
-      const before = known.get(event.stream)?.state ?? decider.initial
-      told.set(event.id, tell(await present(before, event), asOwn(event)))
-      known.set(event.stream, { state: decider.evolve(before, asOwn(event)), revision: event.revision })
+      const before = known.get(event.stream) ?? nothing
+      const state = await present(before.state, event, before.since ?? event.position)
+      told.set(event.id, state && !event.erased ? tell(state, asOwn(event)) : [])
+      known.set(event.stream, goOn(before, event))
     }
     const remember = () => {
       for (const [stream, state] of known) states.set(stream, state)
     }
     return { told, remember }
   }
+  return { translate, forget: () => states.clear() }
 }

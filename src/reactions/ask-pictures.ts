@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import type { Context } from '../domain/metadata.ts'
+import type { Recorded } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'
 import type { TakePicture } from '../write/pictures.ts'
 import { isUnreachable } from './unreachable.ts'
@@ -18,6 +20,8 @@ type Pictured = {
   readonly tenantId: string
   readonly conversationId: string
   readonly chat: string
+  /** The event that it is asked for; missing where WhatsApp says that there is another one. */
+  readonly cause?: Pick<Recorded, 'id' | 'meta'>
 }
 
 type Parts = {
@@ -36,9 +40,15 @@ export const createPictureAsker = ({ gatewayOf, take, onError }: Parts) => {
   const waiting = new Map<string, Map<string, Pictured>>()
   const asking = new Set<string>()
 
-  const ask = async (gateway: Gateway, { instanceId, tenantId, conversationId, chat }: Pictured) => {
+  const ask = async (gateway: Gateway, pictured: Pictured) => {
+    const { instanceId, tenantId, conversationId, chat, cause } = pictured
     const url = await gateway.profilePicture(instanceId, chat)
-    const context = { tenant: tenantId, actor: { kind: 'gateway' }, correlation: randomUUID() } as const
+    const context: Context = {
+      tenant: tenantId,
+      actor: { kind: 'gateway' },
+      correlation: cause?.meta.correlation ?? randomUUID(),
+      ...(cause && { causation: cause.id }),
+    }
     await take({ instanceId, conversationId }, url, context)
   }
 

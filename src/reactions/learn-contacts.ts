@@ -29,7 +29,7 @@ export const learnContacts = ({ hear }: Pick<Contacts, 'hear'>): Reaction => {
       if (isOf(event, 'ContactDeleted')) {
         known.delete(idOfStream(event.stream))
         news.delete(idOfStream(event.stream))
-      } else if (isOf(event, 'MessageReceived')) {
+      } else if (isOf(event, 'MessageReceived') && !event.erased) {
         const { heard, context } = newsFrom(upcast(event))
         if (isGroup(heard.jid)) continue
         const id = contactId(heard.instanceId, heard.jid)

@@ -57,3 +57,4 @@ export const createProgress = (pool: Pool, name: string, onError: (error: unknow
 
   return { load, moveTo, flush, position: () => handled }
 }
+export type Progress = ReturnType<typeof createProgress>

@@ -7,7 +7,7 @@ import type { MediaStore } from '../ports/media-store.ts'
 import type { Database } from '../projections/database.ts'
 import { mediaOfConversation, mediaOfMessage } from '../projections/media.ts'
 import { isOf, type RecordedOf } from '../projections/projection.ts'
-import type { Transact } from '../write/transact.ts'
+import type { Load, Transact } from '../write/transact.ts'
 import type { Reaction } from './runner.ts'
 
 const PAGE = 200
@@ -16,13 +16,14 @@ const AT_ONCE = 8
 type Options = {
   readonly db: Kysely<Database>
   readonly transact: Transact
-  readonly mediaStore: MediaStore
+  readonly load: Load
+  readonly mediaStore: Pick<MediaStore, 'delete'>
   /** Resolves once the media read model knows everything up to a position. */
   readonly ready: (position: Position, signal: AbortSignal) => Promise<void>
 }
 
 /** Deletes the files of what was deleted, and takes those of a message or conversation away with it. */
-export const removeMedia = ({ db, transact, mediaStore, ready }: Options): Reaction => {
+export const removeMedia = ({ db, transact, load, mediaStore, ready }: Options): Reaction => {
   const takeAway = async (
     rows: readonly { readonly id: string; readonly tenant_id: string }[],
     reason: DeletionReason,
@@ -36,11 +37,18 @@ export const removeMedia = ({ db, transact, mediaStore, ready }: Options): React
   const ofConversation = async (event: RecordedOf<'ConversationDeleted'>, signal: AbortSignal) => {
     await ready(event.position, signal)
     // What was stored later belongs to a conversation that began anew under the same id.
-    const { at: until } = event.meta
+    const isOlder = async ({ id }: { readonly id: string }) =>
+      (await load(Media, id)).position < event.position
     const page = (after: string | undefined) =>
-      mediaOfConversation(db, idOfStream(event.stream), { until, after, limit: PAGE })
-    for (let rows = await page(undefined); rows.length > 0; rows = await page(rows.at(-1)?.id))
-      await takeAway(rows, 'conversation_deleted', event)
+      mediaOfConversation(db, idOfStream(event.stream), { after, limit: PAGE })
+    for (let rows = await page(undefined); rows.length > 0; rows = await page(rows.at(-1)?.id)) {
+      const older = await Promise.all(rows.map(isOlder))
+      await takeAway(
+        rows.filter((_, n) => older[n]),
+        'conversation_deleted',
+        event,
+      )
+    }
   }
 
   const ofMessage = async (event: RecordedOf<'MessageDeleted'>, signal: AbortSignal) => {

@@ -217,7 +217,7 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
     laneOf: (event) => {
       if (isOf(event, 'MessageReceived')) {
         const { chat, conversationId, importedAt } = event.data
-        return isGroup(chat) || importedAt !== undefined ? undefined : conversationId
+        return isGroup(chat) || importedAt !== undefined || event.erased ? undefined : conversationId
       }
       return isOf(event, 'AutomationPaused') ||
         isOf(event, 'ConversationDeleted') ||

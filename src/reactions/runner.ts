@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
-import { createProgress } from './progress.ts'
+import { createProgress, type Progress } from './progress.ts'
 
 const RETRY_MIN_MS = 200
 const RETRY_MAX_MS = 30_000
@@ -30,8 +30,10 @@ export type ReactionRunner = {
 
 type Options = {
   readonly pool: Pool
-  readonly store: EventStore
+  readonly store: Pick<EventStore, 'subscribeToAll'>
   readonly reaction: Reaction
+  /** For one that keeps its checkpoint itself. */
+  readonly progress?: Progress
   readonly onError: (error: unknown) => void
 }
 
@@ -39,9 +41,10 @@ type Options = {
  * Runs a reaction from its stored checkpoint. The checkpoint is saved now and then, beside the work: after a crash the
  * last few batches come again.
  */
-export const createReactionRunner = ({ pool, store, reaction, onError }: Options): ReactionRunner => {
+export const createReactionRunner = (options: Options): ReactionRunner => {
+  const { pool, store, reaction, onError } = options
   const { name } = reaction
-  const progress = createProgress(pool, name, onError)
+  const { progress = createProgress(pool, name, onError) } = options
   let failure: string | undefined
 
   const follow = async (signal: AbortSignal) => {

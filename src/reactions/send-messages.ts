@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSignal, type Content } from '../domain/content.ts'
+import { ERASED } from '../domain/values.ts'
 import { messageId } from '../domain/ids.ts'
 import { Instance } from '../domain/instance.ts'
 import type { Decide } from '../domain/decider.ts'
@@ -8,6 +9,7 @@ import {
   authorOf,
   edit,
   fail,
+  isErased,
   Message,
   react,
   takeBack,
@@ -90,12 +92,13 @@ export const createSender = (parts: Parts) => {
     ])
     const { body, direction } = state
     const sender = authorOf(state, own)
-    if (!body || sender === undefined) return undefined
+    if (!body || sender === undefined || isErased(state)) return undefined
     return { whatsappId, chat: body.chat, fromMe: direction === 'outgoing', sender, content: body.content }
   }
 
   const tellGateway = async (job: OutboxRow) => {
     const { instance_id: instanceId, whatsapp_id: whatsappId, chat, content } = job
+    if (chat === ERASED) return { kind: 'refused', reason: 'its text was erased' } as const
     const about = await aboutOf(job)
     const message = { instanceId, whatsappId, chat, content, ...(about && { about }) }
     for (let attempt = 1; ; attempt++) {

@@ -68,8 +68,8 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   const attempt = async (lane: Lane, delivery: Delivery): Promise<AttemptRecord> => {
     const at = new Date()
     const { secret, url } = lane
-    const { event_id: id, event, instance_id: instanceId, body } = delivery
-    const result = await post(url, signedHeaders({ id, event, instanceId, body, secret }, at), body)
+    const { event_id: id, event, instance_id: instanceId, body, again } = delivery
+    const result = await post(url, signedHeaders({ id, event, instanceId, body, secret, again }, at), body)
     const number = delivery.attempts + 1
     const record = { delivery: delivery.id, number, at: at.toISOString(), ...outcomeOf(result) }
     if (result.kind === 'answer' && result.status >= 200 && result.status < 300)

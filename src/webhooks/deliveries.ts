@@ -1,4 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
+import { AGAIN } from './queue.ts'
+import { ERASED_BODY } from './scrub.ts'
 
 export type Attempt = {
   readonly number: number
@@ -21,6 +23,7 @@ export type DeliveryRow = {
   readonly next_attempt_at: string | null
   readonly created_at: string
   readonly finished_at: string | null
+  readonly again: boolean
   readonly attempts: readonly Attempt[]
 }
 
@@ -32,7 +35,7 @@ export type DeliveryFilter = {
 }
 
 const COLUMNS = `d.id, d.event_id, d.tenant_id, d.instance_id, d.event, d.body, d.correlation, d.causation, d.state,
-  d.next_attempt_at, d.created_at, d.finished_at,
+  d.next_attempt_at, d.created_at, d.finished_at, ${AGAIN} as again,
   coalesce((
     select json_agg(json_build_object('number', a.number, 'at', to_char(a.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'duration_ms', a.duration_ms, 'status', a.status, 'error', a.error, 'response', a.response) order by a.number)
@@ -48,7 +51,7 @@ with lane as (
   where d.id = $1 for update of w
 ), target as (
   select d.id, d.endpoint_id, d.key, d.state from webhook_delivery d join lane using (endpoint_id, key)
-  where d.id = $1 for update of d
+  where d.id = $1 and d.body <> '${ERASED_BODY}' for update of d
 ), opened as (
   update webhook_delivery d set state = 'open', retries_from = attempts, finished_at = null, next_attempt_at = null
   from target where d.id = target.id and target.state <> 'open' returning d.id
@@ -58,6 +61,8 @@ with lane as (
 )
 update webhook_lane w set open = w.open + counted.opened, due_at = now()
 from counted where w.endpoint_id = counted.endpoint_id and w.key = counted.key`
+
+export const isErased = ({ body }: DeliveryRow) => body === ERASED_BODY
 
 /** Reads the delivery log, and sends again by hand. */
 export const createDeliveries = (pool: Pool | PoolClient, wake: () => void) => ({

@@ -2,22 +2,29 @@ import type { Pool, PoolClient } from 'pg'
 import { bodyFields, type PublicEvent } from '../domain/public-events.ts'
 import { lanesOf, type ClaimedRow, type Lane, type Lease } from './queue.ts'
 
+/** Public events, as `told` gives them: `$1`. */
+export const TOLD = `
+  select * from json_to_recordset($1) as e(
+    n integer, id uuid, type text, tenant_id uuid, instance_id uuid, key uuid, correlation text, causation text,
+    position bigint, lane uuid, rest text)`
+/** An endpoint that wants an event, and the name and the body that it gets it by. */
+export const WANTING = 'webhook_endpoint w on w.instance_id = e.instance_id and w.active and w.names ? e.type'
+export const NAMED = `w.names ->> e.type, '{"event":' || (w.names -> e.type)::text || ',' || e.rest`
+export const NOT_ERASED = `
+  not exists (select from webhook_erased x where x.key = e.key and x.position > coalesce(e.position, 0))`
+
 /**
  * One delivery for each event and endpoint that wants it, under the name that it subscribed to; the lane of each is
- * opened with it. Told again, an event adds nothing. A lane on which nothing was open can be taken at once, under the
- * lease $2: then the deliveries added are all that it has.
+ * opened with it. Told again, an event adds nothing; nor does one that comes so late that it was erased meanwhile. A lane
+ * on which nothing was open can be taken at once, under the lease $2: then the deliveries added are all that it has.
  */
 const FAN_OUT = `
-with told as (
-  select * from json_to_recordset($1) as e(
-    n integer, id uuid, type text, tenant_id uuid, instance_id uuid, key uuid, correlation text, causation text, rest text)
-), added as (
-  insert into webhook_delivery (event_id, endpoint_id, tenant_id, instance_id, key, event, body, correlation, causation)
-  select e.id, w.id, e.tenant_id, e.instance_id, e.key, w.names ->> e.type,
-         '{"event":' || (w.names -> e.type)::text || ',' || e.rest, e.correlation, e.causation
-  from told e join webhook_endpoint w on w.instance_id = e.instance_id and w.active and w.names ? e.type
+with told as (${TOLD}), added as (
+  insert into webhook_delivery (event_id, endpoint_id, tenant_id, instance_id, key, event, body, correlation, causation, position)
+  select e.id, w.id, e.tenant_id, e.instance_id, e.key, ${NAMED}, e.correlation, e.causation, e.position
+  from told e join ${WANTING} where ${NOT_ERASED}
   order by e.n, w.id
-  on conflict (event_id, endpoint_id) do nothing
+  on conflict (event_id, endpoint_id) where redelivery is null do nothing
   returning *
 ), opened as (
   insert into webhook_lane as lane (endpoint_id, key, open, due_at, lease, lease_until)
@@ -31,12 +38,30 @@ with told as (
   returning endpoint_id, key, lease = $2 as taken
 )
 select coalesce(o.taken, false) as taken, a.endpoint_id, a.key, w.url, w.secret,
-       a.id, a.event_id, a.instance_id, a.event, a.body, a.attempts, a.retries_from, a.created_at
+       a.id, a.event_id, a.instance_id, a.event, a.body, a.attempts, a.retries_from, a.created_at, false as again
 from added a join opened o using (endpoint_id, key) join webhook_endpoint w on w.id = a.endpoint_id
 order by a.id`
 
 /** The body of a webhook without its first field, `event`, whose value is the endpoint's to choose. */
 const restOfBody = (event: PublicEvent) => JSON.stringify(bodyFields(event)).slice(1)
+
+/** Public events as rows, with the lane of each if that is not its key. */
+export const told = (events: readonly PublicEvent[], laneOf?: (key: string) => string): string =>
+  JSON.stringify(
+    events.map((event, n) => ({
+      n,
+      id: event.id,
+      type: event.type,
+      tenant_id: event.tenantId,
+      instance_id: event.instanceId,
+      key: event.key,
+      correlation: event.correlation,
+      causation: event.causation,
+      position: event.position,
+      lane: laneOf?.(event.key),
+      rest: restOfBody(event),
+    })),
+  )
 
 type Options = {
   readonly pool: Pool | PoolClient
@@ -51,22 +76,11 @@ type Options = {
 export const createFanOut =
   ({ pool, lease: newLease, onTaken, onAdded }: Options) =>
   async (events: readonly PublicEvent[]) => {
-    const told = events.map((event, n) => ({
-      n,
-      id: event.id,
-      type: event.type,
-      tenant_id: event.tenantId,
-      instance_id: event.instanceId,
-      key: event.key,
-      correlation: event.correlation,
-      causation: event.causation,
-      rest: restOfBody(event),
-    }))
     const lease = newLease?.()
     const { rows } = await pool.query<ClaimedRow & { taken: boolean }>({
       name: 'webhook-fan-out',
       text: FAN_OUT,
-      values: [JSON.stringify(told), lease?.name, lease?.seconds ?? 0],
+      values: [told(events), lease?.name, lease?.seconds ?? 0],
     })
     const taken = rows.filter((row) => row.taken)
     if (lease && taken.length > 0) onTaken?.(lanesOf(taken, lease))

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { ERASED_BODY } from './scrub.ts'
 
 /** Deliveries of one lane taken at once; they go out one after the other. */
 const PER_LANE = 10
@@ -14,6 +15,8 @@ export type Delivery = {
   readonly attempts: number
   readonly retries_from: number
   readonly created_at: string
+  /** It is made again because somebody asked for it. */
+  readonly again: boolean
 }
 export type Lane = {
   readonly endpointId: string
@@ -51,6 +54,9 @@ export const lanesOf = (rows: readonly ClaimedRow[], lease: Lease): Lane[] => {
   return [...lanes.values()]
 }
 
+/** Whether a delivery is made again because somebody asked for it: a range of them, or this one. */
+export const AGAIN = '(d.redelivery is not null or d.retries_from > 0)'
+
 /**
  * Takes due lanes under a lease: of each endpoint as many as there is room for, from those with the most room first,
  * so that a slow one cannot take all. The recursion steps from one endpoint with open lanes to the next, however many
@@ -83,7 +89,8 @@ with recursive stepped(endpoint_id) as (
   returning w.endpoint_id, w.key
 )
 select c.endpoint_id, c.key, e.url, e.secret,
-       d.id, d.event_id, d.instance_id, d.event, d.body, d.attempts, d.retries_from, d.created_at
+       d.id, d.event_id, d.instance_id, d.event, d.body, d.attempts, d.retries_from, d.created_at,
+       ${AGAIN} as again
 from claimed c join endpoint e on e.id = c.endpoint_id
 left join lateral (
   select * from webhook_delivery d
@@ -95,7 +102,8 @@ order by d.id`
 /**
  * Records attempts and gives lanes back. Lanes are locked first and in order, here and wherever deliveries change, so
  * that nobody waits in a circle. Only the row that really ends a delivery counts it off its lane. From one whose lease
- * was taken over, a delivery still counts; a failure does not: whoever has the lane now finds out.
+ * was taken over, a delivery still counts; a failure does not: whoever has the lane now finds out. What is answered to a
+ * delivery that was erased while it was made may repeat it, and is not kept.
  */
 const RELEASE = `
 with locked as (
@@ -107,13 +115,22 @@ with locked as (
   select * from json_to_recordset($1) as a(lane integer,
     delivery bigint, number integer, at timestamptz, duration_ms integer, status integer, error text, response text,
     state text, next_at timestamptz)
+), present as (
+  select d.id, d.body <> '${ERASED_BODY}' as told
+  from made join locked on locked.n = made.lane join webhook_delivery d on d.id = made.delivery
+  order by d.id for update of d
+), known as (
+  select id, bool_and(told) as told from present group by id
 ), logged as (
   insert into webhook_attempt (delivery_id, number, at, duration_ms, status, error, response)
-  select delivery, number, at, duration_ms, status, error, response from made on conflict do nothing
+  select made.delivery, made.number, made.at, made.duration_ms, made.status, made.error,
+         case when known.told then made.response end
+  from made join known on known.id = made.delivery on conflict do nothing
 ), updated as (
   update webhook_delivery d set attempts = made.number, state = made.state, next_attempt_at = made.next_at,
     finished_at = case when made.state = 'open' then null else now() end
-  from made join locked on locked.n = made.lane and (locked.held or made.state = 'delivered')
+  from made join known on known.id = made.delivery
+    join locked on locked.n = made.lane and (locked.held or made.state = 'delivered')
   where d.id = made.delivery and d.finished_at is null
   returning locked.n, d.state, d.next_attempt_at
 ), ended as (

@@ -1,5 +1,5 @@
 import { messageId, namesakeId } from '../domain/ids.ts'
-import { Message } from '../domain/message.ts'
+import { isErased, Message } from '../domain/message.ts'
 import type { Incoming } from '../ports/gateway.ts'
 import type { Addresses } from './addresses.ts'
 import type { FollowConversation, StartedConversation } from './conversations.ts'
@@ -27,10 +27,14 @@ export const createAuthors = ({ load, followConversation, addresses }: Parts) =>
     id === chat.id || (await followConversation(id)).id === chat.id
 
   /** Whether a message is the one that is known under an id: of the same author, in the same chat. */
-  const isSame = async ({ body, direction }: Message, author: string, chat: Chat, fromMe: boolean) => {
+  const isSame = async (message: Message, author: string, chat: Chat, fromMe: boolean) => {
+    const { body, direction } = message
     if (!body) return true
     if (fromMe !== (direction === 'outgoing') || !(await isIn(chat, body))) return false
-    return fromMe || !('sender' in body) || isSamePerson(body.instanceId, body.sender, author)
+    // Told again, what was erased does not come back.
+    return (
+      fromMe || isErased(message) || !('sender' in body) || isSamePerson(body.instanceId, body.sender, author)
+    )
   }
 
   /**

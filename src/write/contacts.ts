@@ -13,6 +13,7 @@ import {
 } from '../domain/contact.ts'
 import { contactId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
+import { ERASED } from '../domain/values.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import { createAddresses, type Addresses } from './addresses.ts'
 import type { Load, Transact } from './transact.ts'
@@ -24,6 +25,7 @@ type Parts = {
   readonly addresses?: Addresses
 }
 type Who = Pick<ContactPlace, 'instanceId' | 'jid'>
+type Found = Who & { readonly id: string; readonly state: Contact }
 export type Heard = Who &
   HeardOfContact & {
     /** When it was taken down here; of the past, when it was said. */
@@ -33,13 +35,15 @@ export type Heard = Who &
 /** The contacts of instances, one for each person. */
 export const createContacts = ({ transact, load, numbers, addresses = createAddresses({ load }) }: Parts) => {
   /** The contact of a person, by the JID that the person is known by. */
-  const find = async ({
-    instanceId,
-    jid,
-  }: Who): Promise<Who & { readonly id: string; readonly state: Contact }> => {
-    const id = contactId(instanceId, jid)
+  const find = async ({ instanceId, jid }: Who, id = contactId(instanceId, jid)): Promise<Found> => {
     const { state } = await load(Contact, id)
-    if (state.mergedInto) return find({ instanceId, jid: state.mergedInto.jid })
+    const { mergedInto } = state
+    if (mergedInto && mergedInto.jid !== ERASED) return find({ instanceId, jid: mergedInto.jid })
+    if (mergedInto) {
+      // By what else is known of the person.
+      const name = await addresses.nameOf(instanceId, jid)
+      return name === jid ? find({ instanceId, jid }, mergedInto.id) : find({ instanceId, jid: name })
+    }
     const name = state.number === undefined ? await addresses.nameOf(instanceId, jid) : jid
     return name === jid ? { instanceId, jid, id, state } : find({ instanceId, jid: name })
   }

@@ -2,7 +2,7 @@ import { gather, goOn, merge, unite } from '../domain/conversation-merge.ts'
 import { Conversation, start } from '../domain/conversation.ts'
 import { conversationId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
-import { isGroup } from '../domain/values.ts'
+import { ERASED, isGroup } from '../domain/values.ts'
 import type { Position } from '../ports/event-store.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import { createAddresses, type Addresses } from './addresses.ts'
@@ -70,10 +70,26 @@ export const createConversations = (parts: Parts) => {
   const find = async (instanceId: string, chat: string, surely = false): Promise<Found> => {
     const id = conversationId(instanceId, chat)
     const state = await known(id, surely)
-    if (state.mergedInto) return find(instanceId, state.mergedInto.chat, surely)
+    if (state.mergedInto) return findMerged(instanceId, chat, state.mergedInto, surely)
     // One that goes on needs no look whether it goes by another name: it would have been merged.
     const name = state.exists ? chat : await addresses.nameOf(instanceId, chat)
     return name === chat ? { id, chat, state } : find(instanceId, name, surely)
+  }
+
+  /** Where a chat goes on that is part of another one: by name, or if that was erased, by what else is known of it. */
+  const findMerged = async (
+    instanceId: string,
+    chat: string,
+    into: NonNullable<Conversation['mergedInto']>,
+    surely: boolean,
+  ): Promise<Found> => {
+    if (into.chat !== ERASED) return find(instanceId, into.chat, surely)
+    const name = await addresses.nameOf(instanceId, chat)
+    if (name !== chat) return find(instanceId, name, surely)
+    const state = await known(into.id, surely)
+    return state.mergedInto
+      ? findMerged(instanceId, chat, state.mergedInto, surely)
+      : { id: into.id, chat, state }
   }
 
   const begin = async (
@@ -124,17 +140,20 @@ export const createConversations = (parts: Parts) => {
   const mergeInto = async (
     { instanceId, from, to }: { instanceId: string; from: string; to: string },
     context: Context,
+    into = conversationId(instanceId, to),
   ): Promise<void> => {
     const id = conversationId(instanceId, from)
     const before = (await load(Conversation, id)).state
     if (before.number === undefined) return
-    const into = conversationId(instanceId, to)
     if (!before.mergedInto) {
       const command = { number: before.number, instanceId, chat: to, at: now() }
       const { state } = await transact(Conversation, into, goOn(before, command), context, {
         expectNew: true,
       })
-      if (state.mergedInto) return mergeInto({ instanceId, from, to: state.mergedInto.chat }, context)
+      if (state.mergedInto) {
+        const { id, chat } = await findMerged(instanceId, to, state.mergedInto, true)
+        return mergeInto({ instanceId, from, to: chat }, context, id)
+      }
       const { number } = state
       if (number === undefined) throw new Error(`Conversation ${into} has not started`)
       await transact(Conversation, id, merge({ instanceId, id: into, number, chat: to }, now()), context)

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { heardName } from '../domain/contact.ts'
 import { isMedia, type Content, type MediaMessage } from '../domain/content.ts'
 import { conversationId, incomingMediaId, messageId, namesakeId } from '../domain/ids.ts'
@@ -25,6 +26,9 @@ import type { LinkAddresses } from './link-addresses.ts'
 import type { KeptMedia, MediaKeeper } from './media.ts'
 import type { Load, Transact } from './transact.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
+
+/** Messages whose files were told of, and which follow soon. */
+const FILED_KEPT = 1000
 
 type Parts = {
   readonly transact: Transact
@@ -238,19 +242,27 @@ export const listenerOf = (
   instance: { readonly id: string; readonly tenantId: string; readonly term: number },
   newCorrelation: () => string,
 ): GatewayListener => {
-  const context = (): Context => ({
+  const context = (correlation = newCorrelation()): Context => ({
     tenant: instance.tenantId,
     actor: { kind: 'gateway' },
-    correlation: newCorrelation(),
+    correlation,
   })
+  /** A file is told before the message that it came with: both are one. */
+  const filed = new LRUCache<string, string>({ max: FILED_KEPT })
+  const keyOf = ({ chat, whatsappId }: Pick<Incoming, 'chat' | 'whatsappId'>) => `${chat} ${whatsappId}`
   return {
-    message: async (incoming) => void (await receive.message(instance.id, incoming, context())),
+    message: async (incoming) =>
+      void (await receive.message(instance.id, incoming, context(filed.get(keyOf(incoming))))),
     receipt: async (receipt) => void (await receive.receipt(instance.id, receipt, context())),
     reaction: async (reaction) => void (await receive.reaction(instance.id, reaction, context())),
     change: async (change) => void (await receive.change(instance.id, change, context())),
     contact: async (news) => void (await receive.contact(instance.id, news, context())),
     addressLink: async (link) => void (await receive.addressLink(instance.id, link, context())),
-    file: (file) => receive.file(instance.id, file, context()),
+    file: (file) => {
+      const { correlation } = context(filed.get(keyOf(file)))
+      filed.set(keyOf(file), correlation)
+      return receive.file(instance.id, file, context(correlation))
+    },
     connection: async (report) =>
       void (await receive.connection(instance.id, report, context(), instance.term)),
   }

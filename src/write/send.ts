@@ -4,7 +4,7 @@ import { mustBeManual } from '../domain/conversation.ts'
 import { notFound, Refusal } from '../domain/errors.ts'
 import { messageId, outgoingWhatsappId } from '../domain/ids.ts'
 import { Instance, mustBeConnected } from '../domain/instance.ts'
-import { Message, mustBeFreeFor, queue, type MessageStatus } from '../domain/message.ts'
+import { isErased, Message, mustBeFreeFor, queue, type MessageStatus } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Conversations, StartConversation } from './conversations.ts'
@@ -159,6 +159,8 @@ export const createSend = (parts: Parts) => {
     // Before the conversation starts: a refused request leaves nothing behind.
     if (!instance.exists) throw notFound('Instance')
     const queuedBefore = known?.state.body
+    if (queuedBefore && isErased(known.state))
+      return { id, whatsappId, status: known.state.status ?? 'queued', at: queuedBefore.at }
     if (!queuedBefore) await mustBeAllowed(command, instance)
     const content = await contentOf(command, id, queuedBefore)
     if (queuedBefore && known)

@@ -22,6 +22,8 @@ export type Written<S, E> = {
 type Options = {
   /** The stream most likely does not exist yet: decide first, read only on a conflict. */
   readonly expectNew?: boolean
+  /** Within what the events are appended. */
+  readonly within?: <T>(append: () => Promise<T>) => Promise<T>
 }
 
 export type Transact = <S, E extends DomainEvent & ZapiniEvent>(
@@ -80,7 +82,13 @@ export const createTransact = (
   const transact: Transact = (decider, id, ...rest) =>
     inTurn(streamOf(decider, id), () => write(decider, id, ...rest))
 
-  const write: Transact = async (decider, id, decide, context, { expectNew = false } = {}) => {
+  const write: Transact = async (
+    decider,
+    id,
+    decide,
+    context,
+    { expectNew = false, within = atOnce } = {},
+  ) => {
     type Of = typeof decider extends Decider<infer S, DomainEvent> ? S : never
     const stream = streamOf(decider, id)
     let guess = (remembered.get(stream) as Known<Of> | undefined) ?? (expectNew ? fresh(decider) : undefined)
@@ -95,15 +103,12 @@ export const createTransact = (
       events.forEach(validateEvent)
       const at = new Date().toISOString()
       try {
-        const position = await store.append(
-          stream,
-          known.revision,
-          events.map((event) => ({
-            ...event,
-            id: newId(),
-            meta: { ...context, version: catalogue[event.type]?.version ?? 1, at },
-          })),
-        )
+        const stored = events.map((event) => ({
+          ...event,
+          id: newId(),
+          meta: { ...context, version: catalogue[event.type]?.version ?? 1, at },
+        }))
+        const position = await within(() => store.append(stream, known.revision, stored))
         onAppended(decider.category, events.length)
         const state = fold(decider, events, known.state)
         remember(stream, { state, revision: known.revision + events.length, position })
@@ -116,6 +121,8 @@ export const createTransact = (
   }
   return { transact, load, recall }
 }
+
+const atOnce = <T>(append: () => Promise<T>) => append()
 
 const fresh = <S>(decider: { readonly initial: S }): Known<S> => ({
   state: decider.initial,

@@ -3,7 +3,7 @@ import { catalogue } from '../domain/catalogue.ts'
 import type { DomainEvent } from '../domain/decider.ts'
 import { withFormats } from '../formats.ts'
 
-const ajv = withFormats(new Ajv({ allErrors: true, keywords: ['personal'] }))
+const ajv = withFormats(new Ajv({ allErrors: true, keywords: ['personal', 'secret'] }))
 
 const validators = new Map<string, ValidateFunction>()
 const validatorOf = (type: string) => {

@@ -132,7 +132,7 @@ test('reactions go on after the event that they had come to; read models begin a
   expect(await checkpoints(target)).toEqual({ automations: '0', contacts: '30', relay: '20' })
 })
 
-test('numbers go on; deliveries, their attempts and lanes, simulated phones and WhatsApp sessions move along', async () => {
+test('numbers go on; deliveries, their attempts and lanes, simulated phones, WhatsApp sessions and keys move along', async () => {
   const [source, target] = [await storyLog(), await testLog()]
   await source.pool.query("select setval('message_number', 4711), setval('contact_number', 12)")
   const [endpoint, key, id] = [randomUUID(), randomUUID(), randomUUID()]
@@ -146,9 +146,10 @@ test('numbers go on; deliveries, their attempts and lanes, simulated phones and 
     insert into sandbox_phone values ('${id}', true, '5511', 'Shop', '2@x');
     insert into sandbox_outbox (instance_id, whatsapp_id, chat, content, at) values ('${id}', 'A', 'c', '{"b": 1, "a":  2}', now());
     insert into whatsapp_session values ('${id}', 3, '${key}', '\\x00ff5c22');
-    insert into encryption_key (fingerprint) values ('\\x0102')`)
+    insert into encryption_key (fingerprint) values ('\\x0102');
+    insert into sealing_key (id, owner, seed, master) values ('${id}', '${key}', '\\x5c00ff', true)`)
   const { rows } = await copy(placeOf(source), placeOf(target))
-  expect(rows).toBe(681 * 2 + 1 + 1 + 1 + 1 + 1)
+  expect(rows).toBe(681 * 2 + 1 + 1 + 1 + 1 + 1 + 1)
   for (const table of [
     'webhook_delivery',
     'webhook_attempt',
@@ -157,6 +158,7 @@ test('numbers go on; deliveries, their attempts and lanes, simulated phones and 
     'sandbox_outbox',
     'whatsapp_session',
     'encryption_key',
+    'sealing_key',
   ]) {
     const text = `select to_json(t)::text as row from ${table} t order by 1`
     expect((await target.pool.query(text)).rows, table).toEqual((await source.pool.query(text)).rows)

@@ -25,7 +25,10 @@ const file: StoredMedia = {
   at: AT,
 }
 const stored: MediaEvent = { type: 'MediaStored', data: file }
-const deleted: MediaEvent = { type: 'MediaDeleted', data: { reason: 'requested', at: later(1) } }
+const deleted: MediaEvent = {
+  type: 'MediaDeleted',
+  data: { reason: 'requested', instanceId: INSTANCE, at: later(1) },
+}
 
 describe('a file', () => {
   test('is stored once', () => given().when(store(file)).then(stored))
@@ -50,7 +53,7 @@ describe('a file', () => {
     (reason) => {
       given(stored)
         .when(discard(reason, later(1)))
-        .then({ type: 'MediaDeleted', data: { reason, at: later(1) } })
+        .then({ type: 'MediaDeleted', data: { reason, instanceId: INSTANCE, at: later(1) } })
       given(stored, deleted)
         .when(discard(reason, later(2)))
         .then()

@@ -366,10 +366,20 @@ describe('contacts', () => {
       timestamp: '2025-01-15T10:31:30+00:00',
     })
   })
-  test('a deletion is told with what the contact was', () =>
+  test('a deletion is told with no more than which contact it was', () =>
     expect(toldOfContact([learned, created], deleted)[0]).toMatchObject({
       key: CONTACT,
-      data: { contact_id: 7, display_name: 'John Doe', deleted: true },
+      data: {
+        contact_id: 7,
+        contact_uuid: CONTACT,
+        phone_number: '',
+        display_name: '',
+        name: null,
+        push_name: null,
+        email: null,
+        company: null,
+        deleted: true,
+      },
     }))
 })
 

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { createClient, createConnectedInstance, incomingPayload, login } from '../support/client.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -63,7 +65,10 @@ test('from the embedded default to a database of its own: nothing is told twice,
 
   isDown = false
   receiver.received.length = 0
-  const after = await home.start(moved)
+  const withoutKey = await home.start(moved).then(() => 'It started.', String)
+  expect(withoutKey).toContain('needs a key that is not there')
+  const key = (await readFile(join(home.dataDir, 'encryption.key'), 'utf8')).trim()
+  const after = await home.start({ ...moved, ENCRYPTION_KEY: key })
   const again = await login(after.url, ADMIN.email, ADMIN.password)
   await receive(after.url, 'new', '5511900000003')
   await vi.waitFor(

@@ -89,6 +89,7 @@ describe.each([
       const held: string[] = stands.flatMap(({ node }) => node.leases)
       expect(held.toSorted()).toEqual([
         'automations',
+        'chain',
         'learn-contacts',
         'media-removal',
         'projector',

@@ -50,8 +50,11 @@ const saying = (texts: string[], to = MARIA) =>
   vi.waitFor(async () => expect(await said(to)).toEqual(texts), 5000)
 const conversationRef = async (): Promise<Json> =>
   (await app.admin.get(`/conversations?instance_id=${instance}`)).body.data[0]
-const historyOf = async (id: string, query = ''): Promise<Json[]> =>
-  (await app.admin.get(`/conversations/${id}/history${query}`)).body.data.history
+/** Without what became of messages, which comes in no certain order with the rest. */
+const historyOf = async (id: string): Promise<Json[]> =>
+  (await app.admin.get(`/conversations/${id}/history`)).body.data.history.filter(
+    ({ type }: Json) => !type.startsWith('message.'),
+  )
 
 const addTag = async (tenant: string) => {
   const id = newId()
@@ -376,16 +379,22 @@ describe('the history of a conversation', () => {
     ])
     expect(history[0]).toMatchObject({ at: isoSecondsText, data: { automated: true } })
     expect(history[1]).toEqual({
+      id: uuidText,
       at: isoSecondsText,
       type: 'run.started',
       actor: bot,
+      cause: {
+        correlation_id: expect.any(String),
+        causation_id: uuidText,
+        type: 'MessageReceived',
+        stream: `message-${first.data.message_id}`,
+      },
       data: { ...run, message_id: first.data.message_id },
     })
     expect(history[2]?.data).toEqual({ ...run, variables: {} })
     expect(history[3]?.data).toEqual({ ...run, outcome: 'handed_over', reason: null })
     expect(history[4]).toMatchObject({ actor: bot, data: { reason: null } })
     expect(history[5]?.actor).toEqual({ kind: 'user', id: uuidText, name: 'Administrator' })
-    expect(await historyOf(id, '?limit=2')).toEqual(history.slice(-2))
   })
   it('has nothing from before the conversation was deleted, but that it was', async () => {
     await createdFlow({ type: 'ask', text: 'Name?', save_as: 'who' }, { type: 'end' })

@@ -9,6 +9,7 @@ import { instanceTokenPermissions } from '../../src/http/permissions.ts'
 import { shareTranslation, type Translate } from '../../src/public-events/share.ts'
 import { context, INSTANCE, outgoing, TENANT } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
+import { noErasures } from '../support/erasures.ts'
 import { eventually, startSubscriber } from '../support/subscriber.ts'
 
 const caller = {
@@ -24,7 +25,7 @@ const start = async (translate?: Translate) => {
   onTestFinished(() => stopping.abort())
   const streams = createEventStreams({
     store: log.store,
-    translate: translate ?? shareTranslation(log.store),
+    translate: translate ?? shareTranslation(log.store, noErasures),
     stopping: stopping.signal,
     onError: (error) => log.errors.push(error),
   })
@@ -107,10 +108,10 @@ test('a translation that is shared says the same however the log is cut into bat
   await subscriber.has(12)
   await subscriber.stop()
   const { events } = subscriber
-  const expected = await shareTranslation(store)(events)
+  const expected = await shareTranslation(store, noErasures)(events)
   expect([...expected.values()].flat()).toHaveLength(9)
 
-  const shared = shareTranslation(store)
+  const shared = shareTranslation(store, noErasures)
   const cuts = [events.slice(3, 5), events.slice(6), events.slice(4, 8), events, events.slice(2, 7)]
   for (const told of await Promise.all(
     [...cuts, ...cuts].map(async (cut) => ({ cut, told: await shared(cut) })),

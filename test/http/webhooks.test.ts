@@ -212,6 +212,8 @@ describe('what the receiver gets', () => {
     await vi.waitFor(() => expect(events()).toEqual(['message.received', 'contact.update']))
     const { contact_id: id } = last().data
     await app.admin.put(`/contacts/${String(id)}`, { name: 'Jane Smith', email: 'jane@example.com' })
+    // What was not told by the time of the deletion is not told any more.
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(3))
     await app.admin.delete(`/contacts/${String(id)}`)
     await vi.waitFor(() => expect(receiver.received).toHaveLength(4))
     const contact = {
@@ -223,10 +225,11 @@ describe('what the receiver gets', () => {
       timestamp: offset,
     }
     const saved = { ...contact, name: 'Jane Smith', display_name: 'Jane Smith', email: 'jane@example.com' }
+    const nobody = { phone_number: '', push_name: null, name: null, display_name: '', email: null }
     expect(receiver.received.slice(1).map(({ data }) => data)).toEqual([
       { ...contact, name: null, display_name: 'Name of 5511999999999', email: null, deleted: false },
       { ...saved, deleted: false },
-      { ...saved, deleted: true },
+      { ...contact, ...nobody, deleted: true },
     ])
   })
   it('nothing but contact.update, if that is asked for', async () => {

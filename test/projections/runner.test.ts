@@ -65,6 +65,16 @@ test('a row is there once its position is reached, and not said to be before', a
   expect(runner.status()).toEqual({ name: 'message', state: 'running', position: last })
 })
 
+test('a table that rests for long is left at once when it is to be stopped', async () => {
+  const log = await testLog()
+  const runner = runnerOf(log, { ...messages, restMs: 3_600_000 })
+  runner.start()
+  await runner.reached(await receive(log, 1))
+  await receive(log, 2)
+  await runner.stop()
+  expect(await numbersIn(log)).toContain(1)
+})
+
 describe('rows and checkpoint', () => {
   test('move together: a save that fails moves neither, and is made again', async () => {
     const log = await testLog()

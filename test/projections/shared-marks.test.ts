@@ -178,7 +178,7 @@ test('a keeper does not rest while somebody waits on another node', async () => 
   keepers.moveTo(1n, true)
   await eventually(() => expect(others.state()).toMatchObject({ state: 'running', position: 1n }))
   const waiting = others.reached(2n, WAIT_MS)
-  await keepers.rest(3_600_000)
+  await keepers.rest(3_600_000, new AbortController().signal)
   keepers.moveTo(2n, true)
   expect(await waiting).toBe(true)
   expect(log.errors).toEqual([])

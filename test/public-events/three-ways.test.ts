@@ -10,6 +10,7 @@ import { ensureTable } from '../../src/projections/checkpoint.ts'
 import { webhookEndpoints } from '../../src/projections/webhook-endpoints.ts'
 import { shareTranslation } from '../../src/public-events/share.ts'
 import { createFanOut } from '../../src/webhooks/fan-out.ts'
+import { noErasures } from '../support/erasures.ts'
 import { INSTANCE, TENANT } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { tellStory } from '../support/story.ts'
@@ -24,7 +25,7 @@ const publicStory = async ({ store }: TestLog): Promise<PublicEvent[]> => {
   await eventually(() => expect(subscriber.events.at(-1)?.position).toBe(end))
   await subscriber.stop()
   const events: readonly Recorded[] = subscriber.events
-  const told = await shareTranslation(store)(events)
+  const told = await shareTranslation(store, noErasures)(events)
   return events.flatMap(({ id }) => told.get(id) ?? [])
 }
 
@@ -49,7 +50,7 @@ const streamed = async ({ store, errors }: TestLog, count: number): Promise<Body
   const stopping = new AbortController()
   const open = createEventStreams({
     store,
-    translate: shareTranslation(store),
+    translate: shareTranslation(store, noErasures),
     stopping: stopping.signal,
     onError: (error) => errors.push(error),
   })

@@ -8,6 +8,7 @@ import { START, type Position } from '../../src/ports/event-store.ts'
 import { readCheckpoint } from '../../src/projections/checkpoint.ts'
 import { relay } from '../../src/reactions/relay.ts'
 import { createReactionRunner } from '../../src/reactions/runner.ts'
+import { noErasures } from '../support/erasures.ts'
 import { AT, context, incoming, INSTANCE, MARY, outgoing, placeIn } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { eventually, gate } from '../support/subscriber.ts'
@@ -35,7 +36,7 @@ const startRelay = (
 ) => {
   const errors: unknown[] = []
   const stopping = new AbortController()
-  const reaction = relay({ store, bus, ready })
+  const reaction = relay({ store, bus, erasures: noErasures, ready })
   const runner = createReactionRunner({ pool, store, reaction, onError: (error) => errors.push(error) })
   const stopped = runner.run(stopping.signal)
   const stop = async () => {
@@ -158,7 +159,7 @@ describe('the relay', () => {
     await take(log)
     for (const status of ['sent', 'delivered', 'read'] as const) await advance(log, status)
     const { bus, attempts } = recordingBus()
-    const { handle } = relay({ store: log.store, bus, ready: async () => {} })
+    const { handle } = relay({ store: log.store, bus, erasures: noErasures, ready: async () => {} })
     const events = await log.store.readStream(`message-${id}`)
     const [whole, end] = [events, events.slice(2)]
     for (const batch of [whole, whole, end, end]) await handle(batch, log.signal)

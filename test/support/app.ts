@@ -11,15 +11,19 @@ import { folderMediaStore } from '../../src/adapters/media/folder.ts'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedFetch } from '../../src/adapters/outbound/fetch-file.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
+import { postgresErasures } from '../../src/adapters/postgres/erasures.ts'
 import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
+import { postgresSealingKeys } from '../../src/adapters/postgres/sealing-keys.ts'
 import { createLogPool, createPool, createWorkPool } from '../../src/adapters/postgres/pool.ts'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
+import { scrubSandbox } from '../../src/adapters/sandbox/scrub.ts'
 import { createApp } from '../../src/app.ts'
 import type { Parts } from '../../src/app/parts.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
+import { sealedStore } from '../../src/sealed-store.ts'
 import { createClient, login } from './client.ts'
 import { createTestDatabase } from './database.ts'
 import { eventually } from './subscriber.ts'
@@ -52,7 +56,9 @@ export const startApp = async (
     WEBHOOK_TIMEOUT_SECONDS: '2',
     ...environment,
   })
-  const store = postgresEventStore(logPool, onError)
+  const stored = postgresEventStore(logPool, onError)
+  const { alone = true } = replace
+  const keys = postgresSealingKeys({ pool: logPool, listenPool: pool, master: undefined, alone, onError })
   const sandbox = sandboxGateway(workPool, onError)
   const guard = addressGuard(settings.outboundAllow)
   const outbound = guardedPost({
@@ -71,7 +77,11 @@ export const startApp = async (
     ...(secrets.operatorToken !== undefined && { operatorToken: secrets.operatorToken }),
     pool,
     workPool,
-    store,
+    store: sealedStore(stored, keys),
+    stored,
+    keys,
+    erasures: postgresErasures(pool),
+    scrubs: [scrubSandbox(pool)],
     bus: inProcessBus(),
     node,
     leases: inProcessLeases(node, onError),
@@ -114,7 +124,7 @@ export const startApp = async (
     running.abort()
     await stopped
     await Promise.all([outbound.close(), integrations.abandon(), files.close()])
-    await store.close()
+    await Promise.all([stored.close(), keys.close()])
     await Promise.all([pool.end(), logPool.end(), workPool.end()])
   }
   const stop = async () => {
@@ -122,5 +132,5 @@ export const startApp = async (
     await database.drop()
     await rm(dataFolder, { recursive: true, force: true })
   }
-  return { ...app, url, admin, pool, database, dataFolder, faults, leave, stop }
+  return { ...app, url, admin, pool, keys, database, dataFolder, faults, leave, stop }
 }

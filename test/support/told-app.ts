@@ -24,8 +24,8 @@ export const startToldApp = async (environment: Record<string, string> = {}) => 
   return {
     ...app,
     /** A new instance whose phone is paired, and who is told what happens there. */
-    pair: async () => {
-      const instance = await createConnectedInstance(app.admin)
+    pair: async (client = app.admin) => {
+      const instance = await createConnectedInstance(client)
       const listener = await eventually(() => {
         const found = listeners.get(instance)
         if (!found) throw new Error('No session is open')

@@ -22,6 +22,7 @@ const lane: Lane = {
       body: '{}',
       attempts: 0,
       retries_from: 0,
+      again: false,
       created_at: '2025-01-15T10:30:00.000Z',
     },
   ],

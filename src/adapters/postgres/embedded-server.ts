@@ -14,6 +14,9 @@ const serverSettings = {
   synchronous_commit: 'on',
   wal_compression: 'on',
   max_wal_size: '2GB',
+  // A file of the write-ahead log that is done with goes: kept for the next one, it would hold what was erased.
+  wal_recycle: 'off',
+  wal_keep_size: '0',
   checkpoint_timeout: '15min',
   random_page_cost: '1.1',
   jit: 'off',

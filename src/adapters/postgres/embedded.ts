@@ -29,6 +29,14 @@ export type EmbeddedPostgres = {
   readonly pid: number
   /** Ends all sessions and shuts the server down. Rejects if it is still there after 40 seconds. */
   stop(): Promise<void>
+  /** Once this resolves, nothing that was written before is left in the write-ahead log. */
+  clearLog(): Promise<void>
+}
+
+/** What a short job gets to know of it. */
+export type VisitedPostgres = Pick<EmbeddedPostgres, 'connectionString' | 'stop' | 'clearLog'> & {
+  /** No program was at work on it, so that it was started for the job. */
+  readonly isAlone: boolean
 }
 
 const APPLICATION = 'zapini'
@@ -80,12 +88,28 @@ const ensureDatabase = async (session: Client, password: string) => {
   if (database.rowCount === 0) await session.query(`create database ${APPLICATION} owner ${APPLICATION}`)
 }
 
+const asAdmin = ({ sockets }: Place, password: string) => ({
+  ...{ host: sockets, port: PORT, user: ADMIN, database: ADMIN, password, ssl: false },
+  application_name: `Zapini, process ${process.pid}`,
+  connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+})
+
+/** All up to the first checkpoint is done with; the next file is begun, and at the second one the others go. */
+const clearLog = async (place: Place, password: string) => {
+  const session = new Client(asAdmin(place, password))
+  await session.connect()
+  try {
+    for (const step of ['checkpoint', 'select pg_switch_wal()', 'checkpoint']) await session.query(step)
+  } finally {
+    await session.end()
+  }
+}
+
 /** A session that holds the lock of the directory until it ends, which it does however its program ends. */
-const openSession = async ({ directory, sockets }: Place, password: string) => {
+const openSession = async (place: Place, password: string) => {
+  const { directory } = place
   const session = new Client({
-    ...{ host: sockets, port: PORT, user: ADMIN, database: ADMIN, password, ssl: false },
-    application_name: `Zapini, process ${process.pid}`,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    ...asAdmin(place, password),
     query_timeout: START_TIMEOUT_MS,
     lock_timeout: LOCK_WAIT_MS,
   })
@@ -205,6 +229,7 @@ export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): P
       return attached.pid
     },
     stop: () => (ended ??= end()),
+    clearLog: () => clearLog(place, password),
   }
 }
 
@@ -212,15 +237,18 @@ export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): P
  * For a short job: the PostgreSQL of the directory, whether a program has it or it has to be started. `stop` stops only
  * what was started here.
  */
-export const visitEmbeddedPostgres = async (
-  options: EmbeddedPostgresOptions,
-): Promise<Pick<EmbeddedPostgres, 'connectionString' | 'stop'>> => {
+export const visitEmbeddedPostgres = async (options: EmbeddedPostgresOptions): Promise<VisitedPostgres> => {
   try {
-    return await startEmbeddedPostgres(options)
+    return { ...(await startEmbeddedPostgres(options)), isAlone: true }
   } catch (error) {
     if (!(error instanceof AlreadyInUse)) throw error
     const place = await preparePlace(options.directory, options.settings ?? {})
     const password = await readPassword(place.cluster)
-    return { connectionString: connectionStringOf(place, password), stop: () => Promise.resolve() }
+    return {
+      connectionString: connectionStringOf(place, password),
+      stop: () => Promise.resolve(),
+      clearLog: () => clearLog(place, password),
+      isAlone: false,
+    }
   }
 }

@@ -2,11 +2,14 @@ import { Migrator, sql, type Kysely, type Migration } from 'kysely'
 import { whatsappTables } from '../baileys/tables.sql.ts'
 import { sandboxGroupTables, sandboxTables } from '../sandbox/tables.sql.ts'
 import { counters } from './counters.sql.ts'
+import { erasureCount } from './erasures.ts'
 import { eventLog } from './event-log.sql.ts'
 import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
+import { logDigest } from './log-digest.sql.ts'
 import { numberSequences } from './numbers.ts'
-import { deadDeliveries, webhookQueue } from './webhook-queue.sql.ts'
+import { deadDeliveries, erasedDeliveries, redeliveries, webhookQueue } from './webhook-queue.sql.ts'
+import { sealingKeys } from './sealing-keys.sql.ts'
 
 const statements = (text: string): Migration => ({ up: async (db) => void (await sql.raw(text).execute(db)) })
 
@@ -23,6 +26,11 @@ create table checkpoint (
 const searching = `
 create extension if not exists pg_trgm;
 create extension if not exists btree_gin;`
+
+/** What was deleted before there was anything to erase is not erased: its events are not sealed. */
+const eraseFromNow = `
+insert into checkpoint (name, version, position)
+select 'erase', 1, max(position) from checkpoint having max(position) is not null;`
 
 /**
  * Everything that is not derived from the log. Read models are not here: their projections make them.
@@ -44,6 +52,10 @@ const migrations: Record<string, Migration> = {
   '0011-followed-log': statements(followedLog),
   '0012-counters': statements(counters),
   '0013-whatsapp': statements(whatsappTables),
+  '0014-sealing-keys': statements(sealingKeys),
+  '0015-log-digest': statements(logDigest),
+  '0016-redeliveries': statements(redeliveries),
+  '0017-erasing': statements(erasedDeliveries + erasureCount + eraseFromNow),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

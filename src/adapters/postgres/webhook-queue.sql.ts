@@ -52,3 +52,43 @@ create index on webhook_lane (endpoint_id, due_at) where open > 0;
 
 /** Lists of the few that could not be delivered. */
 export const deadDeliveries = `create index on webhook_delivery (instance_id, id) where state = 'dead';`
+
+/**
+ * To find what was told of a conversation, and to know it when it comes late: up to which place in the log what is told
+ * of a key was erased.
+ */
+export const erasedDeliveries = `
+alter table webhook_delivery add column position bigint;
+create index on webhook_delivery (key);
+
+create table webhook_erased (
+  key uuid primary key,
+  position bigint not null
+);
+`
+
+/**
+ * What is delivered again is a delivery of its own, once for each run of a redelivery. `position` is how far in the log a
+ * run has come; it goes as far as `up_to`.
+ */
+export const redeliveries = `
+alter table webhook_delivery add column redelivery uuid;
+alter table webhook_delivery drop constraint webhook_delivery_event_id_endpoint_id_key;
+create unique index on webhook_delivery (event_id, endpoint_id) where redelivery is null;
+create unique index on webhook_delivery (redelivery, event_id) where redelivery is not null;
+create index on webhook_delivery (endpoint_id) where redelivery is not null and state = 'open';
+
+create table webhook_redelivery (
+  id uuid primary key,
+  endpoint_id uuid not null,
+  since timestamptz not null,
+  until timestamptz,
+  conversation_id uuid,
+  position bigint not null,
+  up_to bigint not null,
+  started_at timestamptz not null default now(),
+  finished_at timestamptz
+);
+create unique index on webhook_redelivery (endpoint_id, since, until, conversation_id) nulls not distinct
+  where finished_at is null;
+`

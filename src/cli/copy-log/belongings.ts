@@ -5,7 +5,15 @@ const PAGE = 200
 /** Made from the log, part of a log, or of the database itself. */
 const STAYING = [
   ...Object.values(projections).map(({ name }) => name),
-  ...['event', 'checkpoint', 'followed_log', 'log_copy', 'kysely_migration', 'kysely_migration_lock'],
+  ...[
+    'event',
+    'checkpoint',
+    'followed_log',
+    'log_copy',
+    'log_digest',
+    'kysely_migration',
+    'kysely_migration_lock',
+  ],
 ]
 
 /** In the order in which they were made, so that what refers to rows comes after them. */
@@ -23,7 +31,7 @@ where s.schemaname = 'public' and s.last_value is not null and not exists (
 
 /**
  * Copies what a database knows besides its log and what is made from it: numbers given, deliveries that are still to be
- * made, simulated phones. Answers how many rows. Rows travel as text, so that nothing is rounded on the way.
+ * made, the keys of the log, simulated phones. Answers how many rows. Rows travel as text, so that nothing is rounded on the way.
  */
 export const copyBelongings = async (source: Pool, target: PoolClient): Promise<number> => {
   const client = await source.connect()

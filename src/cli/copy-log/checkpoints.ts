@@ -15,8 +15,9 @@ export const reactionCheckpoints = async (source: Pool): Promise<ReadonlyMap<str
   return new Map(rows.map(({ name, position }) => [name, BigInt(position)]))
 }
 
-/** Lets read models begin anew, and reactions go on where they have been. */
+/** Lets read models and the hash chain begin anew, and reactions go on where they have been. */
 export const writeCheckpoints = async (target: PoolClient, reactions: ReadonlyMap<string, Position>) => {
+  await target.query('delete from log_digest')
   await target.query(`delete from checkpoint where ${OF_READ_MODELS}`, [readModels])
   await target.query(
     `insert into checkpoint (name, version, position) select name, 1, position
@@ -24,4 +25,15 @@ export const writeCheckpoints = async (target: PoolClient, reactions: ReadonlyMa
      on conflict (name) do update set position = excluded.position, updated_at = now()`,
     [[...reactions.keys()], [...reactions.values()].map(String)],
   )
+}
+
+/**
+ * Forgets places in the log that the database was beside until now: how far redeliveries have come, and what of the
+ * deliveries came before an erasure, which is all of them now.
+ */
+export const forgetPlaces = async (target: PoolClient) => {
+  await target.query(`
+    delete from webhook_redelivery;
+    delete from webhook_erased;
+    update webhook_delivery set position = null where position is not null`)
 }

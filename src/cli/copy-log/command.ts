@@ -51,7 +51,7 @@ const embeddedIn = ({ settings, secrets }: Config) =>
 const mediaOf = ({ settings: { s3Endpoint, s3Bucket, dataDir } }: Config) =>
   s3Endpoint === undefined ? resolve(dataDir, 'media') : `bucket ${s3Bucket} of ${s3Endpoint}`
 
-/** Where the key of WhatsApp sessions is, if it is not in the settings. */
+/** Where the key of WhatsApp sessions and of the log's keys is, if it is not in the settings. */
 const keyFileOf = ({ settings: { dataDir }, secrets: { databaseUrl, encryptionKey } }: Config) =>
   databaseUrl === undefined && encryptionKey === undefined ? resolve(dataDir, 'encryption.key') : undefined
 
@@ -65,7 +65,7 @@ const report = ({ events, sha256, rows }: Copied, before: Config, now: Config) =
     ...(keyFile === undefined || keyFile === keyFileOf(now)
       ? []
       : [
-          `Where phones are paired, set ENCRYPTION_KEY to what is in ${keyFile}; without it no server starts.`,
+          `Set ENCRYPTION_KEY to what is in ${keyFile}: without it no server starts.`,
         ]),
     'Do not start a server on the old place again: two would answer the same people.',
     '',

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { START, type EventStore, type Position } from '../../ports/event-store.ts'
-import { eventsOf } from '../../read-log.ts'
-import { lineOf, NotACopy } from './events.ts'
+import { lineOf } from '../../chain/digest.ts'
+import { START, type Position } from '../../ports/event-store.ts'
+import { eventsOf, type LogReader } from '../../read-log.ts'
+import { NotACopy } from './events.ts'
 
 type Options = {
-  readonly source: EventStore
-  readonly target: EventStore
+  readonly source: LogReader
+  readonly target: LogReader
   /** Positions of the source to find in the target, by name. */
   readonly checkpoints: ReadonlyMap<string, Position>
   readonly onProgress: (position: Position, head: Position, events: number) => void

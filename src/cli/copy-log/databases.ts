@@ -42,12 +42,12 @@ meanwhile would be lost.`,
   }
 }
 
-/** How far an earlier copy of the log with this first event has come. */
-export const readProgress = async (target: Pool, firstEvent: string): Promise<Progress> => {
+/** How far an earlier copy of the same has come. */
+export const readProgress = async (target: Pool, copy: string): Promise<Progress> => {
   const { rows } = await target.query<{ source: string; target: string; events: number }>(
     `select source_position::text as source, target_position::text as target, events
      from log_copy where event_id = $1`,
-    [firstEvent],
+    [copy],
   )
   const [progress] = rows
   if (!progress) return NOTHING
@@ -55,11 +55,11 @@ export const readProgress = async (target: Pool, firstEvent: string): Promise<Pr
 }
 
 /** From the first time on, the target is not used before the copy is finished. */
-export const saveProgress = async (target: Pool, firstEvent: string, progress: Progress) => {
+export const saveProgress = async (target: Pool, copy: string, progress: Progress) => {
   await target.query(
     `insert into log_copy (event_id, source_position, target_position, events) values ($1, $2, $3, $4)
      on conflict (one) do update set event_id = $1, source_position = $2, target_position = $3, events = $4`,
-    [firstEvent, String(progress.source), String(progress.target), progress.events],
+    [copy, String(progress.source), String(progress.target), progress.events],
   )
 }
 

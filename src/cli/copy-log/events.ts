@@ -1,5 +1,6 @@
+import { lineOf } from '../../chain/digest.ts'
 import { START, type EventStore, type Position, type Recorded } from '../../ports/event-store.ts'
-import { eventsOf, readLog } from '../../read-log.ts'
+import { eventsOf, readLog, type LogReader } from '../../read-log.ts'
 import { wavesOf, type Append, type Wave } from './waves.ts'
 
 const SAVE_EVERY_MS = 500
@@ -13,13 +14,14 @@ export class NotACopy extends Error {
   override name = 'NotACopy'
 }
 
-/** All there is to an event but its position, as text; equal if the stored JSON is equal, byte for byte. */
-export const lineOf = ({ stream, revision, id, type, data, meta }: Recorded) =>
-  JSON.stringify([stream, revision, id, type, data, meta])
+type Target = LogReader & Pick<EventStore, 'append'>
 
 type Options = {
-  readonly source: EventStore
-  readonly target: EventStore
+  readonly source: LogReader
+  /** Reads as the source does. */
+  readonly target: Target
+  /** Makes of events of the source what the target stores. */
+  readonly prepare?: (events: readonly Recorded[]) => Promise<readonly Recorded[]>
   /** Appends under way at once that the target is sure to write in their order. */
   readonly appendsMax: number
   readonly from: Progress
@@ -29,12 +31,12 @@ type Options = {
 
 /** Copies what the target does not have yet of the source, in the same order. */
 export const copyEvents = async (options: Options): Promise<void> => {
-  const { source, target, appendsMax, from, save, onProgress } = options
+  const { source, target, prepare, appendsMax, from, save, onProgress } = options
   const head = await source.head()
   let progress = await recognise(source, head, target, from)
   let savedAt = 0
   for await (const events of readLog(source, progress.source, head)) {
-    for (const wave of wavesOf(events, appendsMax)) {
+    for (const wave of wavesOf(prepare ? await prepare(events) : events, appendsMax)) {
       progress = await appendWave(target, wave, progress)
       if (Date.now() - savedAt > SAVE_EVERY_MS) {
         await save(progress)
@@ -47,7 +49,7 @@ export const copyEvents = async (options: Options): Promise<void> => {
 }
 
 /** What an earlier copy wrote after it last saved how far it was. */
-const recognise = async (source: EventStore, head: Position, target: EventStore, from: Progress) => {
+const recognise = async (source: LogReader, head: Position, target: Target, from: Progress) => {
   let progress = from
   const originals = eventsOf(source, from.source, head)
   try {
@@ -71,7 +73,7 @@ source does not have at that place. Copy into an empty log.`,
  * The first goes alone: it may have to open a connection, and others would overtake it. Waits for all, also where one
  * fails, so that nothing is still under way when the copy is given up.
  */
-const appendWave = async (target: EventStore, wave: Wave, before: Progress): Promise<Progress> => {
+const appendWave = async (target: Target, wave: Wave, before: Progress): Promise<Progress> => {
   const append = ({ stream, events }: Append) =>
     target.append(stream, (events[0]?.revision ?? 0) - 1, events.map(toAppend))
   const [first, ...others] = wave

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { change, Contact, remove } from '../../domain/contact.ts'
+import { change, Contact } from '../../domain/contact.ts'
 import { literals, toPerson } from '../../domain/values.ts'
 import { listContacts } from '../../projections/contacts.ts'
 import { exportContacts, exportFormats, exportForms } from '../contact-export.ts'
@@ -37,7 +37,8 @@ export const contactRoutes = (services: Services, instances: Instances, { contac
       method: 'GET',
       path: '/contacts',
       operationId: 'listContacts',
-      reads: ['contacts', 'conversations'],
+      reads: ['contacts', 'conversations', 'instances'],
+      asOf: () => ({ kind: 'contacts' }),
       summary: 'Contacts',
       description:
         'By name. Those that a user saved, and those who only wrote (`is_saved` tells them apart).',
@@ -102,6 +103,7 @@ export const contactRoutes = (services: Services, instances: Instances, { contac
       path: '/contacts/:id',
       operationId: 'getContact',
       reads: ['contacts', 'conversations'],
+      asOf: ({ params }) => ({ kind: 'contact', ref: params.id }),
       summary: 'One contact',
       access: 'contacts:read',
       params,
@@ -142,14 +144,15 @@ export const contactRoutes = (services: Services, instances: Instances, { contac
       operationId: 'deleteContact',
       reads: ['contacts'],
       summary: 'Delete a contact',
-      description: 'The conversation stays. Whoever writes again is known again, under the same id.',
+      description:
+        'Within seconds what was known of the person is erased, in the log too. The conversation stays. Whoever writes again is known again, under the same id.',
       access: 'contacts:write',
       params,
       successDescription: 'Deleted.',
       responses: { 200: Done },
       async handle({ caller, params, request }) {
         const { id } = await contactOf(caller, params.id)
-        await transact(Contact, id, remove(now()), contextOf(caller, request))
+        await services.delete.contact(id, contextOf(caller, request))
         return reply(200, done('Contact deleted successfully'))
       },
     }),

@@ -37,6 +37,7 @@ export const conversationLists = (services: Services, instances: Instances) => {
       operationId: of.operationId,
       tag: of.chat ? 'Chat' : 'Conversations',
       reads: ['conversations', 'contacts', 'conversationTags', 'tags', 'instances'],
+      asOf: () => ({ kind: 'account' }),
       summary: of.summary,
       description: 'The one with the newest message first.',
       access: 'conversations:read',

@@ -26,7 +26,8 @@ export const conversationMessages = ({ db }: Services, { conversationOf }: Finde
       path: of.path,
       operationId: of.operationId,
       tag: of.chat ? 'Chat' : 'Conversations',
-      reads: ['conversations', 'messages', 'contacts'],
+      reads: ['conversations', 'messages', 'contacts', 'instances'],
+      asOf: ({ params }) => ({ kind: 'conversation', ref: params.id }),
       summary: of.chat ? 'Messages for a chat on a screen' : 'Messages of a conversation',
       description:
         'Oldest first. Without after_id: the newest messages (before before_id). With after_id: the ones that follow it. What was said before the phone was paired comes before what came since, whenever it was imported.',

@@ -3,7 +3,6 @@ import {
   archive,
   Conversation,
   markRead,
-  remove,
   restore,
   type ConversationEvent,
 } from '../../domain/conversation.ts'
@@ -50,7 +49,8 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
     method: 'GET',
     path: '/conversations/:id',
     operationId: 'getConversation',
-    reads: ['conversations', 'contacts', 'conversationTags', 'tags', 'instances'],
+    reads: ['conversations', 'contacts', 'conversationTags', 'tags', 'instances', 'automations'],
+    asOf: ({ params }) => ({ kind: 'conversation', ref: params.id }),
     summary: 'One conversation',
     access: 'conversations:read',
     successDescription: 'The conversation.',
@@ -138,11 +138,12 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
     operationId: 'deleteConversation',
     summary: 'Delete a conversation and its messages',
     description:
-      'Gone from lists, messages and search, and what waits to be sent is not sent. The next message of the chat starts it anew, under its number.',
+      'Gone from lists, messages and search at once, and what waits to be sent is not sent. Within seconds all that was said in it is erased: nobody can read it any more, in the log neither. The next message of the chat starts it anew, under its number.',
     successDescription: 'Deleted.',
     responses: { 200: Done },
     async handle({ caller, params, request }) {
-      await change(caller, request, params.id, remove(now()))
+      const { id } = await conversationOf(caller, params.id)
+      await services.delete.conversation(id, contextOf(caller, request))
       return reply(200, done('Conversation deleted'))
     },
   })

@@ -1,16 +1,19 @@
 import { Type } from 'typebox'
-import { AutomationRun, type AutomationRunEvent } from '../../domain/automation-run.ts'
-import { upcast } from '../../domain/catalogue.ts'
-import { Conversation, type ConversationEvent } from '../../domain/conversation.ts'
-import { streamOf } from '../../domain/decider.ts'
+import { actorOf, createAuditLines, isErased } from '../../audit/lines.ts'
+import { isUuid } from '../../domain/about.ts'
+import { idOfStream } from '../../domain/decider.ts'
+import { groupId } from '../../domain/ids.ts'
 import { Uuid } from '../../domain/values.ts'
 import type { Recorded } from '../../ports/event-store.ts'
-import { automationNames } from '../../projections/automations.ts'
-import { tagsAmong } from '../../projections/tags.ts'
+import { auditPage, endsOf } from '../../projections/audit.ts'
+import type { ConversationRow } from '../../projections/conversations.ts'
+import { takenBack } from '../../projections/messages.ts'
+import { ShownActor, ShownCause } from '../audit-views.ts'
+import { Cursor, cursorOf, NextCursor, positionOf } from '../cursor.ts'
 import { GivenConversation } from '../fields.ts'
 import type { Finders } from '../finders.ts'
-import { envelope, isoSeconds, Nullable, ok } from '../format.ts'
-import { idsIn, lineOf } from '../history.ts'
+import { envelope, isoSeconds, ok } from '../format.ts'
+import { lineOf, timelineTypes } from '../history.ts'
 import { reply, route } from '../route.ts'
 import type { Services } from '../services.ts'
 
@@ -18,56 +21,43 @@ const LINES_DEFAULT = 100
 const LINES_MAX = 500
 
 const Line = Type.Object({
+  id: Type.String({ ...Uuid, description: 'Of the event' }),
   at: Type.String(),
-  type: Type.String({ description: 'Such as conversation.tagged, automation.paused, run.ended' }),
-  actor: Type.Object({
-    kind: Type.String(),
-    id: Type.Union([Uuid, Type.Null()]),
-    name: Nullable,
-  }),
+  type: Type.String({ description: 'Such as message.received, conversation.tagged, run.ended' }),
+  actor: ShownActor,
+  cause: ShownCause,
   data: Type.Object({}, { description: 'What there is to say about it' }),
+  erased: Type.Optional(Type.Literal(true, { description: 'What it said of people is gone' })),
 })
 
-type Told = Recorded<ConversationEvent | AutomationRunEvent>
+/** A conversation, and what became part of it; what is done to a group stands under an id of its own. */
+const idsOf = ({ id, aliases, is_group: isGroup, instance_id: instanceId, chat }: ConversationRow) => [
+  id,
+  ...(aliases ?? []).filter(isUuid),
+  ...(isGroup ? [groupId(instanceId, chat)] : []),
+]
 
 /** What happened to a conversation, from the log itself. */
-export const historyRoutes = ({ db, load, readStream }: Services, { conversationOf }: Finders) => {
-  /** The newest events of a stream; its category says which events are on it. */
-  const newestOf = async (stream: string, revision: number, count: number) => {
-    const events = await readStream(stream, Math.max(0, revision - count + 1))
-    return events.map((event) => upcast(event)) as unknown as Told[]
-  }
+export const historyRoutes = ({ db, readStream }: Services, { conversationOf }: Finders) => {
+  const lines = createAuditLines({ db, readStream })
 
-  const namesIn = async (tenantId: string, events: readonly Told[]) => {
-    const actorIds = (kind: 'user' | 'token' | 'automation') =>
-      events.flatMap(({ meta: { actor } }) => (actor.kind === kind ? [actor.id] : []))
-    const spokenOf = events.map(idsIn)
-    const [users, tokens, ...others] = await Promise.all([
-      namesOf('account', tenantId, actorIds('user')),
-      namesOf('token', tenantId, actorIds('token')),
-      automationNames(db, tenantId, [
-        ...actorIds('automation'),
-        ...spokenOf.flatMap(({ automations }) => automations),
-      ]),
-      tagsAmong(
+  const shown = async (tenantId: string, events: readonly Recorded[]) => {
+    const [{ nameOf, causeOf }, isTakenBack] = await Promise.all([
+      lines.describe(tenantId, events),
+      takenBack(
         db,
-        tenantId,
-        spokenOf.flatMap(({ tags }) => tags),
+        events.map(({ stream }) => idOfStream(stream)),
       ),
     ])
-    const names = new Map([users, tokens, ...others].flat().map(({ id, name }) => [id, name]))
-    return (id: string) => names.get(id) ?? null
+    return events.map((event) => ({
+      id: event.id,
+      at: isoSeconds(event.meta.at),
+      actor: actorOf(event, nameOf),
+      cause: causeOf(event),
+      ...lineOf(event, { nameOf, isTakenBack }),
+      ...(isErased(event) && { erased: true as const }),
+    }))
   }
-
-  const namesOf = (table: 'account' | 'token', tenantId: string, ids: readonly string[]) =>
-    ids.length === 0
-      ? Promise.resolve([])
-      : db
-          .selectFrom(table)
-          .select(['id', 'name'])
-          .where('tenant_id', '=', tenantId)
-          .where('id', 'in', [...new Set(ids)])
-          .execute()
 
   return [
     route({
@@ -75,54 +65,47 @@ export const historyRoutes = ({ db, load, readStream }: Services, { conversation
       path: '/conversations/:id/history',
       operationId: 'getConversationHistory',
       tag: 'Conversations',
-      reads: ['conversations'],
-      summary: 'What happened to a conversation, and who did it',
+      reads: ['conversations', 'auditEvents', 'messages', 'accounts', 'tokens', 'automations', 'tags'],
+      summary: 'Everything that happened in a conversation, who did it and why',
       description:
-        'From the log itself: tags, archive, automation and its runs; the newest line last. Messages are not among it, and nothing from before it was last deleted.',
+        'From the log itself: messages and what became of them, files, tags, archive, automation and its runs, what was done to the group, and all of what became part of it; the newest line last. Nothing is among it from before it was last deleted.',
       access: 'conversations:read',
       limit: 'standard',
       params: Type.Object({ id: GivenConversation }),
       query: Type.Object({
+        cursor: Type.Optional(Cursor),
         limit: Type.Optional(
           Type.Integer({
             minimum: 1,
             maximum: LINES_MAX,
             default: LINES_DEFAULT,
-            description: 'The newest so many lines.',
+            description: 'The newest so many lines; with a cursor, those before that page.',
           }),
         ),
       }),
-      successDescription: 'The newest lines.',
-      responses: { 200: envelope(Type.Object({ history: Type.Array(Line) })) },
-      async handle({ caller, params, query }) {
-        const { id } = await conversationOf(caller, params.id)
+      successDescription: 'The newest lines; `next_cursor` leads to older ones.',
+      responses: {
+        200: envelope(
+          Type.Object({ history: Type.Array(Line), has_more: Type.Boolean(), next_cursor: NextCursor }),
+        ),
+      },
+      async handle({ caller: { tenantId, ...caller }, params, query }) {
+        const ids = idsOf(await conversationOf({ tenantId, ...caller }, params.id))
         const limit = query.limit ?? LINES_DEFAULT
-        const [conversation, run] = await Promise.all([load(Conversation, id), load(AutomationRun, id)])
-        const streams = await Promise.all([
-          newestOf(streamOf(Conversation, id), conversation.revision, limit),
-          newestOf(streamOf(AutomationRun, id), run.revision, limit),
-        ])
-        const events = sinceDeletion(
-          streams.flat().toSorted((one, other) => (one.position < other.position ? -1 : 1)),
-        ).slice(-limit)
-        const nameOf = await namesIn(caller.tenantId, events)
-        const history = events.map((event) => {
-          const { actor, at } = event.meta
-          const actorId = 'id' in actor ? actor.id : null
-          const by = { kind: actor.kind, id: actorId, name: actorId === null ? null : nameOf(actorId) }
-          return { at: isoSeconds(at), actor: by, ...lineOf(event, nameOf) }
-        })
-        return reply(200, ok({ history }))
+        const filter = { tenantId, about: [ids], types: timelineTypes }
+        const page = { order: 'desc', after: positionOf(query.cursor), limit: limit + 1 } as const
+        const found = await auditPage(db, filter, { ...page, since: await endsOf(db, tenantId, ids) })
+        const rows = found.slice(0, limit)
+        const events = await lines.eventsOf(rows.toReversed())
+        return reply(
+          200,
+          ok({
+            history: await shown(tenantId, events),
+            has_more: found.length > limit,
+            next_cursor: cursorOf(rows.at(-1), query.cursor),
+          }),
+        )
       },
     }),
   ]
 }
-
-/** What came before a conversation was deleted went with it; that it was deleted, and by whom, is still told. */
-const sinceDeletion = (events: readonly Told[]) =>
-  events.slice(
-    Math.max(
-      0,
-      events.findLastIndex(({ type }) => type === 'ConversationDeleted'),
-    ),
-  )

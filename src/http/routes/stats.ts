@@ -50,6 +50,15 @@ const periodOf = ({ from, to }: { from?: string; to?: string }, today: string) =
   return { first, last }
 }
 
+/** What was recorded outside of this is in no day that is asked for, whatever the time zone. */
+const spanOf = ({ from, to }: { from?: string; to?: string }, at: string) => {
+  const last = to ?? at.slice(0, EARLIEST.length)
+  return {
+    since: `${addDays(from ?? addDays(last, -DAYS), -1)}T00:00:00.000Z`,
+    until: `${addDays(last, 2)}T00:00:00.000Z`,
+  }
+}
+
 /** Figures by day. */
 export const statsRoutes = (services: Services, instances: Instances) => {
   const { db } = services
@@ -60,7 +69,12 @@ export const statsRoutes = (services: Services, instances: Instances) => {
       path: '/stats',
       operationId: 'getStats',
       tag: 'Stats',
-      reads: ['instanceActivity'],
+      reads: ['instanceActivity', 'instances'],
+      asOf: ({ caller, query, at }) => ({
+        kind: 'activity',
+        ...spanOf(query, at),
+        instance: caller.instanceId ?? query.instance_id,
+      }),
       summary: 'Messages by day and instance',
       description:
         "Days are those of the account's time zone. Each message counts once for each status, on the day on which it came to that status: one that is sent today and read tomorrow is in `sent` of today and `read` of tomorrow. WhatsApp may skip a status, so there can be more `read` than `delivered`. Reactions, edits and deletions are not counted. A day on which an instance did nothing has no row.",
@@ -83,10 +97,13 @@ export const statsRoutes = (services: Services, instances: Instances) => {
           }),
         ),
       },
-      async handle({ caller, query }) {
+      async handle({ caller, query, asOf }) {
         const only = await instances.only(caller, query.instance_id)
         const timeZone = await timeZoneOf(caller)
-        const { first: from, last: to } = periodOf(query, dateAt(Date.now(), timeZone))
+        const { first: from, last: to } = periodOf(
+          query,
+          dateAt(asOf === undefined ? Date.now() : Date.parse(asOf), timeZone),
+        )
         const dates = datesBetween(from, to)
         const startOf = (date: string) => new Date(startOfDay(date, timeZone)).toISOString()
         const found = await countsByDay(db, {

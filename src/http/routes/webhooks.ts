@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
-import { invalid, notFound } from '../../domain/errors.ts'
+import { invalid, notFound, Refusal } from '../../domain/errors.ts'
 import { defaultWebhookId } from '../../domain/ids.ts'
 import { configure, subscribable, Webhook, type Subscribable } from '../../domain/webhook.ts'
 import { literals, Uuid } from '../../domain/values.ts'
 import { findWebhookEndpoint } from '../../projections/webhook-endpoints.ts'
-import type { DeliveryRow } from '../../webhooks/deliveries.ts'
+import { isErased, type DeliveryRow } from '../../webhooks/deliveries.ts'
 import { makeUpWebhookSecret } from '../../write/accounts.ts'
 import { contextOf } from '../context.ts'
 import { GivenInstance } from '../fields.ts'
@@ -54,9 +54,10 @@ const Delivery = Type.Object({
   next_attempt_at: Nullable,
   created_at: Type.String(),
   finished_at: Nullable,
+  redelivery: Type.Boolean({ description: 'It is made again on request, and marked so' }),
   correlation_id: Type.String(),
   causation_id: Type.String({ description: 'The stored event that this tells of' }),
-  payload: Type.Unknown({ description: 'The body as it was sent' }),
+  payload: Type.Unknown({ description: 'The body as it was sent; null once what it told of was erased' }),
 })
 
 const deliveryView = (row: DeliveryRow) => ({
@@ -68,6 +69,7 @@ const deliveryView = (row: DeliveryRow) => ({
   next_attempt_at: secondsOrNull(row.next_attempt_at),
   created_at: isoSeconds(row.created_at),
   finished_at: secondsOrNull(row.finished_at),
+  redelivery: row.again,
   correlation_id: row.correlation,
   causation_id: row.causation,
   payload: JSON.parse(row.body) as unknown,
@@ -197,15 +199,16 @@ export const webhookRoutes = (services: Services, instances: Instances) => {
       operationId: 'redeliver',
       summary: 'Deliver again',
       description:
-        'Due at once, with the whole retry schedule; a delivery that is still open is tried at once.',
+        'Due at once, with the whole retry schedule, and marked with `X-Webhook-Redelivery: true`; a delivery that is still open is tried at once.',
       access: 'webhooks:write',
       params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) }),
       successDescription: 'It is due.',
       responses: { 202: Done },
-      refusals: ['NOT_FOUND'],
+      refusals: ['NOT_FOUND', 'CONFLICT'],
       async handle({ caller, params }) {
-        const { id } = await deliveryOf(caller, params.id)
-        await deliveries.redeliver(id)
+        const delivery = await deliveryOf(caller, params.id)
+        if (isErased(delivery)) throw new Refusal('CONFLICT', 'What this delivery told of was erased.')
+        await deliveries.redeliver(delivery.id)
         return reply(202, done('The delivery is due'))
       },
     }),

@@ -1,0 +1,92 @@
+import type { Kysely } from 'kysely'
+import { parseArgs } from 'node:util'
+import { idsOf, things } from '../../audit/refs.ts'
+import { eventTypes } from '../../domain/catalogue.ts'
+import { actorKinds } from '../../domain/metadata.ts'
+import { findTenant, findTenantByNumber } from '../../projections/accounts.ts'
+import type { AuditFilter } from '../../projections/audit.ts'
+import type { Database } from '../../projections/database.ts'
+import { isUuid } from '../../domain/about.ts'
+import { WrongUsage } from '../command.ts'
+import { formats } from './formats.ts'
+
+/** Of so many, the places in the log are held in memory. */
+const LIMIT_MAX = 100_000
+
+const text = { type: 'string' } as const
+const options = {
+  tenant: text,
+  conversation: text,
+  message: text,
+  contact: text,
+  instance: text,
+  user: text,
+  token: text,
+  correlation: text,
+  causation: text,
+  type: { type: 'string', multiple: true },
+  actor: text,
+  from: text,
+  to: text,
+  tag: text,
+  'as-of': text,
+  as: text,
+  limit: text,
+  follow: { type: 'boolean' },
+} as const
+
+export const parseAuditArgs = (args: readonly string[]) =>
+  parseArgs({ args: [...args], options, allowPositionals: true })
+export type AuditValues = ReturnType<typeof parseAuditArgs>['values']
+
+const oneOf = <T extends string>(given: string, known: readonly T[], option: string): T => {
+  const found = known.find((one) => one === given)
+  if (found === undefined) throw new WrongUsage(`--${option} is one of ${known.join(', ')}; not ${given}.`)
+  return found
+}
+
+const timeOf = (given: string | undefined, option: string): string | undefined => {
+  if (given === undefined) return undefined
+  const time = new Date(given)
+  if (Number.isNaN(time.getTime()))
+    throw new WrongUsage(`--${option} is a time such as 2025-01-15T10:30:00Z; not ${given}.`)
+  return time.toISOString()
+}
+
+/** What is told apart before anything is opened. */
+export const checkedValues = (values: AuditValues) => {
+  const limit = values.limit === undefined ? undefined : Number(values.limit)
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX))
+    throw new WrongUsage(`--limit is a number from 1 to ${LIMIT_MAX}; not ${values.limit ?? ''}.`)
+  return {
+    limit,
+    follow: values.follow ?? false,
+    format: values.as === undefined ? 'timeline' : oneOf(values.as, formats, 'as'),
+    filter: {
+      types: values.type?.flatMap((given) => given.split(',')).map((type) => oneOf(type, eventTypes, 'type')),
+      actorKind: values.actor === undefined ? undefined : oneOf(values.actor, actorKinds, 'actor'),
+      correlation: values.correlation,
+      causation: values.causation?.toLowerCase(),
+      from: timeOf(values.from, 'from'),
+      to: timeOf(values.to, 'to'),
+    } satisfies AuditFilter,
+  }
+}
+
+export const tenantOf = async (db: Kysely<Database>, given: string | undefined) => {
+  if (given === undefined) return undefined
+  const tenant = isUuid(given)
+    ? await findTenant(db, given.toLowerCase())
+    : /^[1-9]\d{0,14}$/.test(given) && (await findTenantByNumber(db, Number(given)))
+  if (!tenant) throw new Error(`There is no tenant ${given}.`)
+  return tenant.id
+}
+
+/** For each thing that is asked about, the ids that it has had. */
+export const aboutOf = (db: Kysely<Database>, values: AuditValues) =>
+  Promise.all(
+    things.flatMap((thing) => {
+      const ref = values[thing]
+      return ref === undefined ? [] : [idsOf(db, undefined, thing, ref)]
+    }),
+  )

@@ -1,0 +1,109 @@
+import { createInterface } from 'node:readline/promises'
+import { parseArgs } from 'node:util'
+import { Kysely, PostgresDialect } from 'kysely'
+import { openCopies } from '../../parts.ts'
+import type { Database } from '../../projections/database.ts'
+import { scrubWebhooks } from '../../webhooks/scrub.ts'
+import { createDelete } from '../../write/delete.ts'
+import { createErase } from '../../write/erase.ts'
+import { createTransact } from '../../write/transact.ts'
+import { visit, WrongUsage, type Command, type Given, type Storage } from '../command.ts'
+import { carryOut } from './carry-out.ts'
+import { createTargets, type Targets } from './targets.ts'
+import { vacuum } from './vacuum.ts'
+
+const options = {
+  conversation: { type: 'string' },
+  contact: { type: 'string' },
+  person: { type: 'string' },
+  tenant: { type: 'string' },
+  vacuum: { type: 'boolean', default: false },
+  yes: { type: 'boolean', default: false },
+} as const
+
+const several = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`
+
+const describe = ({ conversations, contacts, addresses, messages }: Targets) =>
+  [
+    several(conversations.length, 'conversation'),
+    several(contacts.length, 'contact'),
+    ...(addresses.length > 0 ? [several(addresses.length, 'address')] : []),
+    ...(messages.length > 0 ? [several(messages.length, 'message') + ' in groups'] : []),
+  ].join(', ')
+
+const confirm = async (targets: Targets): Promise<boolean> => {
+  if (!process.stdin.isTTY) throw new WrongUsage('Nobody can be asked whether it is meant: say --yes.')
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return (
+      (await terminal.question(`Erase ${describe(targets)} for good? [y/N] `)).trim().toLowerCase() === 'y'
+    )
+  } finally {
+    terminal.close()
+  }
+}
+
+const BEYOND = `What is out of reach of this program, and yours to do: records that are in Kafka until their retention ends, \
+backups, what receivers of webhooks and integrations have kept, and the phones themselves.
+`
+const IN_GROUPS = `In groups, messages of the person were taken back, as if on the phone: nobody is shown them any more. In the log \
+they, the sender's number and name, and mentions stay sealed with the key of the group, and go when its conversation is erased.
+`
+const SPACE = `Their space in the files of the database is used again in time; with --vacuum it is cleared at once.
+`
+
+const run = async (given: Given, storage: Storage) => {
+  const { values } = parseArgs({ args: [...given.args], options })
+  const { conversation, contact, person, tenant } = values
+  const { out, progress } = given.screen
+  const { pool, store, stored, keys, beside, clearLog } = storage
+  const { media, scrubs, erasures } = await openCopies(given.config, storage)
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+  const { transact, load } = createTransact(store)
+  const erasing = createErase({
+    ...{ transact, load, store, stored, keys, erasures },
+    scrubs: [scrubWebhooks(pool), ...scrubs],
+  })
+  const deletion = createDelete({ transact, keys, ownersOf: erasing.ownersOf })
+  const targets = createTargets({ db, store, stored, load, transact, deletion })
+  try {
+    const found =
+      conversation !== undefined
+        ? await targets.conversation(conversation, tenant)
+        : contact !== undefined
+          ? await targets.contact(contact, tenant)
+          : await targets.person(person ?? '', tenant)
+    if (!values.yes && !(await confirm(found))) {
+      out.write('Nothing was erased.\n')
+      return 1
+    }
+    await targets.remove(found)
+    await carryOut(
+      { ...{ pool, store, transact, load, erasing, beside }, mediaStore: media.store, output: progress },
+      found,
+    )
+    if (values.vacuum) await vacuum({ pool, clearLog, output: progress })
+    out.write(`Erased: ${describe(found)}.\n`)
+    if (person !== undefined) out.write(IN_GROUPS)
+    if (!values.vacuum) out.write(SPACE)
+    out.write(BEYOND)
+    return 0
+  } finally {
+    await media.close()
+  }
+}
+
+export const eraseCommand: Command = {
+  synopsis: '--conversation ID | --contact ID | --person PHONE [--tenant ID]',
+  summary: `makes what was said in a conversation, or is known of a contact, unreadable for
+good: in the log, the tables and the media folder. ID is a UUID or a number. A
+person is forgotten in all conversations and contacts of the tenant. --vacuum
+also clears the files of the database; --yes does not ask. A server may run
+meanwhile. Interrupted, the same command goes on.`,
+  run: (given) => {
+    const { conversation, contact, person } = parseArgs({ args: [...given.args], options }).values
+    if ([conversation, contact, person].filter((one) => one !== undefined).length !== 1)
+      throw new WrongUsage('Say one of --conversation, --contact and --person.')
+    return visit(given, (storage) => run(given, storage))
+  },
+}

@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto'
+import { sql, type Kysely } from 'kysely'
+import { Contact } from '../../domain/contact.ts'
+import { Conversation } from '../../domain/conversation.ts'
+import { idOfStream, streamOf } from '../../domain/decider.ts'
+import { addressId, contactId, conversationId } from '../../domain/ids.ts'
+import { Message, takeBack } from '../../domain/message.ts'
+import type { Context } from '../../domain/metadata.ts'
+import { ERASED, isGroup, toPerson } from '../../domain/values.ts'
+import { START, type EventStore } from '../../ports/event-store.ts'
+import { findTenant, findTenantByNumber, listTenants } from '../../projections/accounts.ts'
+import type { Database } from '../../projections/database.ts'
+import { eventsOf } from '../../read-log.ts'
+import type { Delete } from '../../write/delete.ts'
+import type { Load, Transact } from '../../write/transact.ts'
+
+type Parts = {
+  readonly db: Kysely<Database>
+  readonly store: EventStore
+  readonly stored: EventStore
+  readonly load: Load
+  readonly transact: Transact
+  readonly deletion: Delete
+}
+
+/** Streams of what is to be deleted. */
+export type Targets = {
+  readonly tenant: string
+  readonly conversations: readonly string[]
+  readonly contacts: readonly string[]
+  readonly addresses: readonly { readonly id: string; readonly instanceId: string }[]
+  /** Messages in groups, of somebody who is to be forgotten. */
+  readonly messages: readonly string[]
+}
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
+const NUMBER = /^[1-9]\d{0,15}$/
+const nothing = { conversations: [], contacts: [], addresses: [], messages: [] }
+
+/** Finds what is named, also if it was deleted before; throws with words for people if there never was anything. */
+export const createTargets = ({ db, store, stored, load, transact, deletion }: Parts) => {
+  const tenantOfStream = async (stream: string): Promise<string | undefined> =>
+    (await stored.readStream(stream))[0]?.meta.tenant
+
+  /** By its number, in the log: one that was deleted is in no table. */
+  const idOfNumber = async (category: string, number: number): Promise<string | undefined> => {
+    for await (const { stream, data } of eventsOf(stored, START, await stored.head()))
+      if (stream.startsWith(`${category}-`) && 'number' in data && data.number === number)
+        return idOfStream(stream)
+    return undefined
+  }
+
+  /** What a conversation or contact is part of now. */
+  const follow = async (decider: typeof Conversation | typeof Contact, id: string): Promise<string> => {
+    const { mergedInto } =
+      decider === Conversation ? (await load(Conversation, id)).state : (await load(Contact, id)).state
+    return mergedInto ? follow(decider, mergedInto.id) : id
+  }
+
+  const withUnited = async (decider: typeof Conversation | typeof Contact, id: string): Promise<string[]> => {
+    const { united } =
+      decider === Conversation ? (await load(Conversation, id)).state : (await load(Contact, id)).state
+    return [id, ...(await Promise.all(united.map((other) => withUnited(decider, other)))).flat()]
+  }
+
+  const one = async (
+    decider: typeof Conversation | typeof Contact,
+    ref: string,
+    tenant: string | undefined,
+  ): Promise<Targets> => {
+    const { category } = decider
+    const table = category === 'contact' ? 'contact' : 'conversation'
+    const unknown = () => new Error(`There is no ${category} ${ref}.`)
+    const named = UUID.test(ref) ? sql<boolean>`id = ${ref}` : sql<boolean>`number = ${Number(ref)}`
+    if (!UUID.test(ref) && !NUMBER.test(ref)) throw unknown()
+    const row =
+      (await db.selectFrom(table).select('id').where(named).executeTakeFirst()) ??
+      (await db
+        .selectFrom(table)
+        .select('id')
+        .where(sql<boolean>`aliases @> array[${ref.toLowerCase()}]`)
+        .executeTakeFirst())
+    const found = row?.id ?? (UUID.test(ref) ? ref.toLowerCase() : await idOfNumber(category, Number(ref)))
+    const owner = found === undefined ? undefined : await tenantOfStream(streamOf(decider, found))
+    if (found === undefined || owner === undefined || (tenant !== undefined && owner !== tenant))
+      throw unknown()
+    const ids = [await follow(decider, found)]
+    return {
+      ...nothing,
+      tenant: owner,
+      ...(table === 'contact' ? { contacts: ids } : { conversations: ids }),
+    }
+  }
+
+  /** JIDs that stand at the beginning of streams, as far as they can still be read. */
+  const jidsOf = async (streams: readonly string[]): Promise<string[]> => {
+    const events = (await Promise.all(streams.map((stream) => store.readStream(stream)))).flat()
+    return events.flatMap(({ data }) => {
+      const jid = 'chat' in data ? data.chat : 'jid' in data ? data.jid : undefined
+      return typeof jid === 'string' && jid !== ERASED && !isGroup(jid) ? [jid] : []
+    })
+  }
+
+  /** Every instance of a tenant that ever had a conversation or a contact. */
+  const instancesOf = async (tenant: string): Promise<string[]> => {
+    const tables = ['conversation', 'contact'] as const
+    const rows = await Promise.all([
+      db.selectFrom('instance').select('id').where('tenant_id', '=', tenant).execute(),
+      ...tables.map((table) =>
+        db.selectFrom(table).select('instance_id as id').distinct().where('tenant_id', '=', tenant).execute(),
+      ),
+    ])
+    return [...new Set(rows.flat().map(({ id }) => id))]
+  }
+
+  const ofPersonAt = async (instanceId: string, jid: string) => {
+    const conversations = await withUnited(
+      Conversation,
+      await follow(Conversation, conversationId(instanceId, jid)),
+    )
+    const contacts = await withUnited(Contact, await follow(Contact, contactId(instanceId, jid)))
+    const streams = [
+      ...conversations.map((id) => streamOf(Conversation, id)),
+      ...contacts.map((id) => streamOf(Contact, id)),
+    ]
+    const jids = [...new Set([jid, ...(await jidsOf(streams))])]
+    return {
+      jids,
+      conversations: await Promise.all(
+        jids.map((one) => follow(Conversation, conversationId(instanceId, one))),
+      ),
+      contacts: await Promise.all(jids.map((one) => follow(Contact, contactId(instanceId, one)))),
+      addresses: jids.map((one) => ({ id: addressId(instanceId, one), instanceId })),
+    }
+  }
+
+  const messagesInGroups = async (tenant: string, jids: readonly string[]): Promise<string[]> => {
+    const rows = await db
+      .selectFrom('message')
+      .innerJoin('conversation', 'conversation.id', 'message.conversation_id')
+      .select('message.id')
+      .where('message.tenant_id', '=', tenant)
+      .where('conversation.is_group', '=', true)
+      .where('message.sender_jid', 'in', [...jids])
+      .where('message.deleted_at', 'is', null)
+      .execute()
+    return rows.map(({ id }) => id)
+  }
+
+  const tenantOf = async (ref: string | undefined): Promise<string> => {
+    if (ref !== undefined) {
+      const row = UUID.test(ref) ? await findTenant(db, ref) : await findTenantByNumber(db, Number(ref) || 0)
+      if (!row) throw new Error(`There is no tenant ${ref}.`)
+      return row.id
+    }
+    const [first, ...more] = await listTenants(db)
+    if (!first) throw new Error('There is no tenant yet.')
+    if (more.length > 0) throw new Error('There are several tenants: name one with --tenant.')
+    return first.id
+  }
+
+  const person = async (phone: string, ref: string | undefined): Promise<Targets> => {
+    const tenant = await tenantOf(ref)
+    const jid = toPerson(phone, '--person')
+    const places = await Promise.all((await instancesOf(tenant)).map((id) => ofPersonAt(id, jid)))
+    const jids = [...new Set(places.flatMap((place) => place.jids))]
+    return {
+      tenant,
+      conversations: [...new Set(places.flatMap((place) => place.conversations))],
+      contacts: [...new Set(places.flatMap((place) => place.contacts))],
+      addresses: places.flatMap((place) => place.addresses),
+      messages: await messagesInGroups(tenant, jids.length > 0 ? jids : [jid]),
+    }
+  }
+
+  /**
+   * Takes the decision: writes the deletions into the log. What was deleted before is not deleted again. Addresses come
+   * first, since they are found by what the others say.
+   */
+  const remove = async ({ tenant, conversations, contacts, addresses, messages }: Targets): Promise<void> => {
+    const context: Context = { tenant, actor: { kind: 'system' }, correlation: randomUUID() }
+    for (const { id, instanceId } of addresses) await deletion.address(id, instanceId, context)
+    const decide = takeBack(false, new Date().toISOString())
+    for (const id of messages) await transact(Message, id, decide, context)
+    for (const id of contacts) if ((await load(Contact, id)).state.person) await deletion.contact(id, context)
+    for (const id of conversations)
+      if ((await load(Conversation, id)).state.exists) await deletion.conversation(id, context)
+  }
+
+  return {
+    conversation: async (ref: string, tenant: string | undefined) =>
+      one(Conversation, ref, tenant === undefined ? undefined : await tenantOf(tenant)),
+    contact: async (ref: string, tenant: string | undefined) =>
+      one(Contact, ref, tenant === undefined ? undefined : await tenantOf(tenant)),
+    person,
+    remove,
+  }
+}

@@ -1,0 +1,12 @@
+/** Does some work with a signal that tells when somebody wants it to stop: Ctrl-C, or an orderly end of the process. */
+export const untilInterrupted = async <T>(work: (interrupted: AbortSignal) => Promise<T>): Promise<T> => {
+  const interrupted = new AbortController()
+  const stop = () => interrupted.abort(new Error('Interrupted.'))
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.once(signal, stop)
+  try {
+    return await work(interrupted.signal)
+  } finally {
+    for (const signal of signals) process.off(signal, stop)
+  }
+}

@@ -1,0 +1,223 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Address, forget } from '../domain/address.ts'
+import { Contact, removeAgain as removeContactAgain } from '../domain/contact.ts'
+import { Conversation, removeAgain as removeConversationAgain } from '../domain/conversation.ts'
+import { idOfStream, streamOf } from '../domain/decider.ts'
+import { Message, takeBack, type MessageEvent } from '../domain/message.ts'
+import type { Context } from '../domain/metadata.ts'
+import { ERASED } from '../domain/values.ts'
+import type { Erasures } from '../ports/erasures.ts'
+import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
+import type { Erased, Scrub } from '../ports/scrub.ts'
+import { DESTROYED, type SealingKeys } from '../ports/sealing-keys.ts'
+import { readLog } from '../read-log.ts'
+import { sealOf } from '../seal.ts'
+import type { Load, Transact } from './transact.ts'
+
+/** The events by which something is deleted for good. */
+export const deletionTypes = ['ConversationDeleted', 'ContactDeleted', 'AddressForgotten'] as const
+export type DeletionType = (typeof deletionTypes)[number]
+
+/** For so long a conversation may take to begin anew for a message that is there. */
+const LOOKS = 20
+const LOOK_MS = 100
+
+type Parts = {
+  readonly transact: Transact
+  readonly load: Load
+  readonly store: EventStore
+  /** The log as it is stored: sealed. */
+  readonly stored: EventStore
+  readonly keys: SealingKeys
+  readonly scrubs: readonly Scrub[]
+  readonly erasures: Pick<Erasures, 'tell'>
+}
+
+/** A deletion that is being carried out: the last one of its stream. */
+type Deletion = {
+  readonly type: DeletionType
+  readonly event: Recorded
+  readonly erased: Erased
+  /** Ids of the keys of what was deleted. */
+  readonly keys: readonly string[]
+}
+
+/**
+ * Carries out deletions: what was deleted can then be read nowhere. The deletion itself is the event in the log; each step
+ * from there can be done again, by whomever, and whoever comes second finds less to do.
+ */
+export const createErase = (parts: Parts) => {
+  const { transact, load, store, stored, keys, scrubs, erasures } = parts
+  const now = () => new Date().toISOString()
+
+  const withUnited = async (
+    decider: typeof Conversation | typeof Contact,
+    id: string,
+  ): Promise<readonly string[]> => {
+    const { united } =
+      decider === Conversation ? (await load(Conversation, id)).state : (await load(Contact, id)).state
+    const parts = await Promise.all(united.map((other) => withUnited(decider, other)))
+    return [id, ...parts.flat()]
+  }
+
+  const kinds = {
+    ConversationDeleted: {
+      category: Conversation.category,
+      ownersOf: (id: string) => withUnited(Conversation, id),
+      again: async (id: string, context: Context) =>
+        (await transact(Conversation, id, removeConversationAgain(now()), context)).events.length > 0,
+    },
+    ContactDeleted: {
+      category: Contact.category,
+      ownersOf: (id: string) => withUnited(Contact, id),
+      again: async (id: string, context: Context) =>
+        (await transact(Contact, id, removeContactAgain(now()), context)).events.length > 0,
+    },
+    AddressForgotten: {
+      category: Address.category,
+      ownersOf: (id: string) => Promise.resolve([id]),
+      again: async (id: string, context: Context, { data }: Recorded) =>
+        'instanceId' in data &&
+        (await transact(Address, id, forget(String(data.instanceId), now()), context)).events.length > 0,
+    },
+  } as const
+
+  /** JIDs of conversations, as far as they can still be read. */
+  const jidsOf = async (owners: readonly string[]): Promise<readonly string[]> => {
+    const streams = await Promise.all(owners.map((id) => store.readStream(streamOf(Conversation, id))))
+    const jids = streams.flat().flatMap(({ type, data }) => {
+      const isStart = type === 'ConversationStarted' && 'chat' in data
+      return isStart && data.chat !== ERASED ? [String(data.chat)] : []
+    })
+    return [...new Set(jids)]
+  }
+
+  /**
+   * Ids of the keys of what was deleted. They were retired with the deletion, so that one that is in use belongs to what
+   * began anew since then; unless something says otherwise, or that is deleted, too (`again`).
+   */
+  const takeKeys = async (stream: string, position: Position, again: boolean): Promise<readonly string[]> => {
+    const owner = idOfStream(stream)
+    if (again) return keys.retire([owner])
+    const own = await stored.readStream(stream)
+    const before = own.filter((event) => event.position < position && !('into' in event.data)).flatMap(keysOf)
+    const [known, retired] = await Promise.all([keys.find(before), keys.retired([owner])])
+    const isInUse = before.some((id) => known.has(id) && known.get(id) !== DESTROYED && !retired.includes(id))
+    return isInUse ? keys.retire([owner]) : retired
+  }
+
+  /** Learns what has to be known while it can still be read. */
+  const begin = async (type: DeletionType, id: string, again = false): Promise<Deletion> => {
+    const { category, ownersOf } = kinds[type]
+    const stream = streamOf({ category }, id)
+    const event = (await stored.readStream(stream)).findLast((one) => one.type === type)
+    if (!event) throw new Error(`${stream} was not deleted`)
+    const owners = await ownersOf(id)
+    const { position } = event
+    const taken = await Promise.all(
+      owners.map((owner) => takeKeys(streamOf({ category }, owner), position, again)),
+    )
+    const isChat = type === 'ConversationDeleted' && 'instanceId' in event.data
+    const chats = isChat && { instanceId: String(event.data.instanceId), jids: await jidsOf(owners) }
+    const erased = { owners, position, at: event.meta.at, ...(chats && { chats }) }
+    return { type, event, erased, keys: [...new Set(taken.flat())] }
+  }
+
+  /** Whoever writes a message makes sure right after it that there is a conversation. */
+  const beginsAnew = async ({ event: { stream, position } }: Deletion): Promise<boolean> => {
+    const isStart = (one: Recorded) => one.type === 'ConversationStarted' && one.position > position
+    for (let look = 1; look <= LOOKS; look++) {
+      if ((await stored.readStream(stream)).some(isStart)) return true
+      await sleep(LOOK_MS)
+    }
+    return false
+  }
+
+  /**
+   * What was on its way when its keys were retired, by the deletion that it came after; and messages that came since into
+   * a conversation that is not there, because whoever wrote them did not know yet.
+   */
+  const findStragglers = async (deletions: readonly Deletion[]) => {
+    const byKey = new Map(
+      deletions.flatMap((deletion) => deletion.keys.map((key) => [key, deletion] as const)),
+    )
+    const byOwner = new Map(
+      deletions.flatMap((deletion) => deletion.erased.owners.map((owner) => [owner, deletion] as const)),
+    )
+    const from = deletions.map(({ erased }) => erased.position).reduce((a, b) => (a < b ? a : b))
+    const found = new Map<Deletion, Recorded[]>()
+    const homeless = new Map<Deletion, Recorded[]>()
+    const add = (to: typeof found, deletion: Deletion | undefined, event: Recorded) => {
+      if (deletion && event.position > deletion.erased.position)
+        to.set(deletion, [...(to.get(deletion) ?? []), event])
+    }
+    for await (const batch of readLog(stored, from, await stored.head()))
+      for (const event of batch) {
+        for (const key of keysOf(event)) add(found, byKey.get(key), event)
+        if (isMessage(event)) add(homeless, byOwner.get(event.data.conversationId), event)
+      }
+    for (const [deletion, events] of homeless)
+      if (!found.has(deletion) && !(await beginsAnew(deletion))) found.set(deletion, events)
+    return found
+  }
+
+  /** What arrived while it was being deleted goes with it. */
+  const deleteAgain = async (deletion: Deletion, stragglers: readonly Recorded[]): Promise<Deletion> => {
+    if (stragglers.length === 0) return deletion
+    const { type, event } = deletion
+    const id = idOfStream(event.stream)
+    const context = causedBy(event)
+    if (await kinds[type].again(id, context, event)) return begin(type, id, true)
+    // It is part of another one by now, which stays: its late messages alone are taken back.
+    for (const { stream } of stragglers)
+      if (stream.startsWith(`${Message.category}-`)) {
+        const { direction } = (await load(Message, idOfStream(stream))).state
+        await transact(Message, idOfStream(stream), takeBack(direction === 'outgoing', now()), context)
+      }
+    const position = stragglers.at(-1)?.position ?? deletion.erased.position
+    return { ...deletion, erased: { ...deletion.erased, position } }
+  }
+
+  const untilNothingCame = async (deletions: readonly Deletion[]): Promise<readonly Deletion[]> => {
+    const stragglers = await findStragglers(deletions)
+    if (stragglers.size === 0) return deletions
+    const again = deletions.map((deletion) => deleteAgain(deletion, stragglers.get(deletion) ?? []))
+    return untilNothingCame(await Promise.all(again))
+  }
+
+  /** Carries out the deletions among some events of the log. */
+  const erase = async (events: readonly Recorded[]): Promise<void> => {
+    const deleted = new Map(events.filter(isDeletion).map((event) => [event.stream, event]))
+    if (deleted.size === 0) return
+    const begun = await Promise.all(
+      [...deleted.values()].map(({ type, stream }) => begin(type, idOfStream(stream))),
+    )
+    const deletions = await untilNothingCame(begun)
+    for (const scrub of scrubs) for (const { erased } of deletions) await scrub(erased)
+    await keys.destroy([...new Set(deletions.flatMap((deletion) => deletion.keys))])
+    await erasures.tell()
+  }
+
+  return { erase, ownersOf: (type: DeletionType, id: string) => kinds[type].ownersOf(id) }
+}
+export type Erasing = ReturnType<typeof createErase>
+
+const isMessage = (event: Recorded): event is Recorded<MessageEvent> =>
+  ['MessageQueued', 'MessageReceived', 'MessageSentFromPhone'].includes(event.type)
+
+type DeletionEvent = Recorded & { readonly type: DeletionType }
+export const isDeletion = (event: Recorded): event is DeletionEvent =>
+  deletionTypes.some((type) => type === event.type)
+
+/** Id of the key that a stored event is sealed with, if it is. */
+const keysOf = (event: Recorded): readonly string[] => {
+  const seal = sealOf(event)
+  return seal ? [seal.key] : []
+}
+
+const causedBy = ({ id, meta }: Recorded): Context => ({
+  tenant: meta.tenant,
+  actor: { kind: 'system' },
+  correlation: meta.correlation,
+  causation: id,
+})
