@@ -1,7 +1,5 @@
 import { defineConfig } from 'vitest/config'
 
-const times = { testTimeout: 60_000, hookTimeout: 60_000 }
-
 /** What starts programs, or changes things of a whole process: each file has a process of its own. */
 const alone = ['adapters', 'cli', 'e2e', 'examples', 'stand-ins'].map(
   (folder) => `test/${folder}/**/*.test.ts`,
@@ -15,7 +13,7 @@ export default defineConfig({
     maxWorkers: 4,
     // In the order of their names: what takes longest comes first, and what is short fills up the end.
     projects: [
-      { test: { name: 'alone', include: alone, ...times } },
+      { test: { name: 'alone', include: alone, testTimeout: 240_000, hookTimeout: 240_000 } },
       {
         test: {
           name: 'together',
@@ -23,7 +21,8 @@ export default defineConfig({
           exclude: alone,
           // Most of them load the same modules, which takes longer than many of the tests.
           isolate: false,
-          ...times,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
     ],

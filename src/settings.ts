@@ -143,7 +143,7 @@ export const Settings = Type.Object({
   }),
   asOfMaxEvents: positive(
     'Events of the log that an answer as of a time (as_of) may be made from; what needs more is refused.',
-    50_000,
+    30_000,
   ),
   asOfConcurrency: Type.Integer({
     description: 'Answers as of a time that are made at once, at each node; others wait.',

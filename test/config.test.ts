@@ -36,7 +36,7 @@ describe('the configuration', () => {
       rateLimitWindowSeconds: 900,
       dailyMessageLimit: 0,
       bodyLimitBytes: 1_048_576,
-      asOfMaxEvents: 50_000,
+      asOfMaxEvents: 30_000,
       asOfConcurrency: 2,
       webhookRetrySeconds: [5, 30, 120, 600, 3600, 21_600, 86_400],
       webhookTimeoutSeconds: 5,

@@ -6,8 +6,8 @@ import { exportCommand } from './export/command.ts'
 import { importCommand } from './import/command.ts'
 import { lostKeysCommand } from './lost-keys.ts'
 import { replayCommand } from './replay.ts'
-import { webhooksCommand } from './webhooks/command.ts'
 import { verifyCommand } from './verify/command.ts'
+import { webhooksCommand } from './webhooks/command.ts'
 
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { createChainKeeper } from '../../src/chain/keep.ts'
 import { lastLink, readLinks, type Link } from '../../src/chain/links.ts'
-import { NO_STREAM, START, type EventStore } from '../../src/ports/event-store.ts'
+import { verifyLog } from '../../src/cli/verify/log.ts'
+import { NO_STREAM, START, type EventStore, type Recorded } from '../../src/ports/event-store.ts'
 import { eventsOf } from '../../src/read-log.ts'
 import { happening } from '../contracts/event-store.ts'
-import { copy, placeOf } from '../support/copying.ts'
+import { copy, placeOf, told } from '../support/copying.ts'
 import { newPrefix, testEventStore, testEventStoreDb } from '../support/eventstoredb.ts'
+import { sealedLog } from '../support/sealed.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { range } from '../support/range.ts'
 import { tellStory } from '../support/story.ts'
@@ -119,8 +121,8 @@ test('a log that ends before its chain is shown, and the chain stays as it is', 
   expect((await lastLink(log.pool)).events).toBe(3)
 })
 
-test('a copy in EventStoreDB has the same digest, in a chain of its own', async () => {
-  const [log, server] = [await testLog(), await testEventStoreDb()]
+test('a copy in EventStoreDB has the same digest, in a chain of its own, by which it is verified', async () => {
+  const [log, server] = [await sealedLog(), await testEventStoreDb()]
   await tellStory(log.store)
   const chainOf = async (stored: EventStore) => {
     const keeper = keepChain({ ...log, stored })
@@ -128,12 +130,34 @@ test('a copy in EventStoreDB has the same digest, in a chain of its own', async 
     await keeper.stop()
     return lastLink(log.pool)
   }
-  const here = await chainOf(log.store)
-  expect(shown(here)).toEqual(await digestOf(log.store))
+  const here = await chainOf(log.stored)
+  expect(shown(here)).toEqual(await digestOf(log.stored))
   const copied = testEventStore(server.url, newPrefix())
-  await copy(placeOf(log), { kind: 'eventstoredb', store: copied, pool: log.pool })
+  await copy(placeOf({ ...log, store: log.stored }), { kind: 'eventstoredb', store: copied, pool: log.pool })
   expect(await lastLink(log.pool), 'its positions are of the other log').toMatchObject({ events: 0 })
   const there = await chainOf(copied)
   expect(shown(there)).toEqual(shown(here))
   expect(there.last).not.toBe(here.last)
+
+  const look = (stored: EventStore) =>
+    verifyLog({ pool: log.pool, stored, keys: log.keys, max: 100, onProgress: () => {} })
+  expect((await look(copied)).differences.list).toEqual([])
+  const [tenth, twentieth] = [(await told(copied))[9], (await told(copied))[19]]
+  const tampered = (event: Recorded): Recorded[] => {
+    if (event.id === twentieth?.id) return []
+    return [event.id === tenth?.id ? { ...event, data: { ...event.data, number: 4711 } } : event]
+  }
+  const { differences } = await look({
+    ...copied,
+    async *subscribeToAll(after, signal) {
+      for await (const batch of copied.subscribeToAll(after, signal)) yield batch.flatMap(tampered)
+    },
+  })
+  expect(differences.list.filter(({ kind }) => kind !== 'revision')).toEqual([
+    expect.objectContaining({ kind: 'changed', stream: tenth?.stream, revision: tenth?.revision }),
+    {
+      kind: 'missing',
+      what: expect.stringMatching(/^an event is missing after position \d+ \(.*and before/),
+    },
+  ])
 })

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
-import { ERASED } from '../../domain/values.ts'
 import { Unopened, type EventStore, type Position } from '../../ports/event-store.ts'
 import { openBeside, type Beside } from '../../projections/beside.ts'
 import { UnreadableEvent } from '../../projections/fold.ts'
@@ -10,8 +9,9 @@ import { compareRows, differentColumns, typeOf, type DifferentRow, type Side } f
 
 const SCHEMA = 'scratch'
 const SORT_MEMORY = '64MB'
-/** What was erased while it was compared is compared once more, when the live table has heard of it too. */
-const SETTLE_MS = 2000
+/** Rows that differ are compared once more, when live tables have caught up with the log, or have had so much time to. */
+const SETTLE_MS = 5000
+const LOOK_EVERY_MS = 100
 
 export type Value = {
   readonly column: string
@@ -40,6 +40,7 @@ type Options = {
   readonly max: number
   /** Texts may be anybody's words: only how long they are is shown, unless they are asked for. */
   readonly showValues: boolean
+  readonly settleMs?: number
   readonly onProgress: (position: Position, head: Position, events: number) => void
 }
 
@@ -76,22 +77,40 @@ const compareAll = async (options: Options, beside: Beside) => {
     await store.head(),
   )
   await beside.readOn(least)
-  const reports = await compareAtOnce(options, beside, projections)
-  const doubtful = projections.filter(({ name }) => reports.get(name)?.isDoubtful)
-  if (doubtful.length > 0) {
-    await sleep(SETTLE_MS)
-    for (const [name, report] of await compareAtOnce(options, beside, doubtful)) reports.set(name, report)
-  }
-  return projections.flatMap(({ name }) => reports.get(name)?.report ?? [])
+  const first = await compareAtOnce(options, beside, projections)
+  const differing = projections.filter(({ name }) => (first.get(name)?.keys.size ?? 0) > 0)
+  if (differing.length > 0) await settle(options, differing)
+  // What is erased meanwhile, the log says no more; the live table hears of it a little later.
+  const second = await compareAtOnce(options, beside, differing, first)
+  return projections.flatMap(({ name }) => (second.get(name) ?? first.get(name))?.report ?? [])
 }
 
-type Compared = { readonly report: TableReport; readonly isDoubtful: boolean }
+const settle = async (
+  { pool, store, settleMs = SETTLE_MS }: Options,
+  projections: readonly AnyProjection[],
+) => {
+  const head = await store.head()
+  const until = performance.now() + settleMs
+  const isBehind = async () =>
+    [...(await checkpointsOf(pool, projections)).values()].some(({ position }) => position < head)
+  while (performance.now() < until && (await isBehind())) await sleep(LOOK_EVERY_MS)
+}
+
+/** `keys` are those of all rows that differ. */
+type Compared = { readonly report: TableReport; readonly keys: ReadonlySet<string> }
+type AllCompared = ReadonlyMap<string, Compared>
 
 /**
  * All tables as they are at one moment, which is seen through one transaction, while everybody writes on. Each is then
- * somewhere in the log, and the tables beside are read on to where it is, those first that are least far.
+ * somewhere in the log, and the tables beside are read on to where it is, those first that are least far. Only rows count
+ * that differed before, if there is a before.
  */
-const compareAtOnce = async (options: Options, beside: Beside, projections: readonly AnyProjection[]) => {
+const compareAtOnce = async (
+  options: Options,
+  beside: Beside,
+  projections: readonly AnyProjection[],
+  before?: AllCompared,
+): Promise<AllCompared> => {
   const compared = new Map<string, Compared>()
   const there = [...(await checkpointsOf(options.pool, projections))].filter(([, { isThere }]) => isThere)
   await reading(options.pool, async (client) => {
@@ -103,21 +122,30 @@ const compareAtOnce = async (options: Options, beside: Beside, projections: read
     const checkpoints = await checkpointsOf(client, projections)
     const at = (name: string) => checkpoints.get(name)?.position ?? 0n
     const inOrder = projections.toSorted((one, other) => (at(one.name) < at(other.name) ? -1 : 1))
-    for (const projection of inOrder)
-      compared.set(
-        projection.name,
-        await compareOne(options, beside, client, projection, checkpoints.get(projection.name)),
-      )
+    for (const projection of inOrder) {
+      const found = await compareOne(options, beside, {
+        client,
+        projection,
+        checkpoint: checkpoints.get(projection.name),
+        before: before?.get(projection.name),
+      })
+      compared.set(projection.name, found)
+    }
   })
   return compared
+}
+
+type Wanted = {
+  readonly client: PoolClient
+  readonly projection: AnyProjection
+  readonly checkpoint: Checkpoint | undefined
+  readonly before: Compared | undefined
 }
 
 const compareOne = async (
   { pool, store, max, showValues }: Options,
   beside: Beside,
-  client: PoolClient,
-  projection: AnyProjection,
-  checkpoint: Checkpoint | undefined,
+  { client, projection, checkpoint, before }: Wanted,
 ): Promise<Compared> => {
   const { name, version } = projection
   const differences = collect<TableDifference>(max)
@@ -130,7 +158,7 @@ const compareOne = async (
   })
   const cannot = (what: string) => {
     differences.add({ kind: 'table', what })
-    return { report: report(0), isDoubtful: false }
+    return { report: report(0), keys: new Set<string>() }
   }
   if (!checkpoint?.isThere) return cannot('is not there')
   if (checkpoint.version !== version)
@@ -138,25 +166,23 @@ const compareOne = async (
   const head = await store.head()
   if (position > head)
     return cannot(`knows the log up to position ${position}, and the log ends at position ${head}`)
+  // It has not moved since, or by less than others had.
+  if (before && beside.position() > position) return before
   await beside.readOn(position)
   if (beside.position() > position) return cannot('was made anew meanwhile')
 
-  let isDoubtful = false
+  const keys = new Set<string>()
   const tell = (row: DifferentRow) => {
-    if (isAboutErased(row)) isDoubtful = true
+    if (before && !before.keys.has(row.key)) return
+    keys.add(row.key)
     differences.add(differenceOf(row, projection, showValues))
   }
   const live: Side = { client, table: `public.${name}` }
   const rows = await reading(pool, (other) =>
     compareRows(projection, live, { client: other, table: `${SCHEMA}.${name}` }, tell),
   )
-  return { report: report(rows), isDoubtful }
+  return { report: report(rows), keys }
 }
-
-const isAboutErased = (row: DifferentRow) =>
-  differentColumns(row).some((column) =>
-    [row.live, row.replayed].some((side) => side?.get(column)?.includes(ERASED)),
-  )
 
 const differenceOf = (
   row: DifferentRow,
@@ -181,11 +207,11 @@ const differenceOf = (
   }
 }
 
-const WORDS = ['text', 'json', 'jsonb', 'text[]']
+const WORDLESS = ['uuid', 'smallint', 'integer', 'bigint', 'boolean', 'timestamptz', 'uuid[]']
 const TIME_OR_ID = /^(\d{4}-\d\d-\d\dT[\d:.]+Z|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
 
 /** Nobody's words: a number, a time, an id. */
-const isHarmless = (type: string, value: string) => !WORDS.includes(type) || TIME_OR_ID.test(value)
+const isHarmless = (type: string, value: string) => WORDLESS.includes(type) || TIME_OR_ID.test(value)
 
 type Checkpoint = { readonly version: number; readonly position: Position; readonly isThere: boolean }
 
