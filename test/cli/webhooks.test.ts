@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { findEndpoint } from '../../src/cli/webhooks/endpoint.ts'
 import { webhooksCommand } from '../../src/cli/webhooks/command.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { createRedeliveries, NotWanted } from '../../src/webhooks/redelivery.ts'
-import { allDelivered, connected, everything, incoming, startQueue } from '../webhooks/support.ts'
+import { allDelivered, connected, everything, incoming, startQueue, stopQueue } from '../webhooks/support.ts'
+
+afterAll(stopQueue)
 
 const SINCE = '2025-01-01T00:00:00.000Z'
 

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { createFanOut } from '../../src/webhooks/fan-out.ts'
 import type { Lane, WebhookQueue } from '../../src/webhooks/queue.ts'
-import { allDelivered, everything, incoming, startQueue } from './support.ts'
+import { allDelivered, everything, incoming, startQueue, stopQueue } from './support.ts'
+
+afterAll(stopQueue)
 
 const instance = randomUUID()
 const conversation = randomUUID()

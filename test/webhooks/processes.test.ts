@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { afterAll, expect, it, onTestFinished, vi } from 'vitest'
 import { createWakeOthers } from '../../src/webhooks/wake-others.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
-import { incoming, startQueue } from './support.ts'
+import { incoming, startQueue, stopQueue } from './support.ts'
 import { range } from '../support/range.ts'
+
+afterAll(stopQueue)
 
 const DELIVERER = join(import.meta.dirname, '../support/deliverer-process.ts')
 const PATIENCE = { timeout: 40_000, interval: 20 }

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import type { AttemptRecord, Lane, Release } from '../../src/webhooks/queue.ts'
-import { attemptAt, incoming, startQueue } from './support.ts'
+import { attemptAt, incoming, startQueue, stopQueue } from './support.ts'
+
+afterAll(stopQueue)
 
 const WORKERS = 3
 const ENDPOINTS = 2

@@ -1,11 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
-import { describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import type { PublicEvent } from '../../src/domain/public-events.ts'
 import { createDeliveries } from '../../src/webhooks/deliveries.ts'
 import { createFanOut } from '../../src/webhooks/fan-out.ts'
 import type { Lane, WebhookQueue } from '../../src/webhooks/queue.ts'
-import { allDelivered, attemptAt, connected, everything, inAnHour, incoming, startQueue } from './support.ts'
+import {
+  allDelivered,
+  attemptAt,
+  connected,
+  everything,
+  inAnHour,
+  incoming,
+  startQueue,
+  stopQueue,
+} from './support.ts'
+
+afterAll(stopQueue)
 
 const WAIT_MS = 10_000
 const instance = randomUUID()

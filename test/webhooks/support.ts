@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll } from 'vitest'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
 import type { PublicEvent } from '../../src/domain/public-events.ts'
 import { subscribedNames, type Subscribable } from '../../src/domain/webhook.ts'
@@ -116,9 +115,15 @@ const openQueue = async () => {
 }
 
 let opened: ReturnType<typeof openQueue> | undefined
-afterAll(async () => (await opened)?.stop())
 
-/** The queue, empty, and hands on its parts; one database serves all tests of a file. */
+/** To be called after all tests of a file: others may share its modules. */
+export const stopQueue = async () => {
+  const queue = await opened
+  opened = undefined
+  await queue?.stop()
+}
+
+/** The queue, empty, and hands on its parts; one database serves all tests of a file, which ends with `stopQueue`. */
 export const startQueue = async () => {
   opened ??= openQueue()
   const queue = await opened

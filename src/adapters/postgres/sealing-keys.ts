@@ -32,6 +32,11 @@ with wanted as (
 )
 select * from found union all select * from made`
 
+const TAKE_DESTROYED = `
+insert into sealing_key (id, owner, state, master, destroyed_at)
+select id, owner, 'destroyed', false, now() from json_to_recordset($1) as key(id uuid, owner uuid)
+on conflict (id) do nothing`
+
 type Options = {
   /** Durable: what is sealed with a key must not outlive it. */
   readonly pool: Pool
@@ -197,15 +202,8 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     if (states.some(({ in_use }) => in_use)) throw new Error('A key is retired before it is destroyed')
   }
 
-  const takeDestroyed: SealingKeys['takeDestroyed'] = async (keys) => {
-    await query(
-      'take-destroyed-keys',
-      `insert into sealing_key (id, owner, state, master, destroyed_at)
-       select id, owner, 'destroyed', false, now() from unnest($1::uuid[], $2::uuid[]) as key(id, owner)
-       on conflict (id) do nothing`,
-      [keys.map(({ id }) => id), keys.map(({ owner }) => owner)],
-    )
-  }
+  const takeDestroyed: SealingKeys['takeDestroyed'] = async (keys) =>
+    void (await query('take-destroyed-keys', TAKE_DESTROYED, [JSON.stringify(keys)]))
 
   return { use, recall, find, retire, retired, destroy, takeDestroyed, close: news.close }
 }

@@ -17,7 +17,7 @@ export type ExportFile = {
 }
 
 /** The file is not the export that was written. */
-export class Damaged extends Error {
+class Damaged extends Error {
   override name = 'Damaged'
 }
 const damaged = ({ name }: ExportFile, line: number, what: string) =>
