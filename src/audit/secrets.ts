@@ -1,4 +1,4 @@
-export const HIDDEN = '[hidden]'
+const HIDDEN = '[hidden]'
 
 /** What opens something: hashes of passwords and tokens, keys of signatures, codes to pair with, addresses of files. */
 export const SECRETS: ReadonlySet<string> = new Set([
