@@ -4,6 +4,7 @@ import { openInbound } from './inbound.ts'
 import { openLists } from './lists.ts'
 import { openRebuild } from './rebuild.ts'
 import { openReplay } from './replay.ts'
+import { openSealing } from './sealing.ts'
 import { openSend } from './send.ts'
 import type { OpenSuite } from './suite.ts'
 
@@ -11,6 +12,7 @@ export const suites = {
   append: openAppend,
   rebuild: openRebuild,
   chain: openChain,
+  sealing: openSealing,
   inbound: openInbound,
   send: openSend,
   lists: openLists,

@@ -4,7 +4,6 @@ import { WrongUsage } from './cli/command.ts'
 import { commands, usage } from './cli/index.ts'
 import { loadConfig } from './config.ts'
 import { createLog } from './log.ts'
-import { serve } from './serve.ts'
 
 const main = async ([name, ...args]: readonly string[]) => {
   if (existsSync('.env')) process.loadEnvFile('.env')
@@ -19,6 +18,7 @@ const main = async ([name, ...args]: readonly string[]) => {
   }
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  const { serve } = await import('./serve.ts')
   await serve(config, log, stop.signal)
   // All is closed; timers of WhatsApp's client may run for half a minute yet.
   process.exit()

@@ -7,11 +7,9 @@ import type { Pool } from 'pg'
 import { createCipher } from './adapters/baileys/cipher.ts'
 import { scrubWhatsApp } from './adapters/baileys/scrub.ts'
 import { lazyGateway } from './adapters/baileys/lazy.ts'
-import { eventStoreDb } from './adapters/eventstoredb/event-store.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessCounters } from './adapters/in-process/counters.ts'
 import { inProcessLeases } from './adapters/in-process/leases.ts'
-import { kafkaBus } from './adapters/kafka/bus.ts'
 import { inProcessTurns } from './adapters/in-process/turns.ts'
 import { folderMediaStore } from './adapters/media/folder.ts'
 import { removeLeftovers, scrubLeftovers } from './adapters/media/leftovers.ts'
@@ -116,7 +114,7 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
   const stored =
     secrets.eventstoreUrl === undefined
       ? postgresEventStore(logPool, onError, { alone })
-      : eventStoreDb({
+      : (await import('./adapters/eventstoredb/event-store.ts')).eventStoreDb({
           url: secrets.eventstoreUrl,
           prefix: settings.eventstorePrefix,
           once: copying !== undefined,
@@ -226,6 +224,7 @@ const openBus = async (
 ): Promise<{ bus: Bus; close(): Promise<void> }> => {
   const { kafkaBrokers: brokers, kafkaCaFile, kafkaSasl, kafkaUsername: username = '' } = settings
   if (brokers.length === 0) return { bus: inProcessBus(), close: () => Promise.resolve() }
+  const { kafkaBus } = await import('./adapters/kafka/bus.ts')
   const bus = kafkaBus({
     brokers,
     prefix: settings.kafkaPrefix,

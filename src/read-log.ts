@@ -2,23 +2,22 @@ import type { EventStore, Position, Recorded } from './ports/event-store.ts'
 
 type Events = readonly Recorded[]
 type Batches = Pick<EventStore, 'subscribeToAll'>
-type Options = {
-  /** In larger batches than the store's: of so many events or a few more, of fewer at the end. */
-  readonly size?: number
-}
 /** A log that can be read from end to end, wherever it is. */
 export type LogReader = Pick<EventStore, 'head' | 'subscribeToAll'>
+/** Batches larger than the store's, which keeps its own within bounds: of as many events or of as many of its own. */
+type Larger = { readonly events: number; readonly batches: number }
+const AS_THEY_COME: Larger = { events: 1, batches: 1 }
 
 /** The log after a position, up to and with another one, in batches: the next is read while one is worked on. */
 export async function* readLog(
   store: Batches,
   after: Position,
   upTo: Position,
-  { size = 1 }: Options = {},
+  larger: Larger = AS_THEY_COME,
 ): AsyncGenerator<Events> {
   if (after >= upTo) return
   const done = new AbortController()
-  const batches = gather(batchesUpTo(store, after, upTo, done.signal), size)
+  const batches = gather(batchesUpTo(store, after, upTo, done.signal), larger)
   let next = batches.next()
   try {
     for (;;) {
@@ -48,13 +47,16 @@ async function* batchesUpTo(store: Batches, after: Position, upTo: Position, sig
   }
 }
 
-async function* gather(batches: AsyncIterable<Events>, size: number): AsyncGenerator<Events> {
-  let events: Events = []
+async function* gather(batches: AsyncIterable<Events>, larger: Larger): AsyncGenerator<Events> {
+  let gathered: Events[] = []
+  let count = 0
   for await (const batch of batches) {
-    events = events.length === 0 ? batch : [...events, ...batch]
-    if (events.length < size) continue
-    yield events
-    events = []
+    gathered.push(batch)
+    count += batch.length
+    if (count < larger.events && gathered.length < larger.batches) continue
+    yield gathered.flat()
+    gathered = []
+    count = 0
   }
-  if (events.length > 0) yield events
+  if (gathered.length > 0) yield gathered.flat()
 }

@@ -2,9 +2,10 @@ import { ownerOf, takeOut, withErased } from './domain/personal.ts'
 import { createLocalTurns } from './local-turns.ts'
 import { Unopened, type EventStore, type NewEvent, type Recorded } from './ports/event-store.ts'
 import { DESTROYED, type KnownKey, type SealingKeys } from './ports/sealing-keys.ts'
-import { openEvent, sealEvent, sealOf, unopened, unsealed } from './seal.ts'
+import { openEvent, sealEvent, sealOf, unopened, unsealed, type Seal } from './seal.ts'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const isUuid = (id: string) => UUID.test(id)
 const LOST = `its key is not in the table sealing_key. Bring that table back from a backup; if the key is lost for good, \
 "zapini lost-keys" says what to do`
 
@@ -40,10 +41,7 @@ export const sealedStore = (stored: EventStore, keys: SealingKeys): EventStore =
     }
   }
 
-  const openOne = (event: Recorded, keyOf: (id: string) => KnownKey | undefined): Recorded => {
-    const seal = sealOf(event)
-    if (!seal) return event
-    const key = keyOf(seal.key)
+  const openOne = (event: Recorded, seal: Seal, key: KnownKey | undefined): Recorded => {
     if (key === undefined) throw unopened(event, LOST)
     const known = opened.get(event)
     if (known && known.key === key) return known.event
@@ -55,19 +53,27 @@ export const sealedStore = (stored: EventStore, keys: SealingKeys): EventStore =
     return whole
   }
 
+  /** The key of each seal. Those that are not at hand are asked for together. */
+  const keysOf = async (seals: readonly (Seal | undefined)[]): Promise<(KnownKey | undefined)[]> => {
+    const known = seals.map((seal) => seal && keys.recall(seal.key))
+    if (seals.every((seal, n) => !seal || known[n] !== undefined)) return known
+    const found = await keys.find([...new Set(seals.flatMap((seal) => seal?.key ?? []))].filter(isUuid))
+    return seals.map((seal) => seal && found.get(seal.key))
+  }
+
   /** Those before one that cannot be read are still to be had. */
   const openAll = async (batch: readonly Recorded[]): Promise<Opened> => {
-    const ids = new Set(batch.flatMap((event) => sealOf(event)?.key ?? []))
-    if (ids.size === 0) return { events: batch }
-    const isAtHand = [...ids].every((id) => keys.recall(id) !== undefined)
-    const found = isAtHand ? undefined : await keys.find([...ids].filter((id) => UUID.test(id)))
-    const keyOf = (id: string) => (found ? found.get(id) : keys.recall(id))
+    const seals = batch.map(sealOf)
+    const known = await keysOf(seals)
     const events: Recorded[] = []
-    try {
-      for (const event of batch) events.push(openOne(event, keyOf))
-    } catch (fault) {
-      if (!(fault instanceof Unopened)) throw fault
-      return { events, fault }
+    for (const [n, event] of batch.entries()) {
+      const seal = seals[n]
+      try {
+        events.push(seal ? openOne(event, seal, known[n]) : event)
+      } catch (fault) {
+        if (!(fault instanceof Unopened)) throw fault
+        return { events, fault }
+      }
     }
     return { events }
   }

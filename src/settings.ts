@@ -143,7 +143,7 @@ export const Settings = Type.Object({
   }),
   asOfMaxEvents: positive(
     'Events of the log that an answer as of a time (as_of) may be made from; what needs more is refused.',
-    50_000,
+    30_000,
   ),
   asOfConcurrency: Type.Integer({
     description: 'Answers as of a time that are made at once, at each node; others wait.',
@@ -201,7 +201,7 @@ export const Secrets = Type.Object({
   encryptionKey: Type.Optional(
     Type.String({
       description:
-        'Encrypts what could speak for paired phones: 32 bytes in base64, as from openssl rand -base64 32. Without it, one is made in the data folder if the PostgreSQL is embedded; with DATABASE_URL there is no WhatsApp without it.',
+        'Encrypts what could speak for paired phones, and the keys of names, numbers and texts in the log: 32 bytes in base64, as from openssl rand -base64 32. Without it, one is made in the data folder if the PostgreSQL is embedded; with DATABASE_URL there is no WhatsApp without it.',
       pattern: '^[A-Za-z0-9+/]{43}=$',
     }),
   ),

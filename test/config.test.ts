@@ -36,6 +36,8 @@ describe('the configuration', () => {
       rateLimitWindowSeconds: 900,
       dailyMessageLimit: 0,
       bodyLimitBytes: 1_048_576,
+      asOfMaxEvents: 30_000,
+      asOfConcurrency: 2,
       webhookRetrySeconds: [5, 30, 120, 600, 3600, 21_600, 86_400],
       webhookTimeoutSeconds: 5,
       webhookConcurrency: 64,
@@ -132,7 +134,7 @@ describe('.env.example', () => {
     const env = Object.fromEntries(
       [...envExample().matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     )
-    expect(Object.keys(env)).toHaveLength(46)
+    expect(Object.keys(env)).toHaveLength(48)
     expect(loadConfig(env)).toEqual(loadConfig({}))
   })
 })

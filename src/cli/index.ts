@@ -1,9 +1,9 @@
 import { auditCommand } from './audit/command.ts'
 import type { Command } from './command.ts'
 import { copyLogCommand } from './copy-log/command.ts'
+import { eraseCommand } from './erase/command.ts'
 import { exportCommand } from './export/command.ts'
 import { importCommand } from './import/command.ts'
-import { eraseCommand } from './erase/command.ts'
 import { lostKeysCommand } from './lost-keys.ts'
 import { replayCommand } from './replay.ts'
 import { verifyCommand } from './verify/command.ts'
@@ -12,14 +12,16 @@ import { webhooksCommand } from './webhooks/command.ts'
 /** Every command beside the server itself. */
 export const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
+  verify: verifyCommand,
   audit: auditCommand,
-  'copy-log': copyLogCommand,
   export: exportCommand,
   import: importCommand,
   erase: eraseCommand,
   'lost-keys': lostKeysCommand,
   verify: verifyCommand,
   webhooks: webhooksCommand,
+  'copy-log': copyLogCommand,
+  'lost-keys': lostKeysCommand,
 }
 
 const INDENT = ' '.repeat(6)

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox'
 import { mediaKinds, mediaMissingReasons } from '../domain/content.ts'
 import { contentDetails } from '../domain/content-details.ts'
 import { messageStatuses } from '../domain/message.ts'
-import { literals, numberOf, toJid, Uuid } from '../domain/values.ts'
+import { ERASED, literals, numberOf, toJid, Uuid } from '../domain/values.ts'
 import type { Database } from '../projections/database.ts'
 import type { MessageReaction, MessageRow } from '../projections/messages.ts'
 import { isoSeconds, Nullable, secondsOrNull } from './format.ts'
@@ -115,6 +115,9 @@ export const formattedBody = (text: string, mentions: readonly string[], nameOf:
     .join('')
 }
 
+/** Who reacted; of who was erased, there is no number. */
+const jidOf = (by: string) => (by === ERASED ? by : toJid(by, 'reactor'))
+
 /** Reactions by emoji, in the order in which each emoji came first. */
 const grouped = (reactions: readonly MessageReaction[], nameOf: NameOf) => {
   const groups = new Map<string, MessageReaction[]>()
@@ -125,7 +128,7 @@ const grouped = (reactions: readonly MessageReaction[], nameOf: NameOf) => {
     count: of.length,
     has_my_reaction: of.some(({ from_me }) => from_me),
     reactors: of.map(({ by }) => by),
-    reactor_names: of.map(({ by, name }) => nameOf(toJid(by, 'reactor')) ?? name ?? by),
+    reactor_names: of.map(({ by, name }) => nameOf(jidOf(by)) ?? name ?? by),
   }))
 }
 
@@ -138,7 +141,7 @@ export const chatMessageViews = async (
   if (!first) return []
   const people = rows.flatMap(({ mentions, reactions }) => [
     ...mentions,
-    ...reactions.map(({ by }) => toJid(by, 'reactor')),
+    ...reactions.map(({ by }) => jidOf(by)),
   ])
   const nameOf = await namesOf(db, first.instance_id, people)
   return rows.map((row) => ({

@@ -168,7 +168,7 @@ export const auditRows = async (db: Kysely<Database>, ids: readonly string[]): P
         .execute()
 
 /** Whether anything that happened to a tenant is about an id. */
-export const isKnownTo = async (db: Kysely<Database>, tenantId: string | undefined, id: string) =>
+export const isKnownTo = async (db: Kysely<Database>, tenantId: string, id: string) =>
   (await found(db, { tenantId, about: [[id]] })
     .limit(1)
     .executeTakeFirst()) !== undefined

@@ -8,7 +8,7 @@ import type { AnyProjection } from './projection.ts'
 import { projectionTable } from './table.ts'
 
 /** The more events come at once, the more of them change the same row, and the fewer statements there are. */
-const EVENTS_AT_ONCE = 5000
+const AT_ONCE = { events: 5000, batches: 10 }
 /** Tables that are ready with a batch begin with the next one, and wait then for the others. */
 const BATCHES_AT_ONCE = 2
 /** Tables that are written at once; this process keeps one processor busy by itself. */
@@ -73,7 +73,7 @@ const openLocked = async (options: BesideOptions, unlock: () => void): Promise<B
     const inTurn = atMost(client ? 1 : WRITES_AT_ONCE)
     const writing: Promise<unknown>[] = []
     try {
-      for await (const batch of readLog(store, position(), target, { size: EVENTS_AT_ONCE })) {
+      for await (const batch of readLog(store, position(), target, AT_ONCE)) {
         const events = newest(batch)
         const written = Promise.all(parts.map((part) => part.write(events, client ?? pool, inTurn)))
         written.catch(() => {})
@@ -114,8 +114,9 @@ const createPart = (pool: Pool, open: OpenTable, bytesKept: number) => {
   let writing: Promise<void> = Promise.resolve()
 
   const apply = async (batch: readonly Recorded[], client: Pool | PoolClient) => {
-    const events = batch.filter((event) => event.position > position)
-    for (const { events: some, sweep } of segmentsOf(projection, events)) {
+    const first = batch.findIndex((event) => event.position > position)
+    if (first < 0) return
+    for (const { events: some, sweep } of segmentsOf(projection, batch.slice(first))) {
       const last = some.at(-1)?.position
       if (last === undefined) continue
       if (sweep) await open.indexFor(sweep.column, client)

@@ -1,6 +1,6 @@
 import { upcast } from '../domain/catalogue.ts'
 import type { Recorded } from '../ports/event-store.ts'
-import { changesOf, sweepOf, type Change, type Projection, type Sweep } from './projection.ts'
+import { changesOf, concerns, sweepOf, type Change, type Projection, type Sweep } from './projection.ts'
 
 /** An event that a projection cannot read. The projection stops there until somebody mends it. */
 export class UnreadableEvent extends Error {
@@ -43,6 +43,7 @@ export const pendingChanges = <Row extends object>(
 ): Pending<Row>[] => {
   const pending: Pending<Row>[] = []
   for (const event of batch) {
+    if (!concerns(projection, event)) continue
     try {
       const changes = changesOf(projection, upcast(event))
       if (changes && changes.length > 0) pending.push({ event, changes })

@@ -68,6 +68,10 @@ export const remove = <Row>(key: string): Change<Row> => ({ key, evolve: () => u
 
 type Handler<Row> = (event: Recorded) => readonly Change<Row>[]
 
+/** Whether a projection has anything to do with an event, beside what it sweeps. */
+export const concerns = <Row extends object>({ on }: Projection<Row>, { type }: Recorded): boolean =>
+  type in on
+
 /** The changes that an event means to a projection; undefined if it does not concern it. */
 export const changesOf = <Row extends object>(
   { on }: Projection<Row>,

@@ -1,11 +1,11 @@
-import { LRUCache } from 'lru-cache'
 import type { Pool, PoolClient } from 'pg'
 import { isSwept, sweptRow } from './fold.ts'
+import { keepRows } from './kept-rows.ts'
 import type { Projection, Sweep } from './projection.ts'
 
 /** Rows kept in memory. The runner is the only writer, so that what it wrote last is what stands in the table. */
 const BYTES_KEPT = 8_000_000
-/** What a row takes beside its texts, more or less. */
+/** What a row takes in memory, beside as much as it has letters as JSON. */
 const ROW_BYTES = 500
 
 type Keyed<Row> = Map<string, Row | undefined>
@@ -39,15 +39,9 @@ export const projectionTable = <Row extends object>(
   const types: Readonly<Record<string, string>> = projection.columns
   const typeOf = (column: string) => types[column]?.split(' ', 1)[0] ?? 'text'
   const keyType = typeOf(key)
-  const rows = new LRUCache<string, Row>({
-    maxSize: bytesKept,
-    sizeCalculation: sizeOf,
-    dispose: (_row, _key, reason) => {
-      if (reason === 'evict') complete = false
-    },
-  })
+  const rows = keepRows<Row>(bytesKept)
   /** Whether all rows of the table are in memory, so that one not found there does not exist. */
-  let complete = empty
+  const isComplete = () => empty && !rows.hasForgotten()
 
   const assignments = columns
     .filter((column) => column !== key)
@@ -72,13 +66,6 @@ export const projectionTable = <Row extends object>(
     )`
   const save = saving()
 
-  const keep = (id: string, row: Row | undefined) => {
-    if (!row) return rows.delete(id)
-    rows.set(id, row)
-    // One that is too large is not kept.
-    if (!rows.has(id)) complete = false
-  }
-
   return {
     /** The present rows for some keys. */
     async load(keys: Iterable<string>, client: Pool | PoolClient = pool): Promise<Keyed<Row>> {
@@ -87,7 +74,7 @@ export const projectionTable = <Row extends object>(
       for (const wanted of new Set(keys)) {
         const row = rows.get(wanted)
         found.set(wanted, row)
-        if (!row && !complete) missing.push(wanted)
+        if (!row && !isComplete()) missing.push(wanted)
       }
       if (missing.length === 0) return found
       const result = await client.query<Row & { projection_key: string }>({
@@ -108,10 +95,10 @@ export const projectionTable = <Row extends object>(
       sweep?: Sweep,
       client: Pool | PoolClient = pool,
     ) {
-      const kept: Row[] = []
+      const kept = new Map<string, string>()
       const gone: string[] = []
       for (const [id, row] of changed) {
-        if (row) kept.push(row)
+        if (row) kept.set(id, JSON.stringify(row))
         else gone.push(id)
       }
       const { rows: result } = await client.query<{ moved: number }>({
@@ -122,27 +109,20 @@ export const projectionTable = <Row extends object>(
           name,
           String(from),
           gone,
-          JSON.stringify(kept),
+          `[${[...kept.values()].join()}]`,
           oid,
           ...(sweep ? [sweep.value] : []),
           ...(sweep?.to === undefined ? [] : [sweep.to]),
         ],
       })
       if (result[0]?.moved !== 1) throw new CheckpointMoved(`${table} is no longer as it was at ${from}`)
-      for (const id of gone) rows.delete(id)
-      if (sweep) {
-        const swept = [...rows.entries()].filter(([, row]) => isSwept(row, sweep))
-        for (const [id, row] of swept) keep(id, sweptRow(row, sweep))
-      }
-      for (const [id, row] of changed) if (row) keep(id, row)
+      for (const id of gone) rows.remove(id)
+      if (sweep)
+        rows.replace(
+          (row) => isSwept(row, sweep),
+          (row) => sweptRow(row, sweep),
+        )
+      for (const [id, row] of changed) if (row) rows.keep(id, row, (kept.get(id)?.length ?? 0) + ROW_BYTES)
     },
   }
-}
-
-const sizeOf = (row: object): number => {
-  let bytes = ROW_BYTES
-  for (const value of Object.values(row) as unknown[])
-    if (typeof value === 'string') bytes += value.length
-    else if (typeof value === 'object' && value !== null) bytes += JSON.stringify(value).length
-  return bytes
 }

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { replay } from '../../src/cli/replay.ts'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
 import { followLog } from '../../src/followed-log.ts'
@@ -79,6 +79,15 @@ test('the application on it: in, out, webhook, stream of events, rebuild', async
   )
   const { body } = await app.admin.get('/conversations')
   expect(body.data).toHaveLength(1)
+  const last = new Date().toISOString()
+  await vi.waitFor(() => expect(new Date().toISOString() > last).toBe(true), { interval: 1 })
+  await app.admin.post(hook, incomingPayload('THIRD'))
+  const messagesAt = async (at: string) => {
+    const then = await app.admin.get(`/conversations/${body.data[0].number}/messages?as_of=${at}`)
+    return then.body.data.messages.length
+  }
+  expect(await messagesAt(last)).toBe(3)
+  expect(await messagesAt(new Date().toISOString())).toBe(4)
 
   expect(await app.readModels.reached(await store.head(), 10_000, ...app.readModels.names)).toBe(true)
   const rows = await allRows(app.pool)

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createTail } from '../../src/adapters/tail.ts'
 import { NO_STREAM, START, StoreUnavailable, WrongRevision } from '../../src/ports/event-store.ts'
+import { readLog } from '../../src/read-log.ts'
 import { appendAtEnd, appendSurely, eventStoreContract, happening } from '../contracts/event-store.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { range } from '../support/range.ts'
@@ -182,4 +184,14 @@ test('what is appended while the first subscription starts is told once, in orde
     expect(events).toHaveLength(4)
     expectInOrder(events)
   }
+})
+
+test('large events are read a few at a time, all of them in order', async () => {
+  const { store } = await testLog()
+  const text = randomBytes(600_000).toString('base64')
+  for (const n of range(12)) await appendAtEnd(store, `large-${n}`, happening(n, { text }))
+  const batches: number[] = []
+  for await (const batch of readLog(store, START, await store.head())) batches.push(batch.length)
+  expect(batches.reduce((sum, length) => sum + length)).toBe(12)
+  expect(Math.max(...batches)).toBeLessThan(8)
 })

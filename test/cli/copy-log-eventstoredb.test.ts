@@ -59,6 +59,11 @@ test('with one database, only the log moves: reactions stand at the same event, 
   await tellStory(log.store)
   await tables(log)
   await log.pool.query("insert into checkpoint (name, version, position) values ('relay', 1, 20)")
+  await log.pool.query(`
+    insert into webhook_delivery (event_id, endpoint_id, tenant_id, instance_id, key, event, body, correlation, causation, position)
+    select id, id, id, id, id, 'message.sent', '{}', 'c', 'c', 20 from gen_random_uuid() id;
+    insert into webhook_erased select key, 30 from webhook_delivery;
+    insert into webhook_redelivery (id, endpoint_id, since, position, up_to) select key, key, now(), 5, 40 from webhook_delivery`)
   const store = openStore(server.url())
   const there = beside(store, log)
   await expect(followLog(there)).rejects.toThrow(/EVENTSTORE_URL is set/)
@@ -70,6 +75,11 @@ test('with one database, only the log moves: reactions stand at the same event, 
       .rows
   const events = await eventPositions(store)
   expect(await checkpoints()).toEqual([{ name: 'relay', position: String(events[19]) }])
+  const places = `select position from webhook_delivery union all select position from webhook_erased
+    union all select position from webhook_redelivery`
+  expect((await log.pool.query(places)).rows, 'places in the old log are forgotten').toEqual([
+    { position: null },
+  ])
   await followLog(there)
   await expect(followLog(placeOf(log))).rejects.toThrow(/EVENTSTORE_URL is not set/)
 

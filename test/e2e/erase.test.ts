@@ -8,6 +8,8 @@ import { startReceiver } from '../support/receiver.ts'
 import { ADMIN, createHome, type Home } from './home.ts'
 
 const PATIENCE = { timeout: 20_000, interval: 50 }
+/** Programs and commands are started several times over. */
+const LONG = 180_000
 
 /** What somebody says and is called, of words that are nowhere else. */
 const personOf = (word: string, phone: string) => ({
@@ -100,52 +102,60 @@ const talk = async (admin: Client, instance: string, person: typeof JOHN): Promi
 const erase = (...args: string[]) =>
   startCommand(['erase', ...args], { DATA_DIR: home.dataDir, ADMIN_EMAIL: ADMIN.email })
 
-it('an erased person is found in no file of a server that runs, and is somebody new when they write again', async () => {
-  const program = await home.start()
-  const admin = await login(program.url, ADMIN.email, ADMIN.password)
-  const instance = await createConnectedInstance(admin)
-  await admin.put(`/instances/${instance}/webhook`, { webhook_url: receiver.url })
-  await automate(admin, instance)
-  const id = await talk(admin, instance, JOHN)
-  const before = receiver.received.length
+it(
+  'an erased person is found in no file of a server that runs, and is somebody new when they write again',
+  async () => {
+    const program = await home.start()
+    const admin = await login(program.url, ADMIN.email, ADMIN.password)
+    const instance = await createConnectedInstance(admin)
+    await admin.put(`/instances/${instance}/webhook`, { webhook_url: receiver.url })
+    await automate(admin, instance)
+    const id = await talk(admin, instance, JOHN)
+    const before = receiver.received.length
 
-  expect((await admin.delete(`/conversations/${id}`)).status).toBe(200)
-  const command = erase('--person', JOHN.phone, '--yes', '--vacuum')
-  expect(await command.ended, command.output()).toBe(0)
-  expect(command.output()).toContain('Erased: ')
-  expect(await filesWith(home.dataDir, [...JOHN.words, JOHN.phone])).toEqual([])
-  const later = receiver.received.slice(before).map(({ raw }) => raw.toString())
-  expect(later.filter((body) => JOHN.words.some((word) => body.includes(word)))).toEqual([])
+    expect((await admin.delete(`/conversations/${id}`)).status).toBe(200)
+    const command = erase('--person', JOHN.phone, '--yes', '--vacuum')
+    expect(await command.ended, command.output()).toBe(0)
+    expect(command.output()).toContain('Erased: ')
+    expect(await filesWith(home.dataDir, [...JOHN.words, JOHN.phone])).toEqual([])
+    const later = receiver.received.slice(before).map(({ raw }) => raw.toString())
+    expect(later.filter((body) => JOHN.words.some((word) => body.includes(word)))).toEqual([])
 
-  expect((await write(admin, instance, { ...JOHN, name: 'New', said: 'hello again' })).status).toBe(200)
-  const shown = async () => {
-    const { body } = await admin.get(`/conversations/${id}/messages`)
-    return body.data.messages.map(({ message_body }: { message_body: string }) => message_body)
-  }
-  await vi.waitFor(async () => expect(await shown()).toContain('You said hello again'), PATIENCE)
-  const replay = startCommand(['replay'], { DATA_DIR: home.dataDir })
-  expect(await replay.ended, replay.output()).toBe(0)
-  expect((await shown())[0]).toBe('hello again')
-  expect(await program.stop()).toBe(0)
-  expect(await filesWith(home.dataDir, JOHN.words)).toEqual([])
-})
+    expect((await write(admin, instance, { ...JOHN, name: 'New', said: 'hello again' })).status).toBe(200)
+    const shown = async () => {
+      const { body } = await admin.get(`/conversations/${id}/messages`)
+      return body.data.messages.map(({ message_body }: { message_body: string }) => message_body)
+    }
+    await vi.waitFor(async () => expect(await shown()).toContain('You said hello again'), PATIENCE)
+    const replay = startCommand(['replay'], { DATA_DIR: home.dataDir })
+    expect(await replay.ended, replay.output()).toBe(0)
+    expect((await shown())[0]).toBe('hello again')
+    expect(await program.stop()).toBe(0)
+    expect(await filesWith(home.dataDir, JOHN.words)).toEqual([])
+  },
+  LONG,
+)
 
-it('killed at any moment, without a server, the same command finishes', async () => {
-  const program = await home.start()
-  const admin = await login(program.url, ADMIN.email, ADMIN.password)
-  const { body } = await admin.get('/instances')
-  await talk(admin, body.data.instances[0].uuid, MARY)
-  await program.kill()
-  expect(await filesWith(home.dataDir, MARY.words)).not.toEqual([])
+it(
+  'killed at any moment, without a server, the same command finishes',
+  async () => {
+    const program = await home.start()
+    const admin = await login(program.url, ADMIN.email, ADMIN.password)
+    const { body } = await admin.get('/instances')
+    await talk(admin, body.data.instances[0].uuid, MARY)
+    await program.kill()
+    expect(await filesWith(home.dataDir, MARY.words)).not.toEqual([])
 
-  const args = ['--person', MARY.phone, '--yes', '--vacuum']
-  for (const moment of ['erasing', 'waiting for', 'clearing 3 ']) {
-    const command = erase(...args)
-    await vi.waitFor(() => expect(command.output()).toContain(moment), PATIENCE)
-    command.child.kill('SIGKILL')
-    await command.ended
-  }
-  const last = erase(...args)
-  expect(await last.ended, last.output()).toBe(0)
-  expect(await filesWith(home.dataDir, [...MARY.words, MARY.phone])).toEqual([])
-})
+    const args = ['--person', MARY.phone, '--yes', '--vacuum']
+    for (const moment of ['erasing', 'waiting for', 'clearing 3 ']) {
+      const command = erase(...args)
+      await vi.waitFor(() => expect(command.output()).toContain(moment), PATIENCE)
+      command.child.kill('SIGKILL')
+      await command.ended
+    }
+    const last = erase(...args)
+    expect(await last.ended, last.output()).toBe(0)
+    expect(await filesWith(home.dataDir, [...MARY.words, MARY.phone])).toEqual([])
+  },
+  LONG,
+)

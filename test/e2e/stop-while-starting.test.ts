@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { createTestDatabase } from '../support/database.ts'
-import { eventually } from '../support/subscriber.ts'
 
 const MAIN = join(import.meta.dirname, '../../dist/main.js')
 
@@ -26,7 +25,7 @@ it('a stop does not wait for a start that takes long, as one does that waits for
   let output = ''
   child.stdout.on('data', (part: Buffer) => (output += part.toString()))
 
-  await eventually(() => expect(output).toContain('waiting for the read models'))
+  await vi.waitFor(() => expect(output).toContain('waiting for the read models'), { timeout: 50_000 })
   child.kill('SIGTERM')
   expect(await ended).toBe(0)
   expect(output).not.toContain('Zapini is ready')

@@ -176,13 +176,19 @@ const rowCounts = async (pool: pg.Client): Promise<Record<string, number>> => {
   return counts
 }
 
-/** Until the read models hold all that is in the log: a count in between would miss some of it. */
+/** Until all that follows from the log is done, and noted: a count in between would miss some of it. */
 const untilAtRest = (pool: pg.Client) =>
   vi.waitFor(async () => {
-    const { rows } = await pool.query<{ head: string }>('select max(position)::text as head from event')
+    const { rows } = await pool.query<{ head: string; open: number }>(
+      `select max(position)::text as head,
+              (select count(*)::integer from webhook_delivery where state = 'open') as open from event`,
+    )
     const { body } = await admin.get('/ready')
-    const positions = body.projections.map(({ position }: { position: string }) => position)
+    const positions = [...body.projections, ...body.reactions].map(
+      ({ position }: { position: string }) => position,
+    )
     expect(new Set(positions)).toEqual(new Set([rows[0]?.head]))
+    expect(rows[0]?.open).toBe(0)
   }, PATIENCE)
 
 const FORGED = secretly('This was never said')

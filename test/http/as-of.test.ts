@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { asOfRequest, showAsOf } from '../../src/cli/audit/as-of.ts'
+import { WrongUsage } from '../../src/cli/command.ts'
+import type { Content } from '../../src/domain/content.ts'
 import { contactId, conversationId } from '../../src/domain/ids.ts'
 import type { Answer, Client, Json } from '../support/client.ts'
 import { eventually } from '../support/subscriber.ts'
@@ -90,6 +93,9 @@ describe('an answer as of a time', () => {
   it.each([1, 2])(
     'is the one that was given then, whatever came later (life %i)',
     async (seed) => {
+      // What is deleted can be read as before, as long as it is not erased.
+      vi.spyOn(app.keys, 'destroy').mockResolvedValue()
+      onTestFinished(() => void vi.restoreAllMocks())
       const shops = await Promise.all([openShop(`one-${seed}`), openShop(`other-${seed}`)])
       const lives = shops.map((shop, n) => createLife(app, shop, seed * 10 + n))
       const moments: [Shop, Moment][] = []
@@ -200,6 +206,44 @@ describe('around a conversation', () => {
     expect(await wordsAsOf(then)).toEqual(['one', 'two'])
   })
 
+  it('the command line shows it as it was, for people and for programs', async () => {
+    const tag = await shop.client.post('/tags', { name: 'VIP', color: '#ef4444' })
+    const tagId = tag.body.data.tag.id
+    await shop.client.put(`${here()}/tags`, { tag_ids: [tagId] })
+    const tagged = await moment()
+    await shop.client.put(`${here()}/tags`, { tag_ids: [] })
+    await app.readModels.reached(await app.store.head(), 10_000, 'auditEvents')
+    const show = async (values: Parameters<typeof asOfRequest>[0]): Promise<string> => {
+      const said: string[] = []
+      const [out, progress] = [said, []].map((lines: string[]) => ({
+        write: (text: string) => lines.push(text),
+      }))
+      const request = asOfRequest(values)
+      if (!request || !out || !progress) throw new Error('Nothing is asked')
+      await showAsOf(app, { out, progress }, request, undefined, new AbortController().signal)
+      return said.join('')
+    }
+    const conversation = conversationId(shop.instance, john)
+    const text = await show({ 'as-of': then, conversation })
+    expect(text).toMatch(/with +John, 5511900000001\n/)
+    expect(text).toMatch(/← John: one {2}\[received\]\n.*← John: two {2}\[received\]\n$/)
+    expect(text).not.toMatch(/three|VIP/)
+    const json: Json = JSON.parse(await show({ 'as-of': tagged, conversation, as: 'json' }))
+    expect(json).toMatchObject({ as_of: tagged, id: conversation, tags: [{ name: 'VIP' }], unread_count: 3 })
+    expect(await show({ 'as-of': tagged, tag: tagId })).toMatch(/name +VIP\n[^]*carried by +1 conversation/)
+    const contact = contactId(shop.instance, john)
+    expect(await show({ 'as-of': then, contact })).toMatch(/push name +John\n/)
+    await expect(show({ 'as-of': before, conversation })).rejects.toThrow(/There was no conversation/)
+    await expect(show({ 'as-of': then, conversation: shop.instance })).rejects.toThrow(/There is no/)
+    for (const wrong of [
+      { 'as-of': 'soon', conversation },
+      { 'as-of': then },
+      { 'as-of': then, tag: '1', contact },
+      { tag: '1' },
+    ])
+      expect(() => asOfRequest(wrong)).toThrow(WrongUsage)
+  })
+
   it('leaves nothing in the database, also when the client goes away', async () => {
     const leaving = Array.from({ length: 10 }, async (_, n) => {
       const gone = AbortSignal.timeout(1 + n * 3)
@@ -217,6 +261,52 @@ describe('around a conversation', () => {
       )
       expect(rows).toEqual([{ tables: 0, open: 0 }])
     })
+    expect(app.faults).toEqual([])
+  })
+})
+
+describe('what was erased', () => {
+  it('is shown as it can still be read: that it was, but not what', async () => {
+    const shop = await openShop('erased')
+    const [john, mary] = ['5511900000001@s.whatsapp.net', '5511900000002@s.whatsapp.net']
+    const { instance, listener, client } = shop
+    const at = () => new Date().toISOString()
+    const said = { fromMe: false, chat: john, sender: john, senderName: 'John', at: at() }
+    const content: Content = { kind: 'text', text: 'a secret @5511900000002', mentions: [mary] }
+    await listener.message({ ...said, whatsappId: 'M1', content })
+    await listener.message({
+      ...said,
+      whatsappId: 'M2',
+      content: { kind: 'location', latitude: 1, longitude: 2 },
+    })
+    const reacted = { ...said, targetWhatsappId: 'M1', sender: mary, senderName: 'Mary', emoji: '👍' }
+    await listener.reaction(reacted)
+    const contact = await client.post('/contacts', {
+      instance_id: instance,
+      phone_number: john,
+      name: 'John Doe',
+    })
+    const then = await moment()
+    const here = `/conversations/${conversationId(instance, john)}`
+    const about = [here, `${here}/messages`, `/chat${here}/messages`, `/contacts/${contact.body.data.id}`]
+    const asked = [...about, '/conversations', '/contacts']
+    const askAll = async () => {
+      const answers = await Promise.all(asked.map((path) => client.get(`${path}?as_of=${then}`)))
+      expect(answers.map(({ status }) => status)).toEqual(asked.map(() => 200))
+      return answers.map(({ body }) => JSON.stringify(body.data))
+    }
+    for (const text of await askAll()) expect(text).toMatch(/John|a secret/)
+    expect((await client.delete(here)).status).toBe(200)
+    expect((await client.delete(`/contacts/${contact.body.data.id}`)).status).toBe(200)
+    await eventually(async () => {
+      const answers = await askAll()
+      expect(answers.join()).not.toMatch(/John|Mary|a secret|55119000/)
+    })
+    const { body } = await client.get(`/chat${here}/messages?as_of=${then}`)
+    expect(body.data.messages).toMatchObject([
+      { message_body: '[erased]', status: 'received', reactions: [{ emoji: '[erased]' }] },
+      { location: { latitude: 0, longitude: 0 } },
+    ])
     expect(app.faults).toEqual([])
   })
 })

@@ -107,6 +107,7 @@ describe('POST /contacts/import', () => {
           },
     )
     let isOver = false
+    const begunAt = performance.now()
     const done = importing(rows).finally(() => (isOver = true))
     const waits: number[] = []
     while (!isOver) {
@@ -115,15 +116,16 @@ describe('POST /contacts/import', () => {
       waits.push(performance.now() - startedAt)
     }
     const { body } = await done
+    const tookMs = performance.now() - begunAt
     expect(body.data).toMatchObject({ imported: 9990, skipped: 0 })
     expect(body.data.errors.map(({ row }: Json) => row)).toEqual(range(10).map((n) => n * 1000 + 1000))
     expect(waits.length, 'requests that were answered meanwhile').toBeGreaterThan(20)
-    expect(Math.max(...waits)).toBeLessThan(2000)
+    expect(Math.max(...waits), 'of which none waits for the import').toBeLessThan(tookMs / 2)
     await eventually(async () => expect(await total()).toBe(9990))
     const again = await storingNothing(app, () => importing(rows))
     expect(again.body.data).toMatchObject({ imported: 0, skipped: 9990 })
     expect(app.faults).toEqual([])
-  }, 60_000)
+  }, 180_000)
   it('refuses more than 10,000 rows', async () => {
     const rows = range(10_001).map(() => ({}))
     const { status, body } = await storingNothing(app, () => importing(rows))

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createClient, incomingPayload, type Json } from '../support/client.ts'
-import { isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
+import { isoSecondsText, storingNothing, untilSessionsAreOpen, uuidText, type App } from './world.ts'
 
 let app: App
 let instance: string
@@ -15,6 +15,7 @@ beforeEach(async () => {
   const { body } = await app.admin.post('/instances', { name: 'hooked' })
   instance = body.data.instance.uuid
   secret = body.data.hook_secret
+  await untilSessionsAreOpen(app)
   await app.admin.post(`/webhooks/instance/${instance}/connection`, {
     status: 'connected',
     phone_number: '5511977777777',

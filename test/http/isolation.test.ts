@@ -7,6 +7,8 @@ import { startReceiver } from '../support/receiver.ts'
 import { servedRoutes, type ServedRoute } from './routes-table.ts'
 import { addTenant, instanceClient, storingNothing, type App } from './world.ts'
 
+vi.setConfig({ testTimeout: 180_000 })
+
 let app: App
 let receiver: Awaited<ReturnType<typeof startReceiver>>
 let files: Awaited<ReturnType<typeof startFileServer>>

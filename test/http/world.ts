@@ -36,14 +36,23 @@ export const addTenant = async (app: App, name: string, fields: object = {}) => 
   return { tenant, admin, client: await login(app.url, admin.email, PASSWORD) }
 }
 
-/** The end of the log, once what acts by itself has nothing left to do. */
-const endAtRest = (app: App) =>
+/** Waits until the session of every instance has said how it is, which it does some time after it was asked for. */
+export const untilSessionsAreOpen = (app: App) =>
   vi.waitFor(async () => {
+    const { rows } = await app.pool.query("select id from instance where status = 'pending'")
+    expect(rows).toEqual([])
+  }, WAIT_MS)
+
+/** The end of the log, once what acts by itself has nothing left to do. */
+const endAtRest = async (app: App) => {
+  await untilSessionsAreOpen(app)
+  return vi.waitFor(async () => {
     const head = await app.store.head()
     const { reactions } = (await app.admin.get('/ready')).body
     for (const { name, position } of reactions) expect(position, name).toBe(String(head))
     return head
   }, WAIT_MS)
+}
 
 /** Does something that must leave the log as it is. */
 export const storingNothing = async <T>(app: App, task: () => Promise<T>): Promise<T> => {

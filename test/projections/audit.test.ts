@@ -41,7 +41,7 @@ const tellByMany = async ({ store }: TestLog) => {
 }
 
 const project = async (log: TestLog) => {
-  await rebuild(projections.auditEvents, log)
+  await rebuild([projections.auditEvents], log)
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool: log.pool }) })
 }
 const wholeLog = async ({ store }: TestLog) => {
@@ -176,7 +176,7 @@ test('what a conversation was before it was deleted ended there, also in what it
     Object.fromEntries((await endsOf(db, TENANT, [a, b, c])).map(({ id, position }) => [id, position]))
   expect(await ends(), 'b came to a after a had been deleted').toEqual({ [a]: early, [c]: cDeleted })
   const late = await tell(a, 'deleted')
-  await rebuild(projections.auditEvents, log)
+  await rebuild([projections.auditEvents], log)
   expect(await ends(), 'all of it was part of a by then').toEqual({ [a]: late, [b]: late, [c]: late })
 })
 

@@ -1,10 +1,12 @@
 import type { Pool, PoolClient } from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { loadLargeWorld } from '../../bench/large-world.ts'
 import { findLandmarks, listCalls } from '../../bench/list-calls.ts'
 import { recordQueries, type Query } from '../../bench/recorded-queries.ts'
 import { startApp } from '../support/app.ts'
 import { planOf } from '../support/plans.ts'
+
+vi.setConfig({ hookTimeout: 240_000 })
 
 const SIZE = { conversations: 20_000, messages: 100_000 }
 const UNTIL = '2025-11-25T12:00:00.000Z'

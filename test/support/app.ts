@@ -132,5 +132,5 @@ export const startApp = async (
     await database.drop()
     await rm(dataFolder, { recursive: true, force: true })
   }
-  return { ...app, url, admin, pool, database, dataFolder, faults, leave, stop }
+  return { ...app, url, admin, pool, keys, database, dataFolder, faults, leave, stop }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { copyLog } from '../../src/cli/copy-log/copy.ts'
 import type { Deployment } from '../../src/followed-log.ts'
 import { NO_STREAM, START, type EventStore, type Recorded } from '../../src/ports/event-store.ts'
@@ -32,12 +33,18 @@ export const told = async (store: EventStore): Promise<Omit<Recorded, 'position'
   return events
 }
 
+/** A UUID that is always the same for a text. */
+const uuidOf = (text: string) => {
+  const hex = createHash('sha256').update(text).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
+
 /** The events of the story with other ids, on streams of their own, so many times at once. */
 export const tellAgain = async (store: EventStore, times: number) => {
   const tell = async (time: number) => {
     const revisions = new Map<string, number>()
     for (const [name, event] of story) {
-      const stream = `${name}-again-${time}`
+      const stream = `${name.split('-', 1)[0]}-${uuidOf(`${name} ${time}`)}`
       const revision = revisions.get(stream) ?? NO_STREAM
       await store.append(stream, revision, [toAppend(event)])
       revisions.set(stream, revision + 1)

@@ -18,7 +18,8 @@ const administer = async (statement: string) => {
 /** A fresh, migrated database of its own; `drop` when done with it. */
 export const createTestDatabase = async () => {
   const name = `test_${randomBytes(6).toString('hex')}`
-  await administer(`create database ${name} template ${TEMPLATE}`)
+  // Copying files takes a third of the time that the usual strategy takes, which writes every page to the log.
+  await administer(`create database ${name} template ${TEMPLATE} strategy file_copy`)
   return {
     url: databaseUrl(inject('postgres'), name),
     drop: () => administer(`drop database if exists ${name} with (force)`),

@@ -7,9 +7,11 @@ import { exportLog } from '../../src/cli/export/export.ts'
 import type { Scope } from '../../src/cli/export/format.ts'
 import { checkExport, openExport } from '../../src/cli/import/export-file.ts'
 import { importLog } from '../../src/cli/import/import.ts'
+import { sealAll } from '../../src/cli/import/seal.ts'
 import { plainLog } from '../../src/cli/plain-log.ts'
 import type { Deployment } from '../../src/followed-log.ts'
 import type { EventStore } from '../../src/ports/event-store.ts'
+import type { sealedLog } from './sealed.ts'
 
 const output = { write: () => true }
 
@@ -20,11 +22,16 @@ export const testFolder = async () => {
   return folder
 }
 
+type Sealed = Pick<Awaited<ReturnType<typeof sealedLog>>, 'store' | 'stored' | 'keys'>
+
 /** What an export of a log says. */
-export const exported = async (store: EventStore, scope: Scope = { kind: 'log' }) => {
+export const exported = async (
+  { store, stored = store }: { readonly store: EventStore; readonly stored?: EventStore },
+  scope: Scope = { kind: 'log' },
+) => {
   let text = ''
   await exportLog({
-    log: plainLog(store, store),
+    log: plainLog(store, stored),
     scope,
     zapini: 'test',
     write: (more) => Promise.resolve(void (text += more)),
@@ -45,15 +52,15 @@ const opened = async (text: string) => {
 
 export const checked = async (text: string) => checkExport(await opened(text), () => {})
 
-/** Imports what an export says. */
-export const imported = async (text: string, target: Deployment) => {
+/** Imports what an export says; seals it, if the target does. */
+export const imported = async (text: string, target: Deployment, sealed?: Sealed) => {
   const source = await opened(text)
   return importLog({
     source,
     checked: await checkExport(source, () => {}),
     target,
-    reading: plainLog(target.store, target.store),
-    seal: (events) => Promise.resolve(events),
+    reading: sealed ? plainLog(sealed.store, sealed.stored) : target.store,
+    seal: sealed ? sealAll(sealed.keys) : (events) => Promise.resolve(events),
     output,
     refuseIfInUse: () => Promise.resolve(),
   })

@@ -24,7 +24,9 @@ export default async function setup(project: TestProject) {
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',
-    max_connections: '300',
+    // Passwords are no secrets here, and there are thousands of connections.
+    scram_iterations: '1',
+    max_connections: '600',
     // Its workers cannot be sent away by the role of the tests, which then cannot drop a database under them.
     autovacuum: 'off',
   }

@@ -203,6 +203,10 @@ const linked: readonly Told[] = [
     `address-${addressId(INSTANCE, HIDDEN)}`,
     { type: 'AddressLinked', data: { instanceId: INSTANCE, from: HIDDEN, to: ZOE, at: later(41) } },
   ],
+  [
+    `address-${addressId(INSTANCE, HIDDEN)}`,
+    { type: 'AddressForgotten', data: { instanceId: INSTANCE, at: later(41) } },
+  ],
 ]
 const run = (whatsappId: string) => ({
   runId: runId(AUTOMATION, messageId(INSTANCE, 'hi')),

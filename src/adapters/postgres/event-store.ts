@@ -18,6 +18,8 @@ const BATCH_MAX = 256
 /** While one batch commits, the next can be on its way to the database: worth it when so many wait. */
 const OVERLAP_FROM = 12
 const PAGE = 1000
+/** As stored. One event may be as large as many pages of others. */
+const PAGE_BYTES = 4_000_000
 
 type Append = { readonly stream: string; readonly expected: number; readonly events: readonly NewEvent[] }
 type Read = { readonly stream: string; readonly from: number }
@@ -124,7 +126,11 @@ export const postgresEventStore = (
   const readAll = async (after: Position): Promise<Recorded[]> => {
     const { rows } = await pool.query<Row>({
       name: 'read-all',
-      text: `select ${COLUMNS} from event e where e.position > $1 order by e.position limit ${PAGE}`,
+      text: `
+        select ${COLUMNS} from (
+          select *, sum(pg_column_size(data)) over (order by position rows unbounded preceding) - pg_column_size(data) as bytes_before
+          from event where position > $1 order by position limit ${PAGE}
+        ) e where e.bytes_before < ${PAGE_BYTES} order by e.position`,
       values: [String(after)],
     })
     return rows.map(recorded)

@@ -53,9 +53,9 @@ const migrations: Record<string, Migration> = {
   '0012-counters': statements(counters),
   '0013-whatsapp': statements(whatsappTables),
   '0014-sealing-keys': statements(sealingKeys),
+  '0015-log-digest': statements(logDigest),
   '0016-redeliveries': statements(redeliveries),
   '0017-erasing': statements(erasedDeliveries + erasureCount + eraseFromNow),
-  '0015-log-digest': statements(logDigest),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

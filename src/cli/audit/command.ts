@@ -10,8 +10,9 @@ import type { AnyProjection } from '../../projections/projection.ts'
 import { createDeliveries } from '../../webhooks/deliveries.ts'
 import { visit, WrongUsage, type Command, type Given, type Screen, type Storage } from '../command.ts'
 import { createWriter, NobodyReads } from '../write.ts'
+import { asOfRequest, showAsOf } from './as-of.ts'
 import { chainText } from './causes.ts'
-import { writings } from './formats.ts'
+import { writings, type TenantNames } from './formats.ts'
 import { aboutOf, checkedValues, parseAuditArgs, tenantOf, type AuditValues } from './options.ts'
 import { trail } from './trail.ts'
 
@@ -42,20 +43,28 @@ which takes longer. A running server brings it up to date.\n`,
   return { known: known < head ? known : head, head }
 }
 
+/** The names of tenants, if there is more than one whose lines may be shown. */
+const tenantsOf = async (db: Kysely<Database>, only: string | undefined): Promise<TenantNames> => {
+  const rows = only === undefined ? await db.selectFrom('tenant').select(['id', 'name']).execute() : []
+  return rows.length > 1 ? new Map(rows.map(({ id, name }) => [id, name])) : undefined
+}
+
 /** Writes what the options ask for, oldest first. */
 export const audit = async (opened: Opened, values: AuditValues, signal: AbortSignal): Promise<void> => {
   const { storage, db, screen } = opened
   const { store } = storage
   const { filter: simple, limit, follow, format } = checkedValues(values)
   const tenantId = await tenantOf(db, values.tenant)
-  const filter = { ...simple, tenantId, about: await aboutOf(db, tenantId, values) }
+  const filter = { ...simple, tenantId, about: await aboutOf(db, values) }
   const lines = createAuditLines({ db, readStream: store.readStream })
   const write = createWriter(screen.out)
   const { head: first, page } = writings[format]
+  const tenants = await tenantsOf(db, tenantId)
   const tell = async (events: readonly Recorded[]) => {
     if (events.length === 0) return
     const shown = await lines.linesOf(tenantId, events)
-    await write(page(shown.map((line, n) => ({ ...line, tenant_id: events[n]?.meta.tenant ?? '' }))))
+    const ofTenants = shown.map((line, n) => ({ ...line, tenant_id: events[n]?.meta.tenant ?? '' }))
+    await write(page(ofTenants, tenants))
   }
   const { known, head } = await knownOf(opened)
   if (first !== '') await write(first)
@@ -90,12 +99,17 @@ const run = async (given: Given): Promise<number> => {
   if ((what !== undefined && what !== 'causes') || more.length > 0)
     throw new WrongUsage(`zapini audit does not know what to do with ${positionals.join(' ')}.`)
   if (what === 'causes' && id === undefined) throw new WrongUsage('zapini audit causes needs an id.')
-  checkedValues(values)
+  const request = asOfRequest(values)
+  if (!request) checkedValues(values)
   const signal = untilInterrupted()
   return visit(given, async (storage) => {
     await prepare(storage)
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: storage.pool }) })
     const opened = { storage, db, screen: given.screen }
+    if (request) {
+      await showAsOf(storage, given.screen, request, await tenantOf(db, values.tenant), signal)
+      return 0
+    }
     if (id !== undefined) return causes(opened, values, id)
     await audit(opened, values, signal).catch((error: unknown) => {
       if (!(error instanceof NobodyReads)) throw error
@@ -112,6 +126,8 @@ UUID, or a number while it is there), --correlation ID, --causation ID, --type
 TYPE (repeated, or with commas), --actor KIND, --from TIME, --to TIME, --tenant ID.
 --as timeline|jsonl|csv, --limit N (the newest), --follow (and what comes).
 causes ID follows a stored event, a webhook event or a delivery back to what set
-it off.`,
+it off.
+--as-of TIME with --conversation, --contact or --tag ID shows it as it was then;
+--as text|json.`,
   run,
 }

@@ -8,6 +8,7 @@ export type Format = (typeof formats)[number]
 export type TenantLine = AuditLine & { readonly tenant_id: string }
 
 const ACTOR_WIDTH = 22
+const TENANT_WIDTH = 14
 const SHORT_ID = 8
 
 const clipped = (text: string, width: number) =>
@@ -26,8 +27,14 @@ const causeText = ({ type, causation_id, correlation_id }: Cause, actor: ShownAc
     ? `${originOf(actor)} ${correlation_id.slice(0, SHORT_ID)}`
     : `${type ?? 'event'} ${causation_id.slice(0, SHORT_ID)}`
 
-export const timelineText = ({ at, actor, summary, cause }: AuditLine) =>
-  `${at}  ${clipped(actorText(actor), ACTOR_WIDTH)}  ${summary}  ← ${causeText(cause, actor)}`
+const timelineText = ({ at, actor, summary, cause, tenant_id: tenant }: TenantLine, tenants: TenantNames) =>
+  [
+    at,
+    ...(tenants ? [clipped(tenants.get(tenant) ?? tenant.slice(0, SHORT_ID), TENANT_WIDTH)] : []),
+    clipped(actorText(actor), ACTOR_WIDTH),
+    summary,
+    `← ${causeText(cause, actor)}`,
+  ].join('  ')
 
 const columns = [
   'tenant_id',
@@ -64,11 +71,19 @@ const record = ({ actor, cause, about, erased, data, ...line }: TenantLine) => (
 const csv = (records: readonly object[], header: boolean) =>
   stringify([...records], { columns, header, escape_formulas: true })
 
-type Writing = { readonly head: string; readonly page: (lines: readonly TenantLine[]) => string }
+/** Names of tenants, where lines of several stand beside each other. */
+export type TenantNames = ReadonlyMap<string, string> | undefined
+type Writing = {
+  readonly head: string
+  readonly page: (lines: readonly TenantLine[], tenants: TenantNames) => string
+}
 
 /** How lines are written in each format: what comes first, and a page of them. */
 export const writings: Readonly<Record<Format, Writing>> = {
-  timeline: { head: '', page: (lines) => lines.map((line) => `${timelineText(line)}\n`).join('') },
+  timeline: {
+    head: '',
+    page: (lines, tenants) => lines.map((line) => `${timelineText(line, tenants)}\n`).join(''),
+  },
   jsonl: { head: '', page: (lines) => lines.map((line) => `${JSON.stringify(line)}\n`).join('') },
   csv: { head: csv([], true), page: (lines) => csv(lines.map(record), false) },
 }

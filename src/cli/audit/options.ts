@@ -28,6 +28,8 @@ const options = {
   actor: text,
   from: text,
   to: text,
+  tag: text,
+  'as-of': text,
   as: text,
   limit: text,
   follow: { type: 'boolean' },
@@ -81,10 +83,10 @@ export const tenantOf = async (db: Kysely<Database>, given: string | undefined) 
 }
 
 /** For each thing that is asked about, the ids that it has had. */
-export const aboutOf = (db: Kysely<Database>, tenantId: string | undefined, values: AuditValues) =>
+export const aboutOf = (db: Kysely<Database>, values: AuditValues) =>
   Promise.all(
     things.flatMap((thing) => {
       const ref = values[thing]
-      return ref === undefined ? [] : [idsOf(db, tenantId, thing, ref)]
+      return ref === undefined ? [] : [idsOf(db, undefined, thing, ref)]
     }),
   )

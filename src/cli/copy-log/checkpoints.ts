@@ -26,3 +26,14 @@ export const writeCheckpoints = async (target: PoolClient, reactions: ReadonlyMa
     [[...reactions.keys()], [...reactions.values()].map(String)],
   )
 }
+
+/**
+ * Forgets places in the log that the database was beside until now: how far redeliveries have come, and what of the
+ * deliveries came before an erasure, which is all of them now.
+ */
+export const forgetPlaces = async (target: PoolClient) => {
+  await target.query(`
+    delete from webhook_redelivery;
+    delete from webhook_erased;
+    update webhook_delivery set position = null where position is not null`)
+}

@@ -1,7 +1,7 @@
 import { firstEvent, followLog, recordLog, WrongLog, type Deployment } from '../../followed-log.ts'
 import type { Output } from '../progress.ts'
 import { copyBelongings } from './belongings.ts'
-import { reactionCheckpoints, writeCheckpoints } from './checkpoints.ts'
+import { forgetPlaces, reactionCheckpoints, writeCheckpoints } from './checkpoints.ts'
 import type { Comparison } from './compare.ts'
 import { areSame } from './databases.ts'
 import { fillLog, refuseUsedDatabase } from './fill.ts'
@@ -47,6 +47,7 @@ export const copyLog = async ({ source, target, output, refuseIfInUse }: Options
       await writeCheckpoints(client, checkpoints)
       await client.query('delete from followed_log')
       rows = isOneDatabase ? undefined : await copyBelongings(source.pool, client)
+      await forgetPlaces(client)
       await recordLog(client, target.kind, copiedFirst)
     },
   })

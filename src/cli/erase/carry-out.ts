@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
@@ -111,6 +112,8 @@ const doItHere = async (parts: Parts) => {
   const { pool, store, transact, load, mediaStore } = parts
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const stop = new AbortController()
+  // Every read model listens to it.
+  setMaxListeners(0, stop.signal)
   let failure: unknown
   const readModels = createReadModels({
     pool,
