@@ -21,7 +21,6 @@ export const commands: Readonly<Record<string, Command>> = {
   verify: verifyCommand,
   webhooks: webhooksCommand,
   'copy-log': copyLogCommand,
-  'lost-keys': lostKeysCommand,
 }
 
 const INDENT = ' '.repeat(6)
