@@ -24,7 +24,7 @@ const randomFrom = (seed: number) => {
 }
 
 /** So many events of two tenants over a year, in the order of the log. */
-export function* largeLog(events: number, until: number): Generator<Told & { readonly tenant: string }> {
+function* largeLog(events: number, until: number): Generator<Told & { readonly tenant: string }> {
   const random = randomFrom(20_250_115)
   // A serial number is given once, whoever the tenant is.
   let [conversations, messages, others] = [0, 0, 0]

@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 
 const PAGE = 1000
 
-export type LogRow = {
+type LogRow = {
   readonly position: number
   readonly stream: string
   readonly type: string
@@ -11,7 +11,7 @@ export type LogRow = {
 }
 
 /** The whole log with pg alone, in pages that are parsed: the next is on its way while one is worked on. */
-export async function* logPages(pool: Pool): AsyncGenerator<readonly LogRow[]> {
+async function* logPages(pool: Pool): AsyncGenerator<readonly LogRow[]> {
   const read = async (after: number) => {
     const { rows } = await pool.query<LogRow>({
       name: 'log-page',

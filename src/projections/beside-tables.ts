@@ -12,7 +12,7 @@ const LOCK_TIMEOUT_MS = 3000
 const INDEX_MEMORY = '256MB'
 
 /** Somebody else works in the schema. */
-export class SchemaTaken extends Error {
+class SchemaTaken extends Error {
   override name = 'SchemaTaken'
 }
 
