@@ -17,9 +17,9 @@ const strictAjv = prepared(new Ajv(options))
 const coercingAjv = prepared(new Ajv({ ...options, coerceTypes: true }))
 
 /** Compiled when first needed: to compile the schemas of all routes would double the time of a start. */
-const compiled = (ajv: Ajv, schema: TSchema): (() => ValidateFunction) => {
+const whenNeeded = (compile: () => ValidateFunction): (() => ValidateFunction) => {
   let validate: ValidateFunction | undefined
-  return () => (validate ??= ajv.compile(schema))
+  return () => (validate ??= compile())
 }
 
 type Fields = Record<string, unknown>
@@ -32,18 +32,28 @@ const asItIs: Check = (value) => value
 
 /** The check of a JSON body. Fields that the schema does not know are left alone. */
 export const bodyCheck = (schema: TSchema | undefined, aliases: Aliases = {}): Check =>
-  schema ? checkWith(compiled(strictAjv, schema), canonicalNames(aliases), aliases) : asItIs
+  schema
+    ? checkWith(
+        whenNeeded(() => strictAjv.compile(schema)),
+        canonicalNames(aliases),
+        aliases,
+      )
+    : asItIs
 
 /** The check of path parameters and query strings: text becomes the number, boolean or list that the schema asks for. */
 export const textCheck = (schema: TObject | undefined, aliases: Aliases = {}): Check => {
   if (!schema) return asItIs
   const [rename, read] = [canonicalNames(aliases), textReader(schema)]
-  return checkWith(compiled(coercingAjv, schema), (value) => read(rename(value)), aliases)
+  return checkWith(
+    whenNeeded(() => coercingAjv.compile(schema)),
+    (value) => read(rename(value)),
+    aliases,
+  )
 }
 
 /** What is wrong with a response, for tests; undefined if nothing is. */
 export const responseCheck = (schema: TSchema): ((body: unknown) => Details | undefined) => {
-  const validator = compiled(strictAjv, schema)
+  const validator = whenNeeded(() => strictAjv.compile(schema))
   return (body) => {
     const validate = validator()
     return validate(body) ? undefined : complaints(validate.errors ?? [])
