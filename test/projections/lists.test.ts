@@ -111,6 +111,8 @@ describe('without any of its indexes', () => {
     'webhook_delivery_finished_at_idx',
     'webhook_delivery_instance_id_id_idx',
     'webhook_delivery_endpoint_id_key_id_idx',
+    'webhook_delivery_endpoint_id_idx',
+    'webhook_delivery_key_idx',
     'contact_tenant_id_instance_id_number_idx',
   ]
 

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { Kysely, PostgresDialect } from 'kysely'
 import { openCopies } from '../../parts.ts'
@@ -31,18 +30,6 @@ const describe = ({ conversations, contacts, addresses, messages }: Targets) =>
     ...(messages.length > 0 ? [several(messages.length, 'message') + ' in groups'] : []),
   ].join(', ')
 
-const confirm = async (targets: Targets): Promise<boolean> => {
-  if (!process.stdin.isTTY) throw new WrongUsage('Nobody can be asked whether it is meant: say --yes.')
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return (
-      (await terminal.question(`Erase ${describe(targets)} for good? [y/N] `)).trim().toLowerCase() === 'y'
-    )
-  } finally {
-    terminal.close()
-  }
-}
-
 const BEYOND = `What is out of reach of this program, and yours to do: records that are in Kafka until their retention ends, \
 backups, what receivers of webhooks and integrations have kept, and the phones themselves.
 `
@@ -73,7 +60,7 @@ const run = async (given: Given, storage: Storage) => {
         : contact !== undefined
           ? await targets.contact(contact, tenant)
           : await targets.person(person ?? '', tenant)
-    if (!values.yes && !(await confirm(found))) {
+    if (!values.yes && !(await confirm(`Erase ${describe(found)} for good?`))) {
       out.write('Nothing was erased.\n')
       return 1
     }
