@@ -18,7 +18,6 @@ export const commands: Readonly<Record<string, Command>> = {
   import: importCommand,
   erase: eraseCommand,
   'lost-keys': lostKeysCommand,
-  verify: verifyCommand,
   webhooks: webhooksCommand,
   'copy-log': copyLogCommand,
 }
