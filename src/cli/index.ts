@@ -17,6 +17,7 @@ export const commands: Readonly<Record<string, Command>> = {
   export: exportCommand,
   import: importCommand,
   erase: eraseCommand,
+  'lost-keys': lostKeysCommand,
   webhooks: webhooksCommand,
   'copy-log': copyLogCommand,
   'lost-keys': lostKeysCommand,
