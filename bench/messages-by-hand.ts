@@ -3,7 +3,8 @@ import { isMedia, isSignal, textOf, type Content } from '../src/domain/content.t
 import { idOfStream } from '../src/domain/decider.ts'
 import { messages } from '../src/projections/messages.ts'
 import { createTable, createIndex } from '../src/projections/projection.ts'
-import { logPages } from './log-pages.ts'
+import { START, type EventStore } from '../src/ports/event-store.ts'
+import { readLog } from '../src/read-log.ts'
 
 /**
  * What the replay of the messages is held against: the same rows, made with nothing general about it, the whole table in
@@ -29,10 +30,10 @@ type Data = {
   readonly into: string
 }
 
-const fold = async (pool: Pool, rows: Map<string, Row>) => {
+const fold = async (store: EventStore, rows: Map<string, Row>) => {
   const inConversation = new Map<string, string[]>()
   let count = 0
-  for await (const page of logPages(pool)) {
+  for await (const page of readLog(store, START, await store.head())) {
     count += page.length
     for (const { type, stream, data, meta } of page) {
       const id = idOfStream(stream)
@@ -112,14 +113,14 @@ const firstRow = (id: string, isOurs: boolean, data: Data, meta: { tenant: strin
 }
 
 /** Answers the number of events read. */
-export const messagesByHand = async (pool: Pool): Promise<number> => {
+export const messagesByHand = async (pool: Pool, store: EventStore): Promise<number> => {
   const client = await pool.connect()
   try {
     await client.query('begin')
     await client.query(`drop schema if exists ${SCHEMA} cascade; create schema ${SCHEMA};
       ${createTable(messages, SCHEMA, [])}`)
     const rows = new Map<string, Row>()
-    const count = await fold(pool, rows)
+    const count = await fold(store, rows)
     const all = [...rows.values()]
     for (let first = 0; first < all.length; first += ROWS_AT_ONCE)
       await client.query({

@@ -1,4 +1,5 @@
 import { openAppend } from './append.ts'
+import { openChain } from './chain.ts'
 import { openInbound } from './inbound.ts'
 import { openLists } from './lists.ts'
 import { openRebuild } from './rebuild.ts'
@@ -11,6 +12,7 @@ export const suites = {
   append: openAppend,
   rebuild: openRebuild,
   sealing: openSealing,
+  chain: openChain,
   inbound: openInbound,
   send: openSend,
   lists: openLists,

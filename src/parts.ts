@@ -46,6 +46,7 @@ import type { Node } from './ports/leases.ts'
 import type { MediaStore } from './ports/media-store.ts'
 import type { Scrub } from './ports/scrub.ts'
 import { sealedStore } from './sealed-store.ts'
+import { scrubBeside } from './projections/beside-tables.ts'
 import type { Settings } from './settings.ts'
 
 const POOL_SIZE = 12
@@ -190,6 +191,7 @@ export const openCopies = async (config: Config, { pool, encryptionKey: key, bes
   const media = await openMedia(config)
   const scrubs: readonly Scrub[] = [
     scrubSandbox(pool),
+    scrubBeside(pool),
     ...(key ? [scrubWhatsApp(pool, createCipher(key))] : []),
     scrubLeftovers(media.leftovers, beside ? undefined : 0),
   ]

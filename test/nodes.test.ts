@@ -12,7 +12,16 @@ const patiently = <T>(expectation: () => T | Promise<T>) => vi.waitFor(expectati
 
 const standingOf = async ({ admin }: TestNode) => (await admin.get('/ready')).body
 const leasesOf = async (node: TestNode): Promise<string[]> => (await standingOf(node)).node.leases
-const LEASES = ['automations', 'chain', 'learn-contacts', 'media-removal', 'projector', 'purge', 'relay']
+const LEASES = [
+  'automations',
+  'chain',
+  'erase',
+  'learn-contacts',
+  'media-removal',
+  'projector',
+  'purge',
+  'relay',
+]
 
 const receiverFor = async (client: Client, instance: string) => {
   const receiver = await startReceiver()
@@ -48,7 +57,7 @@ test('an API node and a worker: what is sent goes out, is delivered, and is read
     reactions: [],
   })
   expect(ofWorker).toMatchObject({ status: 'ok', node: { name: worker.node.name, leases: LEASES } })
-  expect(ofWorker.reactions).toHaveLength(5)
+  expect(ofWorker.reactions).toHaveLength(6)
   await patiently(async () =>
     expect((await standingOf(api)).projections).toEqual((await standingOf(worker)).projections),
   )

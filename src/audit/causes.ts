@@ -136,4 +136,3 @@ export const createCauses = ({ db, readStream, deliveries }: Parts) => {
     ]
   }
 }
-export type FollowCauses = ReturnType<typeof createCauses>

@@ -39,8 +39,6 @@ export type AuditLine = {
   readonly erased?: true
 }
 
-export const isErased = (event: Recorded) => 'erased' in event && event.erased === true
-
 export const actorOf = ({ meta: { actor } }: Pick<Recorded, 'meta'>, nameOf: NameOf): ShownActor => {
   const id = 'id' in actor ? actor.id : null
   return { kind: actor.kind, id, name: id === null ? null : nameOf(id) }
@@ -57,7 +55,7 @@ const lineOf = (event: Recorded, nameOf: NameOf, causeOf: CauseOf): AuditLine =>
   revision: event.revision,
   about: aboutOf(event),
   data: withoutSecrets(event.data),
-  ...(isErased(event) && { erased: true as const }),
+  ...(event.erased && { erased: true as const }),
 })
 
 export type CauseOf = (event: Pick<Recorded, 'meta'>) => Cause

@@ -1,7 +1,14 @@
-export const HIDDEN = '[hidden]'
+const HIDDEN = '[hidden]'
 
 /** What opens something: hashes of passwords and tokens, keys of signatures, codes to pair with, addresses of files. */
-const SECRETS: ReadonlySet<string> = new Set(['passwordHash', 'hash', 'hookSecret', 'secret', 'qr', 'key'])
+export const SECRETS: ReadonlySet<string> = new Set([
+  'passwordHash',
+  'hash',
+  'hookSecret',
+  'secret',
+  'qr',
+  'key',
+])
 
 /** A copy of the data of an event in which nothing is that opens anything. */
 export const withoutSecrets = (data: object): Record<string, unknown> =>

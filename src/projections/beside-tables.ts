@@ -1,6 +1,11 @@
 import type { Pool, PoolClient } from 'pg'
 import type { EventStore, Position } from '../ports/event-store.ts'
+import type { Scrub } from '../ports/scrub.ts'
 import { createIndex, createTable, type AnyProjection } from './projection.ts'
+
+/** Where read models are made anew, and where they are made to be compared with. */
+export const REBUILD = 'rebuild'
+export const SCRATCH = 'scratch'
 
 const LOCK_TIMEOUT_MS = 3000
 /** For making an index. */
@@ -11,6 +16,8 @@ export class SchemaTaken extends Error {
   override name = 'SchemaTaken'
 }
 
+const lockOf = (schema: string) => `schema ${schema}`
+
 /** Takes a schema for this process. Whoever dies loses it. Answers how to give it back. Throws SchemaTaken. */
 export const lockSchema = async (pool: Pool, schema: string): Promise<() => void> => {
   const client = await pool.connect()
@@ -18,7 +25,7 @@ export const lockSchema = async (pool: Pool, schema: string): Promise<() => void
   client.on('error', () => {})
   try {
     await client.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`)
-    await client.query('select pg_advisory_lock(hashtext($1))', [`schema ${schema}`])
+    await client.query('select pg_advisory_lock(hashtext($1))', [lockOf(schema)])
     return () => client.release(true)
   } catch (error) {
     client.release(true)
@@ -30,6 +37,23 @@ export const lockSchema = async (pool: Pool, schema: string): Promise<() => void
 }
 
 const isLockTimeout = (error: unknown) => error instanceof Error && 'code' in error && error.code === '55P03'
+
+/**
+ * Takes away what was left by runs that were ended by force, and may hold what is erased. Those that are at work read of
+ * the deletion themselves.
+ */
+export const scrubBeside =
+  (pool: Pool): Scrub =>
+  async () => {
+    const text = 'select nspname as schema from pg_namespace where nspname = any($1)'
+    const { rows } = await pool.query<{ schema: string }>(text, [[REBUILD, SCRATCH]])
+    for (const { schema } of rows)
+      await transaction(pool, async (client) => {
+        const lock = 'select pg_try_advisory_xact_lock(hashtext($1)) as taken'
+        const { rows } = await client.query<{ taken: boolean }>(lock, [lockOf(schema)])
+        if (rows[0]?.taken) await client.query(`drop schema if exists ${schema} cascade`)
+      })
+  }
 
 type Place = {
   readonly pool: Pool

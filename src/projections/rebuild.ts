@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import type { EventStore, Position } from '../ports/event-store.ts'
 import { openBeside, type Beside } from './beside.ts'
+import { REBUILD as SCHEMA } from './beside-tables.ts'
 import type { AnyProjection } from './projection.ts'
 import { CheckpointMoved } from './table.ts'
 
-const SCHEMA = 'rebuild'
 /** What comes while so many events are read is read with everything locked. */
 const CLOSE_EVENTS = 500
 const CATCH_UPS_MAX = 20

@@ -41,8 +41,7 @@ const told = async ({ indexed = true } = {}) => {
   await tellStory(log.store)
   const readModels = createReadModels({ ...log, onChanged: () => {}, onError: () => {} })
   await readModels.prepare()
-  for (const one of others) await rebuild(one, log)
-  if (indexed) await rebuild(auditEvents, log)
+  await rebuild(indexed ? [...others, auditEvents] : others, log)
   return log
 }
 
@@ -216,7 +215,7 @@ test('as a command it opens what the settings name, and follows causes', async (
     { actor: { kind: 'system' }, at: later(91), causation: hi?.id ?? '' },
   )
   await log.store.append('contact-550e8400-e29b-41d4-a716-446655440703', NO_STREAM, [answer])
-  await rebuild(auditEvents, log)
+  await rebuild([auditEvents], log)
   expect((await command(log, 'causes', answer.id)).out).toBe(
     [
       `ContactDeleted ${answer.id}`,
@@ -241,7 +240,7 @@ test('as a process beside a server it shows whose each line is, and ends quietly
     data: { number: 2, name: 'Second', timeZone: 'UTC', at: later(95) },
   } as const
   await log.store.append(`tenant-${second}`, NO_STREAM, [toAppend(made, { tenant: second, at: later(95) })])
-  await rebuild(tenants, log)
+  await rebuild([tenants], log)
   const [whole, head] = [0, 1].map(() => startCommand(['audit'], { DATABASE_URL: log.url }))
   head?.child.stdout.destroy()
   expect(await whole?.ended).toBe(0)

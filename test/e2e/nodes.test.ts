@@ -90,6 +90,7 @@ describe.each([
       expect(held.toSorted()).toEqual([
         'automations',
         'chain',
+        'erase',
         'learn-contacts',
         'media-removal',
         'projector',

@@ -105,6 +105,7 @@ describe('an answer as of a time', () => {
         const shop = shops[n % 2]
         if (shop) moments.push([shop, await look(shop, numbers)])
       }
+      for (const life of lives) await life.end()
       const statuses = new Set(
         moments.flatMap(([, { answers }]) => [...answers.values()].map(({ status }) => status)),
       )

@@ -31,6 +31,7 @@ export const createLife = (
   const { below, oneOf } = chanceOf(seed)
   const said: { whatsappId: string; chat: string; sender: string; fromMe: boolean }[] = []
   const tags: string[] = []
+  const automations: string[] = []
   let count = 0
   const at = () => new Date().toISOString()
   const anyChat = () => oneOf(...CHATS)
@@ -164,8 +165,11 @@ export const createLife = (
         await client.delete(`/tags/${tag}`)
     }
   }
+  const silence = async () => {
+    for (const id of automations.splice(0)) await client.delete(`/automations/${id}`)
+  }
   const aboutInstance = async () => {
-    switch (oneOf('automate', 'automate', 'disconnect', 'link')) {
+    switch (oneOf('automate', 'automate', 'silence', 'disconnect', 'link')) {
       case 'automate': {
         const definition = {
           trigger: { type: 'regex', pattern: 'never said' },
@@ -173,9 +177,11 @@ export const createLife = (
         }
         const flow = { name: 'Hello', kind: 'flow', enabled: true, definition }
         const { body } = await client.post(`/instances/${instance}/automations`, flow)
-        if (below(2) === 0) await client.delete(`/automations/${body.data.id}`)
+        automations.push(body.data.id)
         return
       }
+      case 'silence':
+        return silence()
       case 'disconnect':
         await client.post(`/sandbox/instances/${instance}/disconnect`, { status: 'offline' })
         return client.post(`/sandbox/instances/${instance}/connect`)
@@ -197,5 +203,10 @@ export const createLife = (
     if (what < 18) return aboutTag()
     return aboutInstance()
   }
-  return { step, shop }
+  /** Nothing is as it was: no automation answers, and the phone is off. */
+  const end = async () => {
+    await silence()
+    await client.post(`/sandbox/instances/${instance}/disconnect`, { status: 'offline' })
+  }
+  return { step, end }
 }

@@ -10,6 +10,7 @@ import type { AnyProjection } from '../../src/projections/projection.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
 import { rebuild, type RebuildStage } from '../../src/projections/rebuild.ts'
 import { openBeside } from '../../src/projections/beside.ts'
+import { scrubBeside } from '../../src/projections/beside-tables.ts'
 import { createStartConversation } from '../../src/write/conversations.ts'
 import { receiveWithoutFiles } from '../support/receiving.ts'
 import { context, INSTANCE, JOHN, later, messageStream, placeIn, TENANT, toAppend } from '../support/facts.ts'
@@ -236,6 +237,21 @@ test('a run that ends in the middle is gone on with, unless a table is made othe
   const changed = { ...projections.messages, indexes: ['(conversation_id)'] }
   expect(await rebuild([changed], log)).toBe(12_000)
   expect(await leftBehind(log.pool)).toEqual([])
+})
+
+test('what a run left that was ended goes when anything is erased, but not from under one that is at work', async () => {
+  const log = await testLog()
+  await tellStory(log.store)
+  const options = { ...log, projections: all, schema: 'rebuild', indexes: 'after' } as const
+  const erased = { owners: [], position: await log.store.head(), at: later(0) }
+  const atWork = await openBeside(options)
+  await scrubBeside(log.pool)(erased)
+  expect(await leftBehind(log.pool)).toEqual([{ name: 'rebuild' }])
+  atWork.close()
+  await eventually(async () => {
+    await scrubBeside(log.pool)(erased)
+    expect(await leftBehind(log.pool)).toEqual([])
+  })
 })
 
 test('two at once do not mix: the second is told of the first', async () => {

@@ -197,7 +197,7 @@ const merged = (chat: string, into: string, intoNumber: number, seconds: number,
 const endpoint = { instanceId: INSTANCE, url: 'https://example.com/hook', secret: 's', active: true }
 const group = { ...placeIn(TEAM), chat: TEAM, chatName: 'Marketing Team', conversationNumber: 2 }
 
-/** Whose other name the hidden one is. */
+/** Whose other name the hidden one is, and one that was forgotten. */
 const linked: readonly Told[] = [
   [
     `address-${addressId(INSTANCE, HIDDEN)}`,
@@ -205,6 +205,7 @@ const linked: readonly Told[] = [
   ],
   [
     `address-${addressId(INSTANCE, HIDDEN)}`,
+    `address-${addressId(INSTANCE, ERASED)}`,
     { type: 'AddressForgotten', data: { instanceId: INSTANCE, at: later(41) } },
   ],
 ]

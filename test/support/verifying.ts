@@ -66,7 +66,10 @@ export const lookAtTables = async (url: string, { showValues = false } = {}) => 
 /** Chains what is in the log, in links of a size. */
 export const chainAll = async (pool: ReturnType<typeof createPool>, stored: EventStore, size: number) => {
   let link = await lastLink(pool)
-  for await (const batch of readLog(stored, link.last, await stored.head(), { size }))
+  for await (const batch of readLog(stored, link.last, await stored.head(), {
+    events: size,
+    batches: Infinity,
+  }))
     for (let n = 0; n < batch.length; n += size) {
       const next = linkAfter(link, batch.slice(n, n + size))
       if (!(await addLink(pool, next, link))) throw new Error('The chain has been written by somebody else')

@@ -55,9 +55,7 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   /** Those in use, by owner. */
   const used = new LRUCache<string, SealingKey>({ max: KEYS_KEPT })
   const known = new LRUCache<string, KnownKey>({ max: KEYS_KEPT })
-  /** What is being sealed and appended. */
-  const underWay = new Set<{ readonly owners: readonly string[]; readonly ended: Promise<void> }>()
-  const holds = createHolds()
+  const uses = createUses()
   /** Rises when a key changes: what was asked before then is not remembered. */
   let changes = 0
 
@@ -125,18 +123,11 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   }
 
   const use: SealingKeys['use'] = async (owners) => {
-    for (let held = holds.of(owners); held.length > 0; held = holds.of(owners)) await Promise.all(held)
-    let end = () => {}
-    const one = { owners, ended: new Promise<void>((resolve) => (end = resolve)) }
-    underWay.add(one)
-    const over = () => {
-      underWay.delete(one)
-      end()
-    }
+    const end = await uses.begin(owners)
     try {
-      return { keys: await keysInUse(owners), end: over }
+      return { keys: await keysInUse(owners), end }
     } catch (error) {
-      over()
+      end()
       throw error
     }
   }
@@ -177,19 +168,17 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   }
 
   const retireNow = async (owners: readonly string[]) => {
-    const gone = await query<{ id: string; owner: string }>(
-      'retire-keys',
-      `update sealing_key set state = 'retired' where owner = any($1::uuid[]) and state = 'in use' returning id, owner`,
-      [owners],
-    )
-    for (const { id, owner } of gone) forget(id, owner)
-    const ending = [...underWay].filter((one) => one.owners.some((owner) => owners.includes(owner)))
-    await Promise.all(ending.map(({ ended }) => ended))
+    const text = `update sealing_key set state = 'retired' where owner = any($1::uuid[]) and state = 'in use' returning id, owner`
+    for (const { id, owner } of await query<{ id: string; owner: string }>('retire-keys', text, [owners]))
+      forget(id, owner)
+    await uses.untilEnded(owners)
   }
 
   const retire: SealingKeys['retire'] = async (owners, meanwhile) => {
     if (meanwhile)
-      await holds.during(owners, async () => {
+      await uses.holding(owners, async () => {
+        // Or it would come before what is done meanwhile, under the next key.
+        await uses.untilEnded(owners)
         await retireNow(owners)
         await meanwhile()
       })
@@ -219,19 +208,38 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   return { use, recall, find, retire, retired, destroy, takeDestroyed, close: news.close }
 }
 
-/** Owners whose keys nobody of this process uses at this moment. */
-const createHolds = () => {
+/** Who is sealing with whose keys at this moment, and for whom that has to wait. */
+const createUses = () => {
+  const underWay = new Set<{ readonly owners: readonly string[]; readonly ended: Promise<void> }>()
   const held = new Map<string, Promise<void>>()
-  const of = (owners: readonly string[]) => owners.flatMap((owner) => held.get(owner) ?? [])
+
+  const untilFree = async (owners: readonly string[], then: () => void) => {
+    const holds = () => owners.flatMap((owner) => held.get(owner) ?? [])
+    for (let before = holds(); before.length > 0; before = holds()) await Promise.all(before)
+    // At once: nobody comes in between.
+    then()
+  }
 
   return {
-    of,
-    /** Holds them until the task is done. */
-    during: async (owners: readonly string[], task: () => Promise<void>) => {
-      for (let before = of(owners); before.length > 0; before = of(owners)) await Promise.all(before)
-      let release = () => {}
-      const hold = new Promise<void>((resolve) => (release = resolve))
-      for (const owner of owners) held.set(owner, hold)
+    /** Answers what to call at the end. */
+    begin: async (owners: readonly string[]) => {
+      const { promise: ended, resolve } = withResolve()
+      const one = { owners, ended }
+      await untilFree(owners, () => underWay.add(one))
+      return () => {
+        underWay.delete(one)
+        resolve()
+      }
+    },
+    /** What was begun for some owners by now is over. */
+    untilEnded: async (owners: readonly string[]) => {
+      const ending = [...underWay].filter((one) => one.owners.some((owner) => owners.includes(owner)))
+      await Promise.all(ending.map(({ ended }) => ended))
+    },
+    /** Nothing begins for some owners until the task is done. */
+    holding: async (owners: readonly string[], task: () => Promise<void>) => {
+      const { promise: hold, resolve: release } = withResolve()
+      await untilFree(owners, () => owners.forEach((owner) => held.set(owner, hold)))
       try {
         await task()
       } finally {
@@ -240,4 +248,10 @@ const createHolds = () => {
       }
     },
   }
+}
+
+const withResolve = () => {
+  let resolve = () => {}
+  const promise = new Promise<void>((done) => (resolve = done))
+  return { promise, resolve: () => resolve() }
 }

@@ -64,9 +64,7 @@ const report = ({ events, sha256, rows }: Copied, before: Config, now: Config) =
     ...(media === mediaNow ? [] : [`Media is not copied: move what is in ${media} to ${mediaNow}.`]),
     ...(keyFile === undefined || keyFile === keyFileOf(now)
       ? []
-      : [
-          `Set ENCRYPTION_KEY to what is in ${keyFile}: without it no server starts.`,
-        ]),
+      : [`Set ENCRYPTION_KEY to what is in ${keyFile}: without it no server starts.`]),
     'Do not start a server on the old place again: two would answer the same people.',
     '',
   ].join('\n')

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { Unopened, type EventStore, type Position } from '../../ports/event-store.ts'
 import { openBeside, type Beside } from '../../projections/beside.ts'
+import { SCRATCH as SCHEMA } from '../../projections/beside-tables.ts'
 import { UnreadableEvent } from '../../projections/fold.ts'
 import type { AnyProjection } from '../../projections/projection.ts'
 import { collect, type Findings } from './findings.ts'
 import { compareRows, differentColumns, typeOf, type DifferentRow, type Side } from './rows.ts'
 
-const SCHEMA = 'scratch'
 const SORT_MEMORY = '64MB'
 /** Rows that differ are compared once more, when live tables have caught up with the log, or have had so much time to. */
 const SETTLE_MS = 5000

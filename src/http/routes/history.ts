@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { actorOf, createAuditLines, isErased } from '../../audit/lines.ts'
+import { actorOf, createAuditLines } from '../../audit/lines.ts'
 import { isUuid } from '../../domain/about.ts'
 import { idOfStream } from '../../domain/decider.ts'
 import { groupId } from '../../domain/ids.ts'
@@ -55,7 +55,7 @@ export const historyRoutes = ({ db, readStream }: Services, { conversationOf }: 
       actor: actorOf(event, nameOf),
       cause: causeOf(event),
       ...lineOf(event, { nameOf, isTakenBack }),
-      ...(isErased(event) && { erased: true as const }),
+      ...(event.erased && { erased: true as const }),
     }))
   }
 
