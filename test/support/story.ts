@@ -204,7 +204,6 @@ const linked: readonly Told[] = [
     { type: 'AddressLinked', data: { instanceId: INSTANCE, from: HIDDEN, to: ZOE, at: later(41) } },
   ],
   [
-    `address-${addressId(INSTANCE, HIDDEN)}`,
     `address-${addressId(INSTANCE, ERASED)}`,
     { type: 'AddressForgotten', data: { instanceId: INSTANCE, at: later(41) } },
   ],
