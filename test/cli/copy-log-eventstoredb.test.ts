@@ -21,12 +21,13 @@ const openStore = (url: string, prefix = newPrefix()) => {
 }
 const beside = (store: EventStore, { pool }: TestLog): Deployment => ({ kind: 'eventstoredb', store, pool })
 
-/** Every row of every read model as PostgreSQL writes it, in the order of their keys. */
+/** Every row of every read model as PostgreSQL writes it, in the order of their keys; without places in the log. */
 const tables = async ({ pool, store }: Pick<Deployment, 'pool' | 'store'>) => {
   const written: Record<string, unknown[]> = {}
   await rebuild(all, { pool, store })
   for (const one of all) {
-    const text = `select t::text as row from public.${one.name} t order by t.${one.key}`
+    const columns = Object.keys(one.columns).filter((column) => column !== 'position')
+    const text = `select row(${columns.join()})::text as row from public.${one.name} t order by t.${one.key}`
     written[one.name] = (await pool.query<{ row: string }>(text)).rows
   }
   return written

@@ -205,6 +205,7 @@ const linked: readonly Told[] = [
   ],
   [
     `address-${addressId(INSTANCE, HIDDEN)}`,
+    `address-${addressId(INSTANCE, ERASED)}`,
     { type: 'AddressForgotten', data: { instanceId: INSTANCE, at: later(41) } },
   ],
 ]
