@@ -113,9 +113,12 @@ test('while messages come, conversations are deleted and a read model is made an
   const positions: bigint[] = []
   try {
     for (const _n of range(2)) {
-      const rebuilding = rebuild([projections.messages, projections.conversations], visitor)
-      const [tables, log] = [await lookAtTables(app.database.url), await lookAtLog(app.database.url)]
-      expect(await rebuilding).toBeGreaterThan(0)
+      const [tables, rows] = await Promise.all([
+        lookAtTables(app.database.url),
+        rebuild([projections.messages, projections.conversations], visitor),
+      ])
+      expect(rows).toBeGreaterThan(0)
+      const log = await lookAtLog(app.database.url)
       expect(foundIn(tables)).toEqual({})
       expect(log.differences.list).toEqual([])
       positions.push(log.position)

@@ -54,7 +54,6 @@ export const lookAtTables = async (url: string, { showValues = false } = {}) => 
       store,
       projections: all,
       showValues,
-      settleMs: 2000,
       max: 1000,
       onProgress: () => {},
     })

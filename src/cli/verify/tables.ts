@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { Unopened, type EventStore, type Position } from '../../ports/event-store.ts'
 import { openBeside, type Beside } from '../../projections/beside.ts'
@@ -9,9 +8,8 @@ import { collect, type Findings } from './findings.ts'
 import { compareRows, differentColumns, typeOf, type DifferentRow, type Side } from './rows.ts'
 
 const SORT_MEMORY = '64MB'
-/** Rows that differ are compared once more, when live tables have caught up with the log, or have had so much time to. */
-const SETTLE_MS = 5000
-const LOOK_EVERY_MS = 100
+/** Live tables may hear of an erasure so much later than keys are gone. */
+const HEARS_WITHIN = '1 minute'
 
 export type Value = {
   readonly column: string
@@ -40,7 +38,6 @@ type Options = {
   readonly max: number
   /** Texts may be anybody's words: only how long they are is shown, unless they are asked for. */
   readonly showValues: boolean
-  readonly settleMs?: number
   readonly onProgress: (position: Position, head: Position, events: number) => void
 }
 
@@ -70,6 +67,8 @@ export const verifyTables = async (options: Options): Promise<readonly TableRepo
 
 const compareAll = async (options: Options, beside: Beside) => {
   const { pool, store, projections } = options
+  const { rows } = await pool.query<{ now: string }>('select now()::text as now')
+  const since = rows[0]?.now ?? ''
   // Most of the log, before anything is held for it.
   const checkpoints = await checkpointsOf(pool, projections)
   const least = [...checkpoints.values()].reduce(
@@ -77,43 +76,22 @@ const compareAll = async (options: Options, beside: Beside) => {
     await store.head(),
   )
   await beside.readOn(least)
-  const first = await compareAtOnce(options, beside, projections)
-  const differing = projections.filter(({ name }) => (first.get(name)?.keys.size ?? 0) > 0)
-  if (differing.length > 0) await settle(options, differing)
-  // What is erased meanwhile, the log says no more; the live table hears of it a little later.
-  const second = await compareAtOnce(options, beside, differing, first)
-  return projections.flatMap(({ name }) => (second.get(name) ?? first.get(name))?.report ?? [])
+  const reports = await compareAtOnce({ ...options, since }, beside)
+  return projections.flatMap(({ name }) => reports.get(name) ?? [])
 }
 
-const settle = async (
-  { pool, store, settleMs = SETTLE_MS }: Options,
-  projections: readonly AnyProjection[],
-) => {
-  const head = await store.head()
-  const until = performance.now() + settleMs
-  const isBehind = async () =>
-    [...(await checkpointsOf(pool, projections)).values()].some(({ position }) => position < head)
-  while (performance.now() < until && (await isBehind())) await sleep(LOOK_EVERY_MS)
-}
-
-/** `keys` are those of all rows that differ. */
-type Compared = { readonly report: TableReport; readonly keys: ReadonlySet<string> }
-type AllCompared = ReadonlyMap<string, Compared>
+/** With the time at which the run began, as the database has it. */
+type Timed = Options & { readonly since: string }
 
 /**
  * All tables as they are at one moment, which is seen through one transaction, while everybody writes on. Each is then
- * somewhere in the log, and the tables beside are read on to where it is, those first that are least far. Only rows count
- * that differed before, if there is a before.
+ * somewhere in the log, and the tables beside are read on to where it is, those first that are least far.
  */
-const compareAtOnce = async (
-  options: Options,
-  beside: Beside,
-  projections: readonly AnyProjection[],
-  before?: AllCompared,
-): Promise<AllCompared> => {
-  const compared = new Map<string, Compared>()
-  const there = [...(await checkpointsOf(options.pool, projections))].filter(([, { isThere }]) => isThere)
-  await reading(options.pool, async (client) => {
+const compareAtOnce = async (options: Timed, beside: Beside) => {
+  const { pool, projections } = options
+  const reports = new Map<string, TableReport>()
+  const there = [...(await checkpointsOf(pool, projections))].filter(([, { isThere }]) => isThere)
+  await reading(pool, async (client) => {
     // Before anything is seen: nobody is to put other tables in their places meanwhile.
     if (there.length > 0)
       await client.query(
@@ -123,30 +101,20 @@ const compareAtOnce = async (
     const at = (name: string) => checkpoints.get(name)?.position ?? 0n
     const inOrder = projections.toSorted((one, other) => (at(one.name) < at(other.name) ? -1 : 1))
     for (const projection of inOrder) {
-      const found = await compareOne(options, beside, {
-        client,
-        projection,
-        checkpoint: checkpoints.get(projection.name),
-        before: before?.get(projection.name),
-      })
-      compared.set(projection.name, found)
+      const checkpoint = checkpoints.get(projection.name)
+      reports.set(projection.name, await compareOne(options, beside, client, projection, checkpoint))
     }
   })
-  return compared
-}
-
-type Wanted = {
-  readonly client: PoolClient
-  readonly projection: AnyProjection
-  readonly checkpoint: Checkpoint | undefined
-  readonly before: Compared | undefined
+  return reports
 }
 
 const compareOne = async (
-  { pool, store, max, showValues }: Options,
+  { pool, store, max, showValues, since }: Timed,
   beside: Beside,
-  { client, projection, checkpoint, before }: Wanted,
-): Promise<Compared> => {
+  client: PoolClient,
+  projection: AnyProjection,
+  checkpoint: Checkpoint | undefined,
+): Promise<TableReport> => {
   const { name, version } = projection
   const differences = collect<TableDifference>(max)
   const position = checkpoint?.position ?? 0n
@@ -158,7 +126,7 @@ const compareOne = async (
   })
   const cannot = (what: string) => {
     differences.add({ kind: 'table', what })
-    return { report: report(0), keys: new Set<string>() }
+    return report(0)
   }
   if (!checkpoint?.isThere) return cannot('is not there')
   if (checkpoint.version !== version)
@@ -166,23 +134,31 @@ const compareOne = async (
   const head = await store.head()
   if (position > head)
     return cannot(`knows the log up to position ${position}, and the log ends at position ${head}`)
-  // It has not moved since, or by less than others had.
-  if (before && beside.position() > position) return before
   await beside.readOn(position)
   if (beside.position() > position) return cannot('was made anew meanwhile')
 
-  const keys = new Set<string>()
+  const erased = await erasedSince(pool, since)
   const tell = (row: DifferentRow) => {
-    if (before && !before.keys.has(row.key)) return
-    keys.add(row.key)
-    differences.add(differenceOf(row, projection, showValues))
+    if (!isOf(row, erased)) differences.add(differenceOf(row, projection, showValues))
   }
   const live: Side = { client, table: `public.${name}` }
   const rows = await reading(pool, (other) =>
     compareRows(projection, live, { client: other, table: `${SCHEMA}.${name}` }, tell),
   )
-  return { report: report(rows), keys }
+  return report(rows)
 }
+
+/** Ids of whom keys were destroyed: what the log does not say any more, a table may still know for a moment. */
+const erasedSince = async (pool: Pool, since: string): Promise<ReadonlySet<string>> => {
+  const { rows } = await pool.query<{ owner: string }>(
+    'select distinct owner from sealing_key where destroyed_at > $1::timestamptz - $2::interval',
+    [since, HEARS_WITHIN],
+  )
+  return new Set(rows.map(({ owner }) => owner))
+}
+
+const isOf = ({ live, replayed }: DifferentRow, owners: ReadonlySet<string>) =>
+  [live, replayed].some((side) => side && [...side.values()].some((value) => value && owners.has(value)))
 
 const differenceOf = (
   row: DifferentRow,
