@@ -205,7 +205,6 @@ const linked: readonly Told[] = [
   ],
   [
     `address-${addressId(INSTANCE, HIDDEN)}`,
-    `address-${addressId(INSTANCE, ERASED)}`,
     { type: 'AddressForgotten', data: { instanceId: INSTANCE, at: later(41) } },
   ],
 ]
