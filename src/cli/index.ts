@@ -20,7 +20,6 @@ export const commands: Readonly<Record<string, Command>> = {
   'lost-keys': lostKeysCommand,
   webhooks: webhooksCommand,
   'copy-log': copyLogCommand,
-  'lost-keys': lostKeysCommand,
 }
 
 const INDENT = ' '.repeat(6)
