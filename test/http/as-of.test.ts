@@ -145,6 +145,10 @@ describe('around a conversation', () => {
     before = await moment()
     await say('one')
     await say('two')
+    // Who wrote is learned a moment later.
+    await vi.waitFor(async () =>
+      expect(await app.store.readStream(`contact-${contactId(shop.instance, john)}`)).not.toEqual([]),
+    )
     then = await moment()
     await say('three')
   })
