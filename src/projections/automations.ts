@@ -65,17 +65,6 @@ export const automations = projection<AutomationRow>({
 export const listAutomations = (db: Kysely<Database>, instanceId: string) =>
   db.selectFrom('automation').selectAll().where('instance_id', '=', instanceId).orderBy('number').execute()
 
-/** The names of some automations of a tenant. */
-export const automationNames = (db: Kysely<Database>, tenantId: string, ids: readonly string[]) =>
-  ids.length === 0
-    ? Promise.resolve([])
-    : db
-        .selectFrom('automation')
-        .select(['id', 'name'])
-        .where('tenant_id', '=', tenantId)
-        .where('id', 'in', [...ids])
-        .execute()
-
 /** Remembers the enabled automations of instances; `forget` is for when automations have changed. */
 export const createEnabledAutomations = (db: Kysely<Database>) => {
   const known = new LRUCache<string, readonly AutomationRow[]>({ max: INSTANCES_KEPT, ttl: BELIEVED_MS })

@@ -11,7 +11,7 @@ import { refuseIfInUse } from './databases.ts'
 import { sourceConfig } from './source.ts'
 
 /** Copies the log of what is named to where the settings point. */
-export const runCopyLog = async (from: string, config: Config, log: Log, output: Output) => {
+const runCopyLog = async (from: string, config: Config, log: Log, output: Output) => {
   const before = await sourceConfig(from, process.env)
   if (before.secrets.eventstoreUrl !== undefined && config.secrets.eventstoreUrl !== undefined)
     throw new Error(
