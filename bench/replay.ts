@@ -24,6 +24,8 @@ import { nextIncoming, nextOutgoing } from './traffic.ts'
 const START_MS = 3_600_000
 const LOOK_MS = 200
 const SETTLED_MS = 30_000
+/** Longer than any read model rests between two looks. */
+const REST_MS = 3000
 /** Messages that come in and go out meanwhile, a second. */
 const RECEIVED_PER_SECOND = 20
 const SENT_PER_SECOND = 10
@@ -31,9 +33,9 @@ const SCHEMA = 'compared'
 
 const all: readonly AnyProjection[] = Object.values(projections)
 
-/** What the built program prints as `zapini replay`, and the most memory that it took, in MB. */
-const replay = async (databaseUrl: string, tables: readonly string[] = []) => {
-  const child = spawn(process.execPath, [resolve('dist/main.js'), 'replay', ...tables], {
+/** What the built program prints as `zapini …`, and the most memory that it took, in MB. */
+const zapini = async (databaseUrl: string, ...words: readonly string[]) => {
+  const child = spawn(process.execPath, [resolve('dist/main.js'), ...words], {
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
@@ -49,7 +51,7 @@ const replay = async (databaseUrl: string, tables: readonly string[] = []) => {
   const timer = setInterval(() => (peakMb = peakOf(child.pid ?? 0) ?? peakMb), LOOK_MS)
   const [code] = (await once(child, 'close')) as [number]
   clearInterval(timer)
-  if (code !== 0) throw new Error(`replay ended with ${code}:\n${output}`)
+  if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}:\n${output}`)
   return { output, peakMb }
 }
 
@@ -72,6 +74,16 @@ const sumsOf = async (pool: Pool, schema: string): Promise<string> => {
     sums.push(`${name} ${rows[0]?.sum ?? ''}`)
   }
   return sums.join('\n')
+}
+
+/** The same once nothing changes any more, while nothing is asked of the program. */
+const settledSums = async (pool: Pool): Promise<string> => {
+  for (let last = await sumsOf(pool, 'public'); ; ) {
+    await sleep(REST_MS)
+    const now = await sumsOf(pool, 'public')
+    if (now === last) return now
+    last = now
+  }
 }
 
 /** Resolves once the live tables are as the log says; fails if they do not become so. */
@@ -125,7 +137,7 @@ const timed = async (work: () => Promise<number>): Promise<Run> => {
   return { operations, seconds: (performance.now() - startedAt) / 1000, latenciesMs: [] }
 }
 
-/** All read models made anew by the command, from a large log, while the program serves. */
+/** All read models made anew, and verified, by the commands, from a large log, while the program serves. */
 export const openReplay: OpenSuite = async (databases, onProgress, { events }) => {
   const url = await databases.create('replay')
   const storage = await openStorage(loadConfig({ DATABASE_URL: url }), createLog('warn'), { visiting: true })
@@ -142,9 +154,9 @@ export const openReplay: OpenSuite = async (databases, onProgress, { events }) =
   const poster = createPoster(program.url, token, 8)
 
   const replayQuietly = async (tables: readonly string[] = []) => {
-    const before = await sumsOf(pool, 'public')
+    const before = await settledSums(pool)
     const run = await timed(async () => {
-      const { output, peakMb } = await replay(url, tables)
+      const { output, peakMb } = await zapini(url, 'replay', ...tables)
       const [name] = tables
       notes.push(
         `- ${name ?? 'All'} replayed with at most ${peakMb} MB; every row as it was live:`,
@@ -157,10 +169,16 @@ export const openReplay: OpenSuite = async (databases, onProgress, { events }) =
     if (after !== before) throw new Error(`The tables differ:\n${before}\n\n${after}`)
     return run
   }
+  const verify = (what: '--log' | '--tables') =>
+    timed(async () => {
+      const { output, peakMb } = await zapini(url, 'verify', what)
+      notes.push(`- \`verify ${what}\` with at most ${peakMb} MB:`, '', output)
+      return Number(await store.head())
+    })
   const replayBesideTraffic = async () => {
     const stop = startTraffic(poster, id)
     const run = await timed(async () => {
-      const { peakMb } = await replay(url)
+      const { peakMb } = await zapini(url, 'replay')
       notes.push(
         `- All replayed beside traffic with at most ${peakMb} MB; every row as the log says at the end.`,
       )
@@ -181,6 +199,8 @@ export const openReplay: OpenSuite = async (databases, onProgress, { events }) =
   const cases: Case[] = [
     { name: 'replay, all read models', callers: 1, ceiling: reading, run: () => replayQuietly() },
     { name: 'replay, all, beside traffic', callers: 1, ceiling: reading, run: replayBesideTraffic },
+    { name: 'verify, the log', callers: 1, ceiling: reading, run: () => verify('--log') },
+    { name: 'verify, the tables', callers: 1, ceiling: reading, run: () => verify('--tables') },
     { name: reading, callers: 1, run: () => timed(() => readAndParse(logPool)) },
     {
       name: 'read the log, and open what is sealed',
@@ -194,7 +214,7 @@ export const openReplay: OpenSuite = async (databases, onProgress, { events }) =
   ]
   return {
     unit: 'events',
-    about: `\`zapini replay\` over ${events} events of two tenants, beside the program that serves. Beside traffic: ${RECEIVED_PER_SECOND} messages come in and
+    about: `\`zapini replay\` and \`zapini verify\` over ${events} events of two tenants, beside the program that serves. Beside traffic: ${RECEIVED_PER_SECOND} messages come in and
 ${SENT_PER_SECOND} go out a second, whose latencies are shown. Ceilings: the log read in pages of 1000 with pg and parsed, and nothing
 else, its events not even opened; the messages folded by code for this one table, all of them in memory, and written at the end.`,
     cases,
