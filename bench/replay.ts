@@ -78,7 +78,7 @@ const sumsOf = async (pool: Pool, schema: string): Promise<string> => {
 
 /** The same once nothing changes any more, while nothing is asked of the program. */
 const settledSums = async (pool: Pool): Promise<string> => {
-  for (let last = await sumsOf(pool, 'public'); ; ) {
+  for (let last = await sumsOf(pool, 'public'); ;) {
     await sleep(REST_MS)
     const now = await sumsOf(pool, 'public')
     if (now === last) return now
