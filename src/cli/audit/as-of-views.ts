@@ -6,7 +6,7 @@ import type { Caller } from '../../http/route.ts'
 import { contactNames } from '../../projections/contacts.ts'
 import { tagsOf } from '../../projections/conversation-tags.ts'
 import type { Database } from '../../projections/database.ts'
-import { messagesOfConversation } from '../../projections/messages.ts'
+import { messagesOfConversation } from '../../projections/message-lists.ts'
 import type { ReadModel } from '../../projections/read-models.ts'
 import { listTags } from '../../projections/tags.ts'
 
