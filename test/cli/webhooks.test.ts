@@ -28,6 +28,8 @@ test('what is not said as it should be is refused before anything is opened', as
     [['redeliver', ...endpoint, '--since', 'yesterday'], /--since is a day such as/],
     [['redeliver', ...endpoint, '--since', '2026-01-01T08:00:00'], /--since is a day such as/],
     [['redeliver', ...endpoint, '--since', '2026-01-02', '--until', '2026-01-02T00:00:00Z'], /not after/],
+    [['redeliver', ...endpoint, '--since', '2026-02-30'], /--since is a day such as/],
+    [['redeliver', ...endpoint, '--since', '9998-01-01'], /--since is in the future/],
     [['redeliver', ...endpoint, '--since', SINCE, '--rate', '0'], /--rate is a whole number/],
     [['redeliver', ...endpoint, '--since', SINCE, '--rate', '20/min'], /--rate is a whole number/],
   ]
@@ -64,7 +66,7 @@ test('an event is in the queue once as news and once in each run, whatever is to
   expect(woken).toBe(2)
   const other = await redeliveries.begin({ ...range, until: '2025-02-01T00:00:00.000Z' }, 50n)
   expect(other.id).not.toBe(run.id)
-  expect(await redeliveries.open(endpointId)).toBe(2)
+  expect(await redeliveries.waiting(endpointId)).toEqual({ open: 2, lanesDue: 1 })
 
   await fanOut([first, second, third])
   const queue = worker()
