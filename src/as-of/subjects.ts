@@ -152,7 +152,7 @@ export const takeEvents = async (given: Given): Promise<void> => {
       const id = await instanceIdOf(given, subject.instance)
       const about = id === undefined ? undefined : [id]
       await finder.take({ types: typesOf(['instanceActivity']), since, until, about })
-      await finder.take({ types: lifeOfInstances })
+      await finder.take({ types: [...lifeOfInstances, ...typesOf(['tenants'])] })
       return
     }
     case 'account':
