@@ -47,7 +47,7 @@ export const composeWebhooks = (parts: Parts, waiting: Pick<Waiting, 'mustKnow'>
     await waiting.mustKnow(await known, 'webhookEndpoints', ENDPOINTS_WAIT_MS)
     await fanOut(events)
   })
-  const run = (signal: AbortSignal) =>
-    Promise.all([deliverer.run(signal), !parts.alone && others.listen(signal)])
+  // Commands add deliveries, too, also beside a node that is alone.
+  const run = (signal: AbortSignal) => Promise.all([deliverer.run(signal), others.listen(signal)])
   return { queue, deliverer: { run }, deliveries: createDeliveries(pool, onAdded) }
 }

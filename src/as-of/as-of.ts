@@ -49,7 +49,8 @@ export const askAsOf = async <T>(
     await takeEvents({ client, finder, question })
     const tables = question.models.map((name) => projections[name])
     await makeTables(client, tables, finder.taken(), signal)
-    await client.query('set transaction read only')
+    // A table that is not among them is not found, rather than asked as it is now.
+    await client.query('set transaction read only; set local search_path = pg_temp')
     const { db, end } = databaseOn(client)
     return await ask(db).finally(end)
   } finally {

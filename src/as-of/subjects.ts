@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg'
-import { isUuid } from '../domain/about.ts'
+import { isSerial, isUuid } from '../domain/values.ts'
 import { Contact } from '../domain/contact.ts'
 import { idOfStream, streamOf } from '../domain/decider.ts'
 import { contactId, conversationId } from '../domain/ids.ts'
@@ -11,8 +11,6 @@ import { isOf, type AnyProjection } from '../projections/projection.ts'
 import type { ReadModel } from '../projections/read-models.ts'
 import type { EventFinder } from './find-events.ts'
 import type { Question } from './question.ts'
-
-const NUMBER = /^[1-9]\d{0,14}$/
 
 const all: Readonly<Record<ReadModel, AnyProjection>> = projections
 
@@ -38,7 +36,7 @@ const firstTypes = {
 /** The ids that something goes by, or went by then. A number is not in `audit_event`: the log is looked through for one of what is gone. */
 const idsOf = async ({ client, finder, question }: Given, kind: Kind, ref: string): Promise<string[]> => {
   if (isUuid(ref)) return [ref.toLowerCase()]
-  if (!NUMBER.test(ref)) return []
+  if (!isSerial(ref)) return []
   // What answers to it now may have been several then.
   const { rows } = await client.query<{ id: string; aliases: string[] | null }>(
     `select id, aliases from ${kind} where tenant_id = $1 and (number = $2 or aliases @> array[$3])`,
@@ -132,7 +130,7 @@ const instanceIdOf = async ({ client, question }: Given, ref: string | undefined
   if (ref === undefined || isUuid(ref)) return ref
   const { rows } = await client.query<{ id: string }>(
     'select id from instance where tenant_id = $1 and number = $2',
-    [question.tenantId, NUMBER.test(ref) ? Number(ref) : 0],
+    [question.tenantId, isSerial(ref) ? Number(ref) : 0],
   )
   return rows[0]?.id
 }
@@ -154,7 +152,7 @@ export const takeEvents = async (given: Given): Promise<void> => {
       const id = await instanceIdOf(given, subject.instance)
       const about = id === undefined ? undefined : [id]
       await finder.take({ types: typesOf(['instanceActivity']), since, until, about })
-      await finder.take({ types: lifeOfInstances })
+      await finder.take({ types: [...lifeOfInstances, ...typesOf(['tenants'])] })
       return
     }
     case 'account':

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { isUuid } from '../domain/about.ts'
+import { isSerial, isUuid } from '../domain/values.ts'
 import type { Recorded } from '../ports/event-store.ts'
 import { auditPage, auditRows } from '../projections/audit.ts'
 import type { Database } from '../projections/database.ts'
@@ -49,8 +49,7 @@ export const createCauses = ({ db, readStream, deliveries }: Parts) => {
 
   /** Deliveries of a number or a public event, and the public event. */
   const outsideOf = async (tenantId: string | undefined, ref: string) => {
-    const isNumber = /^[1-9]\d{0,14}$/.test(ref)
-    const found = isNumber
+    const found = isSerial(ref)
       ? [await deliveries.find(Number(ref))]
       : isUuid(ref)
         ? await deliveries.ofEvent(ref)

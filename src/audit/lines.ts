@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
-import { aboutOf, isUuid } from '../domain/about.ts'
+import { aboutOf } from '../domain/about.ts'
 import type { Actor } from '../domain/metadata.ts'
+import { isUuid } from '../domain/values.ts'
 import type { Recorded } from '../ports/event-store.ts'
 import { auditRows, type AuditEventRow } from '../projections/audit.ts'
 import type { Database } from '../projections/database.ts'

@@ -1,5 +1,5 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
-import { isUuid } from '../domain/about.ts'
+import { isSerial, isUuid } from '../domain/values.ts'
 import { notFound } from '../domain/errors.ts'
 import { isKnownTo } from '../projections/audit.ts'
 import type { Database } from '../projections/database.ts'
@@ -16,7 +16,6 @@ const tables = {
 export type Thing = keyof typeof tables
 export const things = Object.keys(tables) as Thing[]
 
-const serial = /^[1-9]\d{0,14}$/
 const kindOf = (thing: Thing) => `${thing.charAt(0).toUpperCase()}${thing.slice(1)}`
 
 type Found = { readonly id: string; readonly aliases?: readonly string[] | null }
@@ -33,7 +32,7 @@ export const idsOf = async (
 ): Promise<readonly string[]> => {
   const ref = given.toLowerCase()
   const byId = isUuid(ref)
-  if (!byId && !serial.test(ref)) throw notFound(kindOf(thing))
+  if (!byId && !isSerial(ref)) throw notFound(kindOf(thing))
   const find = async (condition: RawBuilder<boolean>): Promise<Found | undefined> => {
     let query = db.selectFrom(tables[thing]).select('id').where(condition)
     if (isUnited(thing)) query = query.select(sql<string[] | null>`aliases`.as('aliases'))

@@ -24,11 +24,12 @@ const when = (condition: boolean | undefined, words: string) => (condition ? wor
 const short = (id: string) => id.slice(0, 8)
 const list = (ids: readonly string[], nameOf: NameOf) => ids.map((id) => nameOf(id) ?? short(id)).join(', ')
 
+const one = (kind: string) => (/^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`)
+
 /** `a text: “hello”` */
 const content = (content: Content) => {
   const text = textOf(content)
-  const kind = /^[aeiou]/.test(content.kind) ? `an ${content.kind}` : `a ${content.kind}`
-  return text === null ? kind : `${kind}: ${quoted(text)}`
+  return text === null ? one(content.kind) : `${one(content.kind)}: ${quoted(text)}`
 }
 const people = (participants: readonly ParticipantResult[]) => {
   const done = participants.filter(isDone)
@@ -47,7 +48,7 @@ const sentences: Sentences = {
   AddressForgotten: () => 'Forgot an address of somebody',
   AutomationChanged: ({ name, enabled }) =>
     `Changed automation ${quoted(name)}, ${enabled ? 'enabled' : 'disabled'}`,
-  AutomationCreated: ({ name, kind }) => `Made automation ${quoted(name)}, a ${kind}`,
+  AutomationCreated: ({ name, kind }) => `Made automation ${quoted(name)}, ${one(kind)}`,
   AutomationDeleted: () => 'Deleted an automation',
   AutomationPaused: ({ reason }) => `Paused automation in the conversation${because(reason)}`,
   AutomationResumed: () => 'Resumed automation in the conversation',

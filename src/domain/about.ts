@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox'
 import { catalogue } from './catalogue.ts'
 import { idOfStream } from './decider.ts'
 import type { Metadata } from './metadata.ts'
+import { isUuid } from './values.ts'
 
 /** As the schemas of events use it: what a value may consist of. */
 type Shape = {
@@ -11,9 +12,6 @@ type Shape = {
   readonly anyOf?: readonly Shape[]
 }
 type Collect = (value: unknown, found: Set<string>) => void
-
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
-export const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
 
 /** Finds the values of a shape that are ids; undefined where there can be none. */
 const collectorOf = (shape: Shape): Collect | undefined => {

@@ -6,6 +6,11 @@ export const Time = Type.String({ format: 'date-time' })
 /** A small whole number that people see (`id: 456`). It stands in the event, so that a rebuild keeps it. */
 export const SerialNumber = Type.Integer({ minimum: 1 })
 
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+const SERIAL = /^[1-9]\d{0,14}$/
+export const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
+export const isSerial = (text: string) => SERIAL.test(text)
+
 /** Marks a field of a stored event as personal: names, numbers, text, media. Erasure and encryption go by this mark. */
 export const PersonalText = Type.String({ personal: true })
 /** Stands for what was personal and has been erased. */

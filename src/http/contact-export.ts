@@ -38,7 +38,9 @@ async function* asJson(pages: Pages) {
 
 async function* asCsv(pages: Pages) {
   const cast = { boolean: String }
-  const options = { columns, cast, escape_formulas: true, record_delimiter: 'windows' }
+  // Either half of a line end begins a new line for some who read it.
+  const lines = { record_delimiter: 'windows', quoted_match: /[\r\n]/ }
+  const options = { columns, cast, escape_formulas: true, ...lines }
   yield stringify([], { ...options, header: true, bom: true })
   for await (const page of pages) yield stringify([...page], options)
 }

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { notFound, Refusal } from '../domain/errors.ts'
+import { isSerial, isUuid } from '../domain/values.ts'
 import type { Database } from '../projections/database.ts'
 import type { InstanceRow } from '../projections/instances.ts'
 import type { Caller } from './route.ts'
@@ -14,11 +15,6 @@ export type InstanceRef = Pick<InstanceRow, 'id' | 'number' | 'tenant_id' | 'pro
 /** The instance that a caller names, by UUID or number. */
 export type ResolveInstance = (caller: Caller, ref: string) => Promise<{ readonly id: string }>
 export type FindInstance = (ref: string) => Promise<InstanceRef | undefined>
-
-const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i
-const serial = /^[1-9]\d{0,14}$/
-export const isUuid = (text: string) => uuid.test(text)
-export const isSerial = (text: string) => serial.test(text)
 
 /** Finds instances by UUID or number and remembers them; `forget` is for when instances have changed. */
 export const createInstanceFinder = (db: Kysely<Database>) => {

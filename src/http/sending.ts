@@ -4,7 +4,7 @@ import { invalid } from '../domain/errors.ts'
 import { Message } from '../domain/message.ts'
 import type { PrepareContent } from '../write/send.ts'
 import { contextOf } from './context.ts'
-import { isUuid } from './instances.ts'
+import { isUuid } from '../domain/values.ts'
 import type { Caller, RouteRequest } from './route.ts'
 import type { Services } from './services.ts'
 

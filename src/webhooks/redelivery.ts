@@ -20,6 +20,8 @@ export type Run = {
   /** Where the log ended when it began: what comes later is delivered anyway. */
   readonly upTo: Position
 }
+/** Deliveries that are open, and on how many lanes something is delivered now, or could be. */
+export type Waiting = { readonly open: number; readonly lanesDue: number }
 export type Counts = { readonly open: number; readonly delivered: number; readonly dead: number }
 
 /** The endpoint is gone, or was switched off: nothing was added. */
@@ -66,6 +68,11 @@ with told as (${TOLD}), wanted as (
 )
 select exists (select from wanted) as wanted, (select count(*) from added) as added`
 
+const WAITING = `
+select count(*) as open, count(distinct d.key) filter (where l.due_at <= now()) as "lanesDue"
+from webhook_delivery d join webhook_lane l using (endpoint_id, key)
+where d.redelivery is not null and d.state = 'open' and d.endpoint_id = $1`
+
 const COUNTS = `
 select count(*) filter (where state = 'open') as open, count(*) filter (where state = 'delivered') as delivered,
   count(*) filter (where state = 'dead') as dead
@@ -101,14 +108,10 @@ export const createRedeliveries = (pool: Pool, wake: () => void) => ({
     return answer.added
   },
 
-  /** Deliveries to an endpoint that are made again and are not over, of whichever run. */
-  async open(endpointId: string): Promise<number> {
-    const { rows } = await pool.query<{ open: number }>(
-      `select count(*) as open from webhook_delivery
-       where redelivery is not null and state = 'open' and endpoint_id = $1`,
-      [endpointId],
-    )
-    return rows[0]?.open ?? 0
+  /** What is made again for an endpoint and is not over, of whichever run. */
+  async waiting(endpointId: string): Promise<Waiting> {
+    const { rows } = await pool.query<Waiting>(WAITING, [endpointId])
+    return rows[0] ?? { open: 0, lanesDue: 0 }
   },
 
   async counts({ id }: Run): Promise<Counts> {

@@ -30,3 +30,20 @@ it.runIf(process.platform === 'linux')(
     await eventually(async () => expect(await timersTo(Number(new URL(way.url).port))).toEqual(['02']))
   },
 )
+
+it('a connection that breaks in the hands of somebody who asks nothing ends neither the process nor the pool', async () => {
+  const database = await createTestDatabase()
+  const pool = createPool(database.url, { max: 2, onError: () => {} })
+  onTestFinished(async () => {
+    await pool.end()
+    await database.drop()
+  })
+  const client = await pool.connect()
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const broken = new Promise((resolve) => client.once('end', resolve))
+  await pool.query('select pg_terminate_backend($1)', [rows[0]?.pid])
+  await broken
+  await expect(client.query('select 1')).rejects.toThrow()
+  client.release()
+  expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+})

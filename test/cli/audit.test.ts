@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { audit, auditCommand } from '../../src/cli/audit/command.ts'
 import { parseAuditArgs } from '../../src/cli/audit/options.ts'
 import { loadConfig } from '../../src/config.ts'
-import { conversationId, messageId } from '../../src/domain/ids.ts'
+import { conversationId, messageId, publicEventId } from '../../src/domain/ids.ts'
 import { createLog } from '../../src/log.ts'
 import { NO_STREAM, START, type Recorded } from '../../src/ports/event-store.ts'
 import type { Database } from '../../src/projections/database.ts'
@@ -13,7 +13,7 @@ import { rebuild } from '../../src/projections/rebuild.ts'
 import { createReadModels } from '../../src/projections/read-models.ts'
 import { eventsOf } from '../../src/read-log.ts'
 import type { Json } from '../support/client.ts'
-import { INSTANCE, JOHN, later, TEAM, TENANT, toAppend } from '../support/facts.ts'
+import { INSTANCE, JOHN, later, MARY, placeIn, TEAM, TENANT, toAppend } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { startCommand } from '../support/program.ts'
 import { story, tellStory } from '../support/story.ts'
@@ -84,6 +84,29 @@ test('a timeline says when, who, what and why, aligned, oldest first', async () 
   const times = lines.map((line) => line.slice(0, TIME_WIDTH))
   expect(times).toEqual(times.toSorted())
   expect(await outputOf(log, '--conversation', '2')).toBe(`${lines.join('\n')}\n`)
+})
+
+test('a line is one line, and nothing in it works on the terminal, whatever others wrote', async () => {
+  const log = await told()
+  const stream = `message-${messageId(INSTANCE, 'hi')}`
+  const revision = (await log.store.readStream(stream)).length - 1
+  const reaction = {
+    ...{ ...placeIn(JOHN), conversationNumber: 1, targetWhatsappId: 'hi', by: MARY, fromMe: false },
+    ...{ emoji: '\u001b[1A\u001b[2K\r=1+1\u202e\u0085\u2028faked', at: later(90) },
+  }
+  const event = toAppend({ type: 'MessageReacted', data: reaction }, { at: later(90) })
+  await log.store.append(stream, revision, [event])
+  await rebuild([auditEvents], log)
+  const timeline = await outputOf(log, '--type', 'MessageReacted', '--limit', '1')
+  const chain = (await command(log, 'causes', event.id)).out
+  for (const text of [timeline, chain]) {
+    expect(text).toContain('reacted with')
+    expect(text).toMatch(/=1\+1 +faked/)
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e\u2028]/u)
+  }
+  expect(timeline.match(/\n/g)).toHaveLength(1)
+  const table = await outputOf(log, '--type', 'MessageReacted', '--limit', '1', '--as', 'csv')
+  expect(table, 'nor in a spreadsheet: it is within quotes').toMatch(/,"5511888888888 reacted with [^"]*\r=1/)
 })
 
 test('JSON lines have all there is, and the tenant', async () => {
@@ -192,7 +215,10 @@ test('what is no filter, format or id is refused with words before anything is o
   for (const [args, words] of [
     [['--as', 'xml'], /--as is one of timeline, jsonl, csv/],
     [['--type', 'MessageEaten'], /--type is one of/],
-    [['--from', 'yesterday'], /--from is a time/],
+    [['--from', 'yesterday'], /--from is a day such as/],
+    [['--from', '7'], /--from is a day such as/],
+    [['--to', '2026-02-30'], /--to is a day such as/],
+    [['--to', '2026-02-03T08:00:00'], /--to is a day such as/],
     [['--limit', '0'], /--limit is a number from 1/],
     [['--colour', 'red'], /Unknown option '--colour'/],
     [['dance'], /does not know what to do with dance/],
@@ -228,6 +254,11 @@ test('as a command it opens what the settings name, and follows causes', async (
       '',
     ].join('\n'),
   )
+  const chain = (await command(log, 'causes', hi?.id ?? '')).out
+  expect(
+    (await command(log, 'causes', publicEventId(hi?.id ?? '', 0))).out,
+    'of a webhook that is not kept',
+  ).toBe(chain)
   await expect(command(log, 'causes', messageId(INSTANCE, 'nobody'))).rejects.toThrow(/Nothing is known of/)
   await expect(command(log, '--tenant', '77')).rejects.toThrow('There is no tenant 77.')
 })

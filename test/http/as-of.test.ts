@@ -36,12 +36,14 @@ const pathsOf = ({ instance }: Shop, numbers: ReadonlySet<number>) => {
     `/conversations?search=5511900000001&include_tags=true&instance_id=${instance}`,
     '/conversations/archived?include_tags=true',
     '/chat/conversations?untagged=true',
+    `/conversations?unread=true&is_group=false&tag_ids=${instance}`,
     '/contacts?sort=name',
     `/contacts?search=person&instance_id=${instance}`,
   ].map((path) => `${path}&per_page=${SHOWN}`)
   const ofConversations = CHATS.flatMap((chat) => [
     `/conversations/${conversationId(instance, chat)}?x=1`,
     `/chat/conversations/${conversationId(instance, chat)}/messages?limit=${SHOWN}`,
+    `/conversations/${conversationId(instance, chat)}/messages?limit=3&before_id=1000&to=2030-01-01T00:00:00Z`,
   ])
   const byNumber = [...numbers].map((number) => `/conversations/${number}/messages?limit=5`)
   const ofContacts = CHATS.map((chat) => `/contacts/${contactId(instance, chat)}?x=1`)

@@ -188,7 +188,7 @@ describe('GET /contacts/export', () => {
     const people = [
       { name: '=HYPERLINK("http://evil.example")', company: '+1', notes: '-2+3', email: 'a@example.com' },
       { name: '@SUM(A1)', company: 'Doe, "John"', notes: 'two\r\nlines', email: 'b@example.com' },
-      { name: 'São João 👋', company: 'Acme Inc', notes: 'it’s = fine', email: 'c@example.com' },
+      { name: 'São João 👋', company: 'Half\r=1+1', notes: 'half\n=1+1', email: 'c@example.com' },
     ].map((one, n) => ({ ...one, phone_number: numberOf(n) }))
     expect((await importing(people)).body.data.imported).toBe(3)
     const response = await fetch(`${app.url}/api/v1/contacts/export?format=csv&instance_id=${instance}`, {
@@ -204,7 +204,7 @@ describe('GET /contacts/export', () => {
     expect(rows).toMatchObject([
       { name: `'=HYPERLINK("http://evil.example")`, company: "'+1", notes: "'-2+3", is_saved: 'true' },
       { name: "'@SUM(A1)", company: 'Doe, "John"', notes: 'two\r\nlines' },
-      { name: 'São João 👋', company: 'Acme Inc', notes: 'it’s = fine', email: 'c@example.com' },
+      { name: 'São João 👋', company: 'Half\r=1+1', notes: 'half\n=1+1', email: 'c@example.com' },
     ])
 
     const copy = await createConnectedInstance(app.admin, 'copy')

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { groupId } from '../../src/domain/ids.ts'
+import { conversationId, groupId } from '../../src/domain/ids.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
 import { addTenant, instanceClient, storingNothing, userClient, type App } from './world.ts'
@@ -385,6 +385,23 @@ describe('in the log', () => {
       { type: 'GroupInviteRevoked', actor: token, data: about },
       { type: 'GroupLeft', actor: token, data: about },
     ])
+  })
+  it('goes from the history of the conversation with everything else, once that is deleted', async () => {
+    const jid = await create()
+    const say = (text: string) => phone('incoming', { from: maria, name: 'Maria', group: jid, text })
+    const historyOf = async (): Promise<string[]> => {
+      const { body } = await app.admin.get(`/conversations/${conversationId(instance, jid)}/history`)
+      return body.data.history.map(({ type }: Json) => type)
+    }
+    await say('before')
+    expect(await historyOf()).toContain('group.created')
+    await app.admin.delete(`/conversations/${conversationId(instance, jid)}`)
+    await say('after')
+    await app.admin.call('PATCH', at(`/${jid}`), { description: 'anew' })
+    const types = await historyOf()
+    expect(types[0]).toBe('conversation.deleted')
+    expect(types).toContain('group.changed')
+    expect(types).not.toContain('group.created')
   })
   it('stands nothing of what was only asked', async () => {
     const jid = await create()

@@ -1,6 +1,5 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Conversation, remove } from '../../src/domain/conversation.ts'
 import { firstTenantId } from '../../src/domain/ids.ts'
 import { edit, Message, takeBack } from '../../src/domain/message.ts'
 import { searchTerms } from '../../src/domain/words.ts'
@@ -159,7 +158,7 @@ describe('what changes', () => {
     await say('conversa apagada', { from })
     await say('conversa que fica')
     const [conversation] = (await app.admin.get(`/conversations?search=${from}`)).body.data
-    await transact()(Conversation, conversation.id, remove(AT), context)
+    await app.admin.delete(`/conversations/${conversation.id}`)
     expect(await texts('conversa')).toEqual(['conversa que fica'])
     await say('conversa nova', { from })
     expect((await texts('conversa')).toSorted()).toEqual(['conversa nova', 'conversa que fica'])

@@ -19,13 +19,13 @@ type Answer = {
 
 /** A customer's webhook receiver. `answer` decides what each request gets; 200 by default. */
 export const startReceiver = async (
-  answer: (received: Received, nth: number) => Answer = () => ({ status: 200 }),
+  answer: (received: Received, nth: number) => Answer | Promise<Answer> = () => ({ status: 200 }),
 ) => {
   const received: Received[] = []
   const server = createServer((request, response) => {
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))
-    request.on('end', () => {
+    request.on('end', async () => {
       const raw = Buffer.concat(parts)
       const body = JSON.parse(raw.toString()) as Record<string, unknown>
       const one: Received = {
@@ -37,7 +37,7 @@ export const startReceiver = async (
         at: performance.now(),
       }
       received.push(one)
-      const { status, headers, delayMs, body: text } = answer(one, received.length)
+      const { status, headers, delayMs, body: text } = await answer(one, received.length)
       setTimeout(() => response.writeHead(status, headers).end(text), delayMs ?? 0)
     })
   })

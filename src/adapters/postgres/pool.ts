@@ -33,6 +33,8 @@ const poolOf = (
   })
   // An idle connection that breaks is replaced by the pool; without a listener the error would end the process.
   pool.on('error', onError)
+  // Nor must one that breaks while somebody has it: whatever is asked next over it fails, and it is not used again.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 

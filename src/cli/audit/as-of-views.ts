@@ -9,6 +9,7 @@ import type { Database } from '../../projections/database.ts'
 import { messagesOfConversation } from '../../projections/message-lists.ts'
 import type { ReadModel } from '../../projections/read-models.ts'
 import { listTags } from '../../projections/tags.ts'
+import { printable } from '../printable.ts'
 
 /** So many of the last messages are shown. */
 const MESSAGES = 50
@@ -33,7 +34,9 @@ type Line = readonly [label: string, value: string | number | null]
 const linesOf = (title: string, lines: readonly Line[]) =>
   [
     title,
-    ...lines.flatMap(([label, value]) => (value === null ? [] : [`  ${label.padEnd(LABEL)}${value}`])),
+    ...lines.flatMap(([label, value]) =>
+      value === null ? [] : [printable(`  ${label.padEnd(LABEL)}${value}`)],
+    ),
   ].join('\n')
 
 type Message = ReturnType<typeof messageView>
@@ -49,7 +52,9 @@ const messageLine = (message: Message) => {
     message.edited_at && 'edited',
     ...message.reactions.map(({ emoji }) => emoji),
   ]
-  return `  ${message.created_at}  ${who} ${contentOf(message)}  [${marks.filter(Boolean).join(', ')}]`
+  return printable(
+    `  ${message.created_at}  ${who} ${contentOf(message)}  [${marks.filter(Boolean).join(', ')}]`,
+  )
 }
 
 const conversation: View = {

@@ -2,13 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { askAsOf } from '../../as-of/as-of.ts'
 import type { Question } from '../../as-of/question.ts'
-import { isUuid } from '../../domain/about.ts'
+import { isSerial, isUuid } from '../../domain/values.ts'
 import { Refusal } from '../../domain/errors.ts'
 import { START, type EventStore } from '../../ports/event-store.ts'
 import { auditEvents } from '../../projections/audit.ts'
 import { readCheckpoints } from '../../projections/checkpoint.ts'
 import { WrongUsage, type Screen } from '../command.ts'
 import { startProgress } from '../progress.ts'
+import { timeOf } from '../times.ts'
+import { createWriter } from '../write.ts'
 import { things, views, type Thing } from './as-of-views.ts'
 
 /** A running server brings the index of the log up to date within this time. */
@@ -37,15 +39,14 @@ export const asOfRequest = (values: Values, now = new Date().toISOString()): AsO
     if (values.tag !== undefined) throw new WrongUsage('--tag goes with --as-of.')
     return undefined
   }
-  const time = new Date(given)
-  if (Number.isNaN(time.getTime()) || time.toISOString() > now)
-    throw new WrongUsage(`--as-of is a time such as 2025-01-15T10:30:00Z, not in the future; not ${given}.`)
+  const at = timeOf(given, 'as-of')
+  if (at > now) throw new WrongUsage('--as-of is in the future.')
   if (as !== 'text' && as !== 'json') throw new WrongUsage(`With --as-of, --as is text or json; not ${as}.`)
   const [thing, ...others] = things.filter((one) => values[one] !== undefined)
   const ref = thing && values[thing]
   if (!thing || ref === undefined || others.length > 0)
     throw new WrongUsage('--as-of shows one thing: --conversation, --contact or --tag ID.')
-  return { thing, ref, at: time.toISOString(), json: as === 'json' }
+  return { thing, ref, at, json: as === 'json' }
 }
 
 /** The index of the log has to know all of it: what it lacks may be of that time. */
@@ -66,7 +67,7 @@ const untilKnown = async ({ pool, store }: Storage) => {
 /** The tenant that something belongs to, or belonged to. */
 const ownerOf = async ({ pool, store }: Storage, thing: Thing, ref: string): Promise<string | undefined> => {
   if (isUuid(ref)) return (await store.readStream(`${thing}-${ref.toLowerCase()}`))[0]?.meta.tenant
-  if (thing === 'tag' || !/^[1-9]\d{0,14}$/.test(ref)) return undefined
+  if (thing === 'tag' || !isSerial(ref)) return undefined
   const { rows } = await pool.query<{ tenant_id: string }>(
     `select tenant_id from ${thing} where number = $1 or aliases @> array[$2] limit 1`,
     [Number(ref), ref],
@@ -106,5 +107,6 @@ export const showAsOf = async (
   )
   progress.end(events)
   if (!shown) throw new Error(`There was no ${thing} ${ref} at ${at}.`)
-  screen.out.write(json ? `${JSON.stringify({ as_of: at, ...shown.json })}\n` : `${shown.text}\n`)
+  const text = json ? JSON.stringify({ as_of: at, ...shown.json }) : shown.text
+  await createWriter(screen.out)(`${text}\n`)
 }

@@ -1,4 +1,5 @@
 import type { CauseStep } from '../../audit/causes.ts'
+import { printable } from '../printable.ts'
 import { actorText } from './formats.ts'
 
 const attempts = (step: CauseStep & { readonly kind: 'delivery' }) =>
@@ -36,7 +37,7 @@ const stepText = (step: CauseStep): string[] => {
 /** The chain, each step below what it led to. */
 export const chainText = (chain: readonly CauseStep[]) =>
   chain
-    .map(stepText)
+    .map((step) => stepText(step).map(printable))
     .map(([first = '', ...rest], n) =>
       [`${n === 0 ? '' : '← '}${first}`, ...rest.map((line) => `${n === 0 ? '' : '  '}${line}`)].join('\n'),
     )

@@ -1,20 +1,23 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { createCauses } from '../../audit/causes.ts'
 import { createAuditLines } from '../../audit/lines.ts'
+import { storedEventOf } from '../../audit/told.ts'
+import { isUuid } from '../../domain/values.ts'
 import { START, type Recorded } from '../../ports/event-store.ts'
-import { auditEvents, isFound } from '../../projections/audit.ts'
+import { auditEvents } from '../../projections/audit.ts'
 import { ensureTable, readCheckpoints } from '../../projections/checkpoint.ts'
 import type { Database } from '../../projections/database.ts'
 import { projections } from '../../projections/index.ts'
 import type { AnyProjection } from '../../projections/projection.ts'
 import { createDeliveries } from '../../webhooks/deliveries.ts'
 import { visit, WrongUsage, type Command, type Given, type Screen, type Storage } from '../command.ts'
+import { untilInterrupted } from '../interrupt.ts'
 import { createWriter, NobodyReads } from '../write.ts'
 import { asOfRequest, showAsOf } from './as-of.ts'
 import { chainText } from './causes.ts'
 import { writings, type TenantNames } from './formats.ts'
 import { aboutOf, checkedValues, parseAuditArgs, tenantOf, type AuditValues } from './options.ts'
-import { trail } from './trail.ts'
+import { foundIn, trail } from './trail.ts'
 
 /** A running server is never so many positions behind for long. */
 const BEHIND = 1000n
@@ -73,24 +76,21 @@ export const audit = async (opened: Opened, values: AuditValues, signal: AbortSi
     if (signal.aborted) return
   }
   if (!follow) return
-  for await (const batch of store.subscribeToAll(head, signal))
-    await tell(batch.filter((event) => isFound(filter, event)))
+  for await (const batch of store.subscribeToAll(head, signal)) await tell(foundIn(batch, filter))
 }
 
-const causes = async ({ storage, db, screen }: Opened, values: AuditValues, id: string): Promise<number> => {
+const causes = async ({ storage, db, screen }: Opened, values: AuditValues, id: string): Promise<void> => {
   const deliveries = createDeliveries(storage.pool, () => {})
   const follow = createCauses({ db, readStream: storage.store.readStream, deliveries })
-  const chain = await follow(await tenantOf(db, values.tenant), id.toLowerCase())
+  const [tenantId, ref] = [await tenantOf(db, values.tenant), id.toLowerCase()]
+  const followStored = async () => {
+    const stored = isUuid(ref) ? await storedEventOf(db, ref) : undefined
+    return stored && follow(tenantId, stored)
+  }
+  const chain = (await follow(tenantId, ref)) ?? (await followStored())
   if (!chain) throw new Error(`Nothing is known of ${id}: name an event, a webhook event or a delivery.`)
   const text = values.as === 'jsonl' ? chain.map((step) => JSON.stringify(step)).join('\n') : chainText(chain)
-  screen.out.write(`${text}\n`)
-  return 0
-}
-
-const untilInterrupted = () => {
-  const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
-  return stop.signal
+  await createWriter(screen.out)(`${text}\n`)
 }
 
 const run = async (given: Given): Promise<number> => {
@@ -101,17 +101,16 @@ const run = async (given: Given): Promise<number> => {
   if (what === 'causes' && id === undefined) throw new WrongUsage('zapini audit causes needs an id.')
   const request = asOfRequest(values)
   if (!request) checkedValues(values)
-  const signal = untilInterrupted()
-  return visit(given, async (storage) => {
+  const ask = async (storage: Storage, signal: AbortSignal) => {
     await prepare(storage)
     const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: storage.pool }) })
     const opened = { storage, db, screen: given.screen }
-    if (request) {
-      await showAsOf(storage, given.screen, request, await tenantOf(db, values.tenant), signal)
-      return 0
-    }
-    if (id !== undefined) return causes(opened, values, id)
-    await audit(opened, values, signal).catch((error: unknown) => {
+    if (request) await showAsOf(storage, given.screen, request, await tenantOf(db, values.tenant), signal)
+    else if (id !== undefined) await causes(opened, values, id)
+    else await audit(opened, values, signal)
+  }
+  return visit(given, async (storage) => {
+    await untilInterrupted((signal) => ask(storage, signal)).catch((error: unknown) => {
       if (!(error instanceof NobodyReads)) throw error
     })
     return 0

@@ -1,5 +1,6 @@
 import { stringify } from 'csv-stringify/sync'
 import type { AuditLine, Cause, ShownActor } from '../../audit/lines.ts'
+import { printable } from '../printable.ts'
 
 export const formats = ['timeline', 'jsonl', 'csv'] as const
 export type Format = (typeof formats)[number]
@@ -11,8 +12,11 @@ const ACTOR_WIDTH = 22
 const TENANT_WIDTH = 14
 const SHORT_ID = 8
 
-const clipped = (text: string, width: number) =>
-  (text.length > width ? `${text.slice(0, width - 1)}…` : text).padEnd(width)
+const clipped = (text: string, width: number) => {
+  const characters = Array.from(text)
+  const shown = characters.length > width ? [...characters.slice(0, width - 1), '…'] : characters
+  return shown.join('') + ' '.repeat(width - shown.length)
+}
 
 export const actorText = ({ kind, id, name }: ShownActor) =>
   id === null ? kind : `${kind} ${name ?? id.slice(0, SHORT_ID)}`
@@ -28,13 +32,15 @@ const causeText = ({ type, causation_id, correlation_id }: Cause, actor: ShownAc
     : `${type ?? 'event'} ${causation_id.slice(0, SHORT_ID)}`
 
 const timelineText = ({ at, actor, summary, cause, tenant_id: tenant }: TenantLine, tenants: TenantNames) =>
-  [
-    at,
-    ...(tenants ? [clipped(tenants.get(tenant) ?? tenant.slice(0, SHORT_ID), TENANT_WIDTH)] : []),
-    clipped(actorText(actor), ACTOR_WIDTH),
-    summary,
-    `← ${causeText(cause, actor)}`,
-  ].join('  ')
+  printable(
+    [
+      at,
+      ...(tenants ? [clipped(tenants.get(tenant) ?? tenant.slice(0, SHORT_ID), TENANT_WIDTH)] : []),
+      clipped(actorText(actor), ACTOR_WIDTH),
+      summary,
+      `← ${causeText(cause, actor)}`,
+    ].join('  '),
+  )
 
 const columns = [
   'tenant_id',
@@ -68,8 +74,9 @@ const record = ({ actor, cause, about, erased, data, ...line }: TenantLine) => (
   erased: String(erased ?? false),
   data: JSON.stringify(data),
 })
+/** A carriage return begins a line, too, for some who read it; what stood behind it would be a cell of its own. */
 const csv = (records: readonly object[], header: boolean) =>
-  stringify([...records], { columns, header, escape_formulas: true })
+  stringify([...records], { columns, header, escape_formulas: true, quoted_match: '\r' })
 
 /** Names of tenants, where lines of several stand beside each other. */
 export type TenantNames = ReadonlyMap<string, string> | undefined

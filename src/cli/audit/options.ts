@@ -6,8 +6,9 @@ import { actorKinds } from '../../domain/metadata.ts'
 import { findTenant, findTenantByNumber } from '../../projections/accounts.ts'
 import type { AuditFilter } from '../../projections/audit.ts'
 import type { Database } from '../../projections/database.ts'
-import { isUuid } from '../../domain/about.ts'
+import { isSerial, isUuid } from '../../domain/values.ts'
 import { WrongUsage } from '../command.ts'
+import { timeOf } from '../times.ts'
 import { formats } from './formats.ts'
 
 /** Of so many, the places in the log are held in memory. */
@@ -45,14 +46,6 @@ const oneOf = <T extends string>(given: string, known: readonly T[], option: str
   return found
 }
 
-const timeOf = (given: string | undefined, option: string): string | undefined => {
-  if (given === undefined) return undefined
-  const time = new Date(given)
-  if (Number.isNaN(time.getTime()))
-    throw new WrongUsage(`--${option} is a time such as 2025-01-15T10:30:00Z; not ${given}.`)
-  return time.toISOString()
-}
-
 /** What is told apart before anything is opened. */
 export const checkedValues = (values: AuditValues) => {
   const limit = values.limit === undefined ? undefined : Number(values.limit)
@@ -67,8 +60,8 @@ export const checkedValues = (values: AuditValues) => {
       actorKind: values.actor === undefined ? undefined : oneOf(values.actor, actorKinds, 'actor'),
       correlation: values.correlation,
       causation: values.causation?.toLowerCase(),
-      from: timeOf(values.from, 'from'),
-      to: timeOf(values.to, 'to'),
+      from: values.from === undefined ? undefined : timeOf(values.from, 'from'),
+      to: values.to === undefined ? undefined : timeOf(values.to, 'to'),
     } satisfies AuditFilter,
   }
 }
@@ -77,7 +70,7 @@ export const tenantOf = async (db: Kysely<Database>, given: string | undefined) 
   if (given === undefined) return undefined
   const tenant = isUuid(given)
     ? await findTenant(db, given.toLowerCase())
-    : /^[1-9]\d{0,14}$/.test(given) && (await findTenantByNumber(db, Number(given)))
+    : isSerial(given) && (await findTenantByNumber(db, Number(given)))
   if (!tenant) throw new Error(`There is no tenant ${given}.`)
   return tenant.id
 }

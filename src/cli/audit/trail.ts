@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { AuditLines } from '../../audit/lines.ts'
+import { upcast } from '../../domain/catalogue.ts'
 import { START, type EventStore, type Position, type Recorded } from '../../ports/event-store.ts'
 import { auditPage, isFound, type AuditFilter } from '../../projections/audit.ts'
 import type { Database } from '../../projections/database.ts'
@@ -39,9 +40,13 @@ async function* indexed({ db, lines, filter, known }: Options) {
     yield await lines.eventsOf(rows)
 }
 
+/** The events of the log itself that a filter finds, in their newest shape. */
+export const foundIn = (batch: readonly Recorded[], filter: AuditFilter): Recorded[] =>
+  batch.map((event) => upcast(event)).filter((event) => isFound(filter, event))
+
 async function* unindexed({ store, filter }: Options, after: Position, upTo: Position) {
   for await (const batch of readLog(store, after, upTo)) {
-    const events = batch.filter((event) => isFound(filter, event))
+    const events = foundIn(batch, filter)
     if (events.length > 0) yield events
   }
 }

@@ -7,12 +7,12 @@ import { lookForConversation } from '../export/export.ts'
 import { conversationsAmong } from '../export/related.ts'
 import { findConversation } from '../find.ts'
 import { untilInterrupted } from '../interrupt.ts'
+import { timeOf } from '../times.ts'
 import { findEndpoint, isServed, type Endpoint } from './endpoint.ts'
 import { redeliver, type Redelivered } from './redeliver.ts'
 
 const PER_SECOND = 20
 const PER_SECOND_MAX = 1000
-const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
 
 const options = {
   since: { type: 'string' },
@@ -22,15 +22,6 @@ const options = {
   rate: { type: 'string', default: `${PER_SECOND}/s` },
   yes: { type: 'boolean', default: false },
 } as const
-
-const timeOf = (text: string, name: string): string => {
-  const time = TIME.test(text) ? new Date(text) : new Date(NaN)
-  if (Number.isNaN(time.getTime()))
-    throw new WrongUsage(
-      `--${name} is a day such as 2026-01-31, in UTC, or a time such as 2026-01-31T08:00:00Z.`,
-    )
-  return time.toISOString()
-}
 
 const rateOf = (text: string): number => {
   const perSecond = Number(/^(\d+)(\/s)?$/.exec(text)?.[1] ?? 0)
@@ -47,6 +38,7 @@ const wantedOf = (args: readonly string[]) => {
   const times = { since: timeOf(since, 'since'), until: until && timeOf(until, 'until') }
   if (times.until !== undefined && times.until <= times.since)
     throw new WrongUsage('--until is not after --since.')
+  if (times.since > new Date().toISOString()) throw new WrongUsage('--since is in the future.')
   return {
     ...times,
     perSecond: rateOf(rate),

@@ -10,9 +10,16 @@ import type { Endpoint } from './endpoint.ts'
 
 /** Deliveries of redeliveries that one endpoint has open at once. */
 const OPEN_MAX = 100
+/**
+ * While so many lanes of them are due, nothing is added, and no more at once: an endpoint gets twice as many at a time, so
+ * that what is new finds a place, however slow it is.
+ */
+const LANES_MAX = 8
 /** Events are put into the queue in portions of a part of a second, so that they come evenly. */
 const PORTIONS_PER_SECOND = 4
 const LOOK_EVERY_MS = 200
+/** A quick endpoint has taken a portion by then. */
+const ROOM_EVERY_MS = 25
 /** How far it has come where there is nothing to add is noted this often. */
 const NOTE_EVERY_MS = 2000
 
@@ -98,15 +105,19 @@ export const redeliver = async (options: Options): Promise<Redelivered> => {
     saidSo = !served
   }
 
+  const hasRoom = async () => {
+    const { open, lanesDue } = await redeliveries.waiting(endpoint.id)
+    return open < OPEN_MAX && lanesDue < LANES_MAX
+  }
   const untilThereIsRoom = async () => {
-    while (!interrupted.aborted && (await redeliveries.open(endpoint.id)) >= OPEN_MAX) {
-      await sayIfUnserved()
-      await wait(LOOK_EVERY_MS)
+    for (let waitedMs = 0; !interrupted.aborted && !(await hasRoom()); waitedMs += ROOM_EVERY_MS) {
+      if (waitedMs % LOOK_EVERY_MS === 0) await sayIfUnserved()
+      await wait(ROOM_EVERY_MS)
     }
   }
 
   const queueAll = async () => {
-    const portionMax = Math.max(1, Math.floor(perSecond / PORTIONS_PER_SECOND))
+    const portionMax = Math.max(1, Math.min(LANES_MAX, Math.floor(perSecond / PORTIONS_PER_SECOND)))
     for await (const { upTo, portions } of toldIn(options, run)) {
       for (const { events, position } of inPortions(portions, portionMax)) {
         await untilThereIsRoom()

@@ -1,9 +1,8 @@
 import { Type } from 'typebox'
 import { actorOf, createAuditLines } from '../../audit/lines.ts'
-import { isUuid } from '../../domain/about.ts'
 import { idOfStream } from '../../domain/decider.ts'
 import { groupId } from '../../domain/ids.ts'
-import { Uuid } from '../../domain/values.ts'
+import { isUuid, Uuid } from '../../domain/values.ts'
 import type { Recorded } from '../../ports/event-store.ts'
 import { auditPage, endsOf } from '../../projections/audit.ts'
 import type { ConversationRow } from '../../projections/conversations.ts'
@@ -30,12 +29,11 @@ const Line = Type.Object({
   erased: Type.Optional(Type.Literal(true, { description: 'What it said of people is gone' })),
 })
 
-/** A conversation, and what became part of it; what is done to a group stands under an id of its own. */
-const idsOf = ({ id, aliases, is_group: isGroup, instance_id: instanceId, chat }: ConversationRow) => [
-  id,
-  ...(aliases ?? []).filter(isUuid),
-  ...(isGroup ? [groupId(instanceId, chat)] : []),
-]
+/** A conversation, and what became part of it. */
+const idsOf = ({ id, aliases }: ConversationRow) => [id, ...(aliases ?? []).filter(isUuid)]
+/** What is done to a group stands under an id of its own. */
+const groupsOf = ({ is_group: isGroup, instance_id: instanceId, chat }: ConversationRow) =>
+  isGroup ? [groupId(instanceId, chat)] : []
 
 /** What happened to a conversation, from the log itself. */
 export const historyRoutes = ({ db, readStream }: Services, { conversationOf }: Finders) => {
@@ -57,6 +55,14 @@ export const historyRoutes = ({ db, readStream }: Services, { conversationOf }: 
       ...lineOf(event, { nameOf, isTakenBack }),
       ...(event.erased && { erased: true as const }),
     }))
+  }
+
+  /** Up to where each of them was deleted; what was done to a group goes with its conversation. */
+  const endsOfAll = async (tenantId: string, conversation: ConversationRow) => {
+    const ends = await endsOf(db, tenantId, idsOf(conversation))
+    const own = ends.filter(({ id }) => id === conversation.id)
+    const ofGroups = groupsOf(conversation).flatMap((id) => own.map(({ position }) => ({ id, position })))
+    return [...ends, ...ofGroups]
   }
 
   return [
@@ -90,11 +96,12 @@ export const historyRoutes = ({ db, readStream }: Services, { conversationOf }: 
         ),
       },
       async handle({ caller: { tenantId, ...caller }, params, query }) {
-        const ids = idsOf(await conversationOf({ tenantId, ...caller }, params.id))
+        const conversation = await conversationOf({ tenantId, ...caller }, params.id)
         const limit = query.limit ?? LINES_DEFAULT
-        const filter = { tenantId, about: [ids], types: timelineTypes }
+        const about = [...idsOf(conversation), ...groupsOf(conversation)]
+        const filter = { tenantId, about: [about], types: timelineTypes }
         const page = { order: 'desc', after: positionOf(query.cursor), limit: limit + 1 } as const
-        const found = await auditPage(db, filter, { ...page, since: await endsOf(db, tenantId, ids) })
+        const found = await auditPage(db, filter, { ...page, since: await endsOfAll(tenantId, conversation) })
         const rows = found.slice(0, limit)
         const events = await lines.eventsOf(rows.toReversed())
         return reply(

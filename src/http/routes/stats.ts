@@ -69,7 +69,7 @@ export const statsRoutes = (services: Services, instances: Instances) => {
       path: '/stats',
       operationId: 'getStats',
       tag: 'Stats',
-      reads: ['instanceActivity', 'instances'],
+      reads: ['instanceActivity', 'instances', 'tenants'],
       asOf: ({ caller, query, at }) => ({
         kind: 'activity',
         ...spanOf(query, at),

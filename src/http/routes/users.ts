@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { notFound } from '../../domain/errors.ts'
 import { roles } from '../../domain/user.ts'
-import { literals, Uuid } from '../../domain/values.ts'
+import { isSerial, isUuid, literals, Uuid } from '../../domain/values.ts'
 import type { Position } from '../../ports/event-store.ts'
 import {
   findAccount,
@@ -13,7 +13,6 @@ import { makeUpPassword } from '../../write/accounts.ts'
 import { contextOf } from '../context.ts'
 import { Email, NewPassword, PersonName } from '../fields.ts'
 import { envelope, isoSeconds, ok, pagedEnvelope, pageMeta, pageOf, pageQuery } from '../format.ts'
-import { isSerial, isUuid } from '../instances.ts'
 import { reply, route, type Caller } from '../route.ts'
 import type { Services } from '../services.ts'
 
