@@ -7,7 +7,8 @@ export const ERASED_BODY = 'null'
 
 /** For fan-out: what comes late is not delivered. */
 const REMEMBER = `
-insert into webhook_erased as present (key, position) select key, $2 from unnest($1::uuid[]) key order by key
+insert into webhook_erased as present (key, position)
+select key, max(position) from unnest($1::uuid[], $2::bigint[]) erased(key, position) group by key order by key
 on conflict (key) do update set position = greatest(present.position, excluded.position)`
 
 /** Whoever does not know that yet is waited for. */
@@ -18,13 +19,16 @@ const AWAIT_WRITERS = `begin; set local lock_timeout = '10s'; lock table webhook
  * of the lease. Lanes are locked first and in order, as wherever deliveries change.
  */
 const EMPTY = `
-with lane as (
+with erased as (
+  select key, max(position) as position from unnest($1::uuid[], $2::bigint[]) e(key, position) group by key
+), lane as (
   select endpoint_id, key from webhook_lane
   where (endpoint_id, key) in (select d.endpoint_id, d.key from webhook_delivery d where d.key = any($1::uuid[]))
   order by endpoint_id, key for update
 ), target as (
-  select d.id, d.endpoint_id, d.key, d.state from webhook_delivery d join lane using (endpoint_id, key)
-  where d.key = any($1::uuid[]) and coalesce(d.position, 0) < $2 and d.body <> '${ERASED_BODY}' for update of d
+  select d.id, d.endpoint_id, d.key, d.state
+  from webhook_delivery d join lane using (endpoint_id, key) join erased using (key)
+  where coalesce(d.position, 0) < erased.position and d.body <> '${ERASED_BODY}' for update of d
 ), emptied as (
   update webhook_delivery d set body = '${ERASED_BODY}', next_attempt_at = null,
     state = case when d.state = 'open' then 'dead' else d.state end, finished_at = coalesce(d.finished_at, now())
@@ -40,13 +44,18 @@ from counted where w.endpoint_id = counted.endpoint_id and w.key = counted.key a
 /** Takes what was told of conversations and contacts out of the deliveries of webhooks; that they were made stays. */
 export const scrubWebhooks =
   (pool: Pool): Scrub =>
-  async ({ owners, position }) => {
-    await pool.query(REMEMBER, [owners, String(position)])
-    const lanes = owners.flatMap((owner) => [owner, redeliveryLane(owner)])
+  async (erased) => {
+    const of = erased.flatMap(({ owners, position }) =>
+      owners.map((owner) => ({ owner, position: String(position) })),
+    )
+    const positions = of.map(({ position }) => position)
+    const keys = of.map(({ owner }) => owner)
+    await pool.query(REMEMBER, [keys, positions])
+    const lanes = keys.flatMap((key) => [key, redeliveryLane(key)])
     const client = await pool.connect()
     try {
       await client.query(AWAIT_WRITERS)
-      await client.query(EMPTY, [lanes, String(position)])
+      await client.query(EMPTY, [lanes, positions.flatMap((position) => [position, position])])
       client.release()
     } catch (error) {
       // It may still be in a transaction.
