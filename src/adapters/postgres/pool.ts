@@ -32,7 +32,10 @@ const poolOf = (
     ...(settings.length > 0 && { options: settings.map((setting) => `-c ${setting}`).join(' ') }),
   })
   // An idle connection that breaks is replaced by the pool; without a listener the error would end the process.
-  pool.on('error', onError)
+  // One that the server closes while the pool ends is no loss.
+  pool.on('error', (error) => {
+    if (!pool.ending) onError(error)
+  })
   return pool
 }
 
