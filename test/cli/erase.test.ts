@@ -11,7 +11,7 @@ import type { GatewayListener } from '../../src/ports/gateway.ts'
 import { NO_STREAM, START } from '../../src/ports/event-store.ts'
 import { eventsOf } from '../../src/read-log.ts'
 import type { Json } from '../support/client.ts'
-import { toAppend } from '../support/facts.ts'
+import { TEAM, toAppend } from '../support/facts.ts'
 import { eventually } from '../support/subscriber.ts'
 import { startToldApp } from '../support/told-app.ts'
 
@@ -77,6 +77,20 @@ test('a person is forgotten by every address, also one under which nobody ever w
   const log = await logText()
   for (const name of [phone, hidden.split('@')[0] ?? '']) expect(log).not.toContain(name)
   expect(said).not.toContain('before there were keys')
+}, 60_000)
+
+test('what a person wrote in a group goes, also where only the hidden id was known', async () => {
+  const { phone, jid, hidden } = somebody()
+  await say('from the number', TEAM, jid)
+  await say('from the hidden id', TEAM, hidden)
+  await listener.addressLink({ from: hidden, to: jid, at: AT })
+  const messages = async () =>
+    (await get(`/conversations/${conversationId(instance, TEAM)}/messages`)).messages.map(
+      ({ message_body }: Json) => message_body,
+    )
+  expect(await messages()).toEqual(['from the number', 'from the hidden id'])
+  expect((await erase('--person', phone)).said).toContain('2 messages in groups')
+  expect(await messages()).toEqual([null, null])
 }, 60_000)
 
 test('a person whom nobody knows is not said to be erased', async () => {
