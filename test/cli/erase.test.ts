@@ -81,6 +81,10 @@ test('a person is forgotten by every address, also one under which nobody ever w
 
 test('what a person wrote in a group goes, also where only the hidden id was known', async () => {
   const { phone, jid, hidden } = somebody()
+  const bob = somebody()
+  // Nobody is there.
+  await app.admin.put(`/instances/${instance}/webhook`, { webhook_url: 'http://127.0.0.1:1/' })
+  await say('from Bob', TEAM, bob.jid)
   await say('from the number', TEAM, jid)
   await say('from the hidden id', TEAM, hidden)
   await listener.addressLink({ from: hidden, to: jid, at: AT })
@@ -88,9 +92,13 @@ test('what a person wrote in a group goes, also where only the hidden id was kno
     (await get(`/conversations/${conversationId(instance, TEAM)}/messages`)).messages.map(
       ({ message_body }: Json) => message_body,
     )
-  expect(await messages()).toEqual(['from the number', 'from the hidden id'])
+  expect(await messages()).toEqual(['from Bob', 'from the number', 'from the hidden id'])
+  const bodies = async () => JSON.stringify((await app.pool.query('select body from webhook_delivery')).rows)
+  await eventually(async () => expect(await bodies()).toContain('from the hidden id'))
   expect((await erase('--person', phone)).said).toContain('2 messages in groups')
-  expect(await messages()).toEqual([null, null])
+  expect(await messages()).toEqual(['from Bob', null, null])
+  expect(await bodies()).not.toMatch(/from the (number|hidden)/)
+  expect(await bodies()).toContain('from Bob')
 }, 60_000)
 
 test('a person whom nobody knows is not said to be erased', async () => {

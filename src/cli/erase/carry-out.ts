@@ -6,7 +6,8 @@ import { Address } from '../../domain/address.ts'
 import { Contact } from '../../domain/contact.ts'
 import { Conversation } from '../../domain/conversation.ts'
 import { streamOf } from '../../domain/decider.ts'
-import { takeOut } from '../../domain/personal.ts'
+import { Message } from '../../domain/message.ts'
+import { ownerOf, takeOut } from '../../domain/personal.ts'
 import type { EventStore, Position, Recorded } from '../../ports/event-store.ts'
 import type { MediaStore } from '../../ports/media-store.ts'
 import type { SealingKeys } from '../../ports/sealing-keys.ts'
@@ -18,6 +19,7 @@ import { createProgress } from '../../reactions/progress.ts'
 import { removeMedia } from '../../reactions/remove-media.ts'
 import type { Reaction } from '../../reactions/runner.ts'
 import { sealOf } from '../../seal.ts'
+import { scrubTold } from '../../webhooks/scrub.ts'
 import { isDeletion, type DeletionType, type Erasing } from '../../write/erase.ts'
 import type { Load, Transact } from '../../write/transact.ts'
 import type { Output } from '../progress.ts'
@@ -42,20 +44,34 @@ type Parts = {
   readonly output: Output
 }
 type Deleted = Pick<Targets, 'conversations' | 'contacts' | 'addresses'>
+type TakenBack = Pick<Targets, 'messages'>
 
 /**
  * Carries out what was deleted: here, and by the server, if there is one; whoever comes second finds it done. Without a
  * server, read models and files are brought up to date here, as they would be at the next start.
  */
-export const carryOut = async (parts: Parts, deleted: Deleted): Promise<void> => {
+export const carryOut = async (parts: Parts, deleted: Deleted & TakenBack): Promise<void> => {
   const { store, erasing, beside, output } = parts
   output.write('erasing\n')
   await runUpTo(parts, eraseDeleted(erasing), await store.head())
   const deletions = await deletionsOf(store, deleted)
   await erasing.erase(deletions)
+  await scrubMessages(parts, deleted)
   output.write('waiting for read models and files\n')
   if (beside && (await serverIsThrough(parts, await deletionsOf(store, deleted)))) return
   await doItHere(parts)
+}
+
+/** Of messages that were taken back, nothing is left in the deliveries of webhooks. */
+const scrubMessages = async ({ pool, store }: Parts, { messages }: TakenBack) => {
+  const events = (await Promise.all(messages.map((id) => store.readStream(streamOf(Message, id))))).flat()
+  const groups = events.map((event) => ownerOf(event, event.stream))
+  if (events.length > 0)
+    await scrubTold(
+      pool,
+      [...new Set(groups)],
+      events.map(({ id }) => id),
+    )
 }
 
 const streamsOf = ({ conversations, contacts, addresses }: Deleted) => [

@@ -120,6 +120,7 @@ export const createTargets = ({ db, store, stored, keys, load, transact, deletio
     }
   }
 
+  /** Those that were taken back before as well: more of them may be left than what is shown. */
   const messagesInGroups = async (tenant: string, jids: readonly string[]): Promise<string[]> => {
     const rows = await db
       .selectFrom('message')
@@ -128,7 +129,6 @@ export const createTargets = ({ db, store, stored, keys, load, transact, deletio
       .where('message.tenant_id', '=', tenant)
       .where('conversation.is_group', '=', true)
       .where('message.sender_jid', 'in', [...jids])
-      .where('message.deleted_at', 'is', null)
       .execute()
     return rows.map(({ id }) => id)
   }
