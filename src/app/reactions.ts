@@ -55,6 +55,7 @@ export const composeReactions = (given: Given) => {
         transact,
         load,
         mediaStore,
+        keys: parts.keys,
         ready: (position, signal) => mustReach(position, signal, 'media'),
       }),
     ),
