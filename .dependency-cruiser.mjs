@@ -3,7 +3,7 @@
 const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
 /** The command line, the files that start the parts and the application for it, and what only these need. */
-const program = '((main|parts|serve|config|followed-log|encryption-key)[.]ts$|cli/)'
+const program = '((main|parts|storage|serve|config|followed-log|encryption-key)[.]ts$|cli/)'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -58,8 +58,8 @@ export default {
     ),
     forbid(
       'adapters-are-chosen-in-one-place',
-      'Only parts.ts, which goes by the configuration, names an adapter (and tests do); all else knows its port.',
-      { path: '^src/', pathNot: ['^src/parts[.]ts$', '^src/adapters/'] },
+      'Only parts.ts and storage.ts, which go by the configuration, name adapters (and tests do); all else knows its port.',
+      { path: '^src/', pathNot: ['^src/(parts|storage)[.]ts$', '^src/adapters/'] },
       { path: '^src/adapters/' },
     ),
     forbid(

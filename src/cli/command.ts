@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
-import { openStorage } from '../parts.ts'
+import { openStorage, type Storage } from '../storage.ts'
 import type { Output } from './progress.ts'
 
 /** Where a command's answer goes, and where it tells people how it is getting on. */
@@ -27,9 +27,6 @@ export type Command = {
 export class WrongUsage extends Error {
   override name = 'WrongUsage'
 }
-
-/** The log and the database, opened. */
-export type Storage = Awaited<ReturnType<typeof openStorage>>
 
 /** Opens the log and the database beside a program that may be running, and closes them again. */
 export const visit = async <T>(

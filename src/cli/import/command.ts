@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { openStorage } from '../../parts.ts'
+import { openStorage } from '../../storage.ts'
 import { WrongUsage, type Command, type Given } from '../command.ts'
 import { refuseIfInUse } from '../copy-log/databases.ts'
 import type { Header } from '../export/format.ts'
