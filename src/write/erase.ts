@@ -161,8 +161,10 @@ export const createErase = (parts: Parts) => {
         for (const key of keysOf(event)) add(found, byKey.get(key), event)
         if (isSaid(event)) add(homeless, byOwner.get(ownerOf(event, event.stream)), event)
       }
-    for (const [deletion, events] of homeless)
+    const look = async ([deletion, events]: readonly [Deletion, Recorded[]]) => {
       if (!found.has(deletion) && !(await beginsAnew(deletion))) found.set(deletion, events)
+    }
+    await Promise.all([...homeless].map(look))
     return found
   }
 
