@@ -291,6 +291,41 @@ describe('a key', () => {
     expect(await textOf(log.store, after)).toBe('after')
   })
 
+  test('that another program retired is given out for destruction once no program seals with it', async () => {
+    const log = await sealedLog()
+    const way = await proxyTo(log.url)
+    const onError = () => {}
+    const deaf = createPool(way.url, { max: 1, onError })
+    const open = (listenPool: pg.Pool) => {
+      const keys = postgresSealingKeys({
+        pool: log.pool,
+        listenPool,
+        master: undefined,
+        alone: false,
+        onError,
+      })
+      return { keys, store: sealedStore(log.stored, keys) }
+    }
+    const [writer, eraser] = [open(deaf), open(log.pool)]
+    onTestFinished(async () => {
+      way.letGo()
+      await Promise.all([writer.keys.close(), eraser.keys.close()])
+      await deaf.end()
+    })
+    const before = await say(writer.store, 'before')
+    const old = (await keyIn(log.stored, before)) ?? ''
+    await eventually(async () => {
+      await textOf(writer.store, before)
+      expect(writer.keys.recall(old)).toBeDefined()
+    })
+    // From now on it goes by what it remembers.
+    await say(writer.store, 'more')
+    way.hold()
+    await log.keys.retire([OWNER])
+    expect(await eraser.keys.retired([OWNER])).toEqual([old])
+    expect(await keyIn(log.stored, await say(writer.store, 'after'))).not.toBe(old)
+  })
+
   test('counts again once an answer that was late is there, and nobody is told of a fault', async () => {
     const log = await sealedLog()
     const way = await proxyTo(log.url)

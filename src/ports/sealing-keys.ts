@@ -30,7 +30,7 @@ export interface SealingKeys {
    * process seals anything with those that come after them.
    */
   retire(owners: readonly string[], meanwhile?: () => Promise<void>): Promise<readonly string[]>
-  /** The ids of the keys of some owners that are retired. */
+  /** The ids of the keys of some owners that are retired, once the same holds of them, whoever retired them. */
   retired(owners: readonly string[]): Promise<readonly string[]>
   /** Destroys retired keys for good, on every node. What they sealed reads as erased from then on. */
   destroy(ids: readonly string[]): Promise<void>

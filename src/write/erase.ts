@@ -42,6 +42,8 @@ type Deletion = {
   readonly erased: Erased
   /** Ids of the keys of what was deleted. */
   readonly keys: readonly string[]
+  /** It is a conversation that was there again when this was looked at. */
+  readonly isBegun: boolean
 }
 
 /**
@@ -115,7 +117,8 @@ export const createErase = (parts: Parts) => {
   const begin = async (type: DeletionType, id: string, again = false): Promise<Deletion> => {
     const { category, ownersOf } = kinds[type]
     const stream = streamOf({ category }, id)
-    const event = (await stored.readStream(stream)).findLast((one) => one.type === type)
+    const own = await stored.readStream(stream)
+    const event = own.findLast((one) => one.type === type)
     if (!event) throw new Error(`${stream} was not deleted`)
     const owners = await ownersOf(id)
     const { position } = event
@@ -125,14 +128,19 @@ export const createErase = (parts: Parts) => {
     const isChat = type === 'ConversationDeleted' && 'instanceId' in event.data
     const chats = isChat && { instanceId: String(event.data.instanceId), jids: await jidsOf(owners) }
     const erased = { owners, position, at: event.meta.at, ...(chats && { chats }) }
-    return { type, event, erased, keys: [...new Set(taken.flat())] }
+    return {
+      type,
+      event,
+      erased,
+      keys: [...new Set(taken.flat())],
+      isBegun: own.some(isStartAfter(position)),
+    }
   }
 
   /** Whoever writes a message makes sure right after it that there is a conversation. */
   const beginsAnew = async ({ event: { stream, position } }: Deletion): Promise<boolean> => {
-    const isStart = (one: Recorded) => one.type === 'ConversationStarted' && one.position > position
     for (let look = 1; look <= LOOKS; look++) {
-      if ((await stored.readStream(stream)).some(isStart)) return true
+      if ((await stored.readStream(stream)).some(isStartAfter(position))) return true
       await sleep(LOOK_MS)
     }
     return false
@@ -147,22 +155,28 @@ export const createErase = (parts: Parts) => {
       deletions.flatMap((deletion) => deletion.keys.map((key) => [key, deletion] as const)),
     )
     const byOwner = new Map(
-      deletions.flatMap((deletion) => deletion.erased.owners.map((owner) => [owner, deletion] as const)),
+      deletions
+        .filter(({ isBegun }) => !isBegun)
+        .flatMap((deletion) => deletion.erased.owners.map((owner) => [owner, deletion] as const)),
     )
     const from = deletions.map(({ erased }) => erased.position).reduce((a, b) => (a < b ? a : b))
     const found = new Map<Deletion, Recorded[]>()
     const homeless = new Map<Deletion, Recorded[]>()
     const add = (to: typeof found, deletion: Deletion | undefined, event: Recorded) => {
-      if (deletion && event.position > deletion.erased.position)
-        to.set(deletion, [...(to.get(deletion) ?? []), event])
+      if (!deletion || event.position <= deletion.erased.position) return
+      const known = to.get(deletion)
+      if (known) known.push(event)
+      else to.set(deletion, [event])
     }
     for await (const batch of readLog(stored, from, await stored.head()))
       for (const event of batch) {
         for (const key of keysOf(event)) add(found, byKey.get(key), event)
         if (isSaid(event)) add(homeless, byOwner.get(ownerOf(event, event.stream)), event)
       }
-    for (const [deletion, events] of homeless)
+    const look = async ([deletion, events]: readonly [Deletion, Recorded[]]) => {
       if (!found.has(deletion) && !(await beginsAnew(deletion))) found.set(deletion, events)
+    }
+    await Promise.all([...homeless].map(look))
     return found
   }
 
@@ -206,6 +220,9 @@ export const createErase = (parts: Parts) => {
   return { erase, ownersOf: (type: DeletionType, id: string) => kinds[type].ownersOf(id) }
 }
 export type Erasing = ReturnType<typeof createErase>
+
+const isStartAfter = (position: Position) => (event: Recorded) =>
+  event.type === 'ConversationStarted' && event.position > position
 
 /** What people say in a conversation, and what is made of it. */
 const SAID: readonly string[] = [

@@ -5,6 +5,7 @@ import type { PublicEvent } from '../../src/domain/public-events.ts'
 import { createDeliveries } from '../../src/webhooks/deliveries.ts'
 import { createFanOut } from '../../src/webhooks/fan-out.ts'
 import type { Lane, WebhookQueue } from '../../src/webhooks/queue.ts'
+import { scrubWebhooks } from '../../src/webhooks/scrub.ts'
 import {
   allDelivered,
   attemptAt,
@@ -423,6 +424,39 @@ describe('a purge', () => {
     expect(await queue.purge(30, 10)).toBe(0)
     await other.commit()
     expect(await openCounts()).toEqual([{ open: 1, really: 1 }])
+  })
+})
+
+describe('erasing', () => {
+  it('empties what was told of each conversation before its deletion, and leaves what came since', async () => {
+    const { addEndpoint, fanOut, worker, pool, openCounts } = await startQueue()
+    await addEndpoint(instance)
+    const [one, other] = [randomUUID(), randomUUID()]
+    const told = (key: string, position: number) => ({
+      ...incoming(instance, key, `secret ${position}`),
+      position: String(position),
+    })
+    await fanOut([told(one, 10), told(other, 20), told(one, 30), told(other, 40), told(conversation, 10)])
+    const [at, chats] = [new Date().toISOString(), { instanceId: instance, jids: [] }]
+    await scrubWebhooks(pool)([
+      { owners: [one], position: 15n, at, chats },
+      { owners: [other], position: 25n, at, chats },
+      { owners: [one], position: 12n, at, chats },
+    ])
+    const { rows } = await pool.query<{ state: string; body: string }>(
+      'select state, body from webhook_delivery order by id',
+    )
+    const [open, dead] = [expect.stringContaining('secret') as string, 'null']
+    expect(rows).toEqual([
+      { state: 'dead', body: dead },
+      { state: 'dead', body: dead },
+      { state: 'open', body: open },
+      { state: 'open', body: open },
+      { state: 'open', body: open },
+    ])
+    await fanOut([told(one, 14), told(other, 24), told(one, 16)])
+    expect(await deliverAll(worker())).toHaveLength(4)
+    expect(await openCounts()).toEqual([isGone, isGone, isGone])
   })
 })
 

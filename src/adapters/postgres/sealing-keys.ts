@@ -162,9 +162,14 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
     },
   })
 
+  /** Whoever retired them: this process may not have heard of it, nor may the others. */
   const retired: SealingKeys['retired'] = async (owners) => {
-    const text = `select id from sealing_key where owner = any($1::uuid[]) and state = 'retired'`
-    return (await query<{ id: string }>('keys-of-owners', text, [owners])).map(({ id }) => id)
+    const text = `select id, owner from sealing_key where owner = any($1::uuid[]) and state = 'retired'`
+    const keys = await query<{ id: string; owner: string }>('retired-keys', text, [owners])
+    for (const { id, owner } of keys) forget(id, owner)
+    await uses.untilEnded(owners)
+    if (keys.length > 0 && !alone) await sleep(OTHERS_MS)
+    return keys.map(({ id }) => id)
   }
 
   const retireNow = async (owners: readonly string[]) => {
@@ -183,9 +188,7 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
         await meanwhile()
       })
     else await retireNow(owners)
-    const ids = await retired(owners)
-    if (ids.length > 0 && !alone) await sleep(OTHERS_MS)
-    return ids
+    return retired(owners)
   }
 
   const destroy: SealingKeys['destroy'] = async (ids) => {
