@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
-import type { EventStore, Position } from '../ports/event-store.ts'
+import type { Position } from '../ports/event-store.ts'
 import type { Scrub } from '../ports/scrub.ts'
+import type { LogReader } from '../read-log.ts'
 import { createIndex, createTable, type AnyProjection } from './projection.ts'
 
 /** Where read models are made anew, and where they are made to be compared with. */
@@ -66,7 +67,7 @@ type Place = {
 export type OpenTable = Awaited<ReturnType<typeof openTable>>
 
 /** The tables of projections in a schema, as an earlier run left them or new; and no others. */
-export const openTables = async (place: Place, store: EventStore): Promise<OpenTable[]> => {
+export const openTables = async (place: Place, store: Pick<LogReader, 'head'>): Promise<OpenTable[]> => {
   const { pool, schema, projections } = place
   const head = await store.head()
   return transaction(pool, async (client) => {

@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { upcast } from '../domain/catalogue.ts'
-import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
-import { readLog } from '../read-log.ts'
+import type { Position, Recorded } from '../ports/event-store.ts'
+import { readLog, type LogReader } from '../read-log.ts'
 import { lockSchema, openTables, type OpenTable } from './beside-tables.ts'
 import { applyChanges, keysOf, pendingChanges, segmentsOf, UnreadableEvent } from './fold.ts'
 import type { AnyProjection } from './projection.ts'
@@ -17,7 +17,7 @@ const BYTES_KEPT = 128_000_000
 
 export type BesideOptions = {
   readonly pool: Pool
-  readonly store: EventStore
+  readonly store: LogReader
   readonly projections: readonly AnyProjection[]
   /** Where the tables are made. One run at a time has it. */
   readonly schema: string

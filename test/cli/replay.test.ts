@@ -1,7 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { WrongUsage } from '../../src/cli/command.ts'
 import { replay } from '../../src/cli/replay.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload } from '../support/client.ts'
+import { testLog } from '../support/log.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { allRows } from '../support/rows.ts'
 import { eventually } from '../support/subscriber.ts'
@@ -46,3 +48,12 @@ test('a replay tells nobody anything again: no webhook, no message, no event; wh
   )
   expect(app.faults).toEqual([])
 })
+
+test.each(['massage', 'constructor'])(
+  'a replay of %s, which is no read model, is wrong usage',
+  async (name) => {
+    const { pool, store } = await testLog()
+    const screen = { out: nowhere, progress: nowhere }
+    await expect(replay(pool, store, ['message', name], screen)).rejects.toThrow(WrongUsage)
+  },
+)
