@@ -1,7 +1,9 @@
 import type { Pool } from 'pg'
 import type { EventStore } from '../ports/event-store.ts'
+import type { AnyProjection } from '../projections/projection.ts'
 import { rebuild, type RebuildStage } from '../projections/rebuild.ts'
 import { visit, type Command, type Screen } from './command.ts'
+import { untilInterrupted } from './interrupt.ts'
 import { startProgress } from './progress.ts'
 import { readModelsNamed } from './read-models-named.ts'
 import { createWriter } from './write.ts'
@@ -13,18 +15,26 @@ const stages: Readonly<Record<RebuildStage, string>> = {
   waiting: 'waiting until nobody reads the old tables',
 }
 
-/**
- * Makes read models anew from the log, beside the live tables, all of them if none is named, and says how many rows they
- * have. The system may run meanwhile. Throws WrongUsage for a name that is not a read model.
- */
-export const replay = async (pool: Pool, store: EventStore, names: readonly string[], screen: Screen) => {
-  const wanted = readModelsNamed(names)
+/** Makes read models anew from the log, beside the live tables, and says how many rows they have. */
+export const replay = async (
+  pool: Pool,
+  store: EventStore,
+  wanted: readonly AnyProjection[],
+  screen: Screen,
+  interrupted?: AbortSignal,
+) => {
   const progress = startProgress(screen.progress, stages.replaying)
   const events = await rebuild(wanted, {
     pool,
     store,
-    onProgress: progress.show,
-    onStage: (stage) => progress.stage(stages[stage]),
+    onProgress: (...how) => {
+      interrupted?.throwIfAborted()
+      progress.show(...how)
+    },
+    onStage: (stage) => {
+      interrupted?.throwIfAborted()
+      progress.stage(stages[stage])
+    },
   })
   progress.stage('replayed')
   progress.end(events)
@@ -39,7 +49,10 @@ export const replayCommand: Command = {
   synopsis: '[table ...]',
   summary: 'makes read models anew from the log, all or those named; the server may run meanwhile',
   run: async (given) => {
-    await visit(given, ({ workPool, store }) => replay(workPool, store, given.args, given.screen))
+    const wanted = readModelsNamed(given.args)
+    await untilInterrupted((interrupted) =>
+      visit(given, ({ workPool, store }) => replay(workPool, store, wanted, given.screen, interrupted)),
+    )
     return 0
   },
 }

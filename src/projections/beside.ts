@@ -41,7 +41,7 @@ export type Beside = {
   /** Those that are there already are left alone. */
   addIndexes(): Promise<void>
   /** Leaves the tables as they are: who opens them again goes on there. */
-  close(): void
+  close(): Promise<void>
   /** Takes the tables away, and closes. */
   drop(): Promise<void>
 }
@@ -55,12 +55,12 @@ export const openBeside = async (options: BesideOptions): Promise<Beside> => {
   try {
     return await openLocked(options, unlock)
   } catch (error) {
-    unlock()
+    await unlock()
     throw error
   }
 }
 
-const openLocked = async (options: BesideOptions, unlock: () => void): Promise<Beside> => {
+const openLocked = async (options: BesideOptions, unlock: () => Promise<void>): Promise<Beside> => {
   const { pool, store, projections, schema, indexes, bytesKept = BYTES_KEPT, onProgress = () => {} } = options
   const tables = await openTables({ pool, schema, projections, indexed: indexes === 'at once' }, store)
   const parts = tables.map((table) => createPart(pool, table, Math.ceil(bytesKept / tables.length)))
@@ -99,7 +99,7 @@ const openLocked = async (options: BesideOptions, unlock: () => void): Promise<B
     close: unlock,
     drop: async () => {
       await pool.query(`drop schema if exists ${schema} cascade`)
-      unlock()
+      await unlock()
     },
   }
 }

@@ -67,7 +67,7 @@ export const rebuild = async (
       // Statements of a run that was killed may end after it.
       if (!(error instanceof CheckpointMoved)) throw error
     } finally {
-      beside.close()
+      await beside.close()
     }
     await sleep(pauseMs)
   }

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { WrongUsage } from '../../src/cli/command.ts'
+import { readModelsNamed } from '../../src/cli/read-models-named.ts'
 import { replay } from '../../src/cli/replay.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload } from '../support/client.ts'
-import { testLog } from '../support/log.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { allRows } from '../support/rows.ts'
 import { eventually } from '../support/subscriber.ts'
@@ -39,7 +39,7 @@ test('a replay tells nobody anything again: no webhook, no message, no event; wh
   expect(await app.readModels.reached(await app.store.head(), 10_000, ...app.readModels.names)).toBe(true)
   const before = { ...(await standing()), rows: await allRows(app.pool) }
 
-  await replay(app.pool, app.store, [], { out: nowhere, progress: nowhere })
+  await replay(app.pool, app.store, readModelsNamed([]), { out: nowhere, progress: nowhere })
   expect({ ...(await standing()), rows: await allRows(app.pool) }).toEqual(before)
 
   await receive('SECOND')
@@ -49,11 +49,6 @@ test('a replay tells nobody anything again: no webhook, no message, no event; wh
   expect(app.faults).toEqual([])
 })
 
-test.each(['massage', 'constructor'])(
-  'a replay of %s, which is no read model, is wrong usage',
-  async (name) => {
-    const { pool, store } = await testLog()
-    const screen = { out: nowhere, progress: nowhere }
-    await expect(replay(pool, store, ['message', name], screen)).rejects.toThrow(WrongUsage)
-  },
-)
+test.each(['massage', 'constructor'])('%s is no read model, and to name it is wrong usage', (name) => {
+  expect(() => readModelsNamed(['message', name])).toThrow(WrongUsage)
+})
