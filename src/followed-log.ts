@@ -100,6 +100,9 @@ const judge = async ({ kind, store, pool }: Deployment): Promise<Judgement> => {
   }
 }
 
+/** Throws WrongLog, and changes nothing. */
+export const refuseWrongLog = async (deployment: Deployment): Promise<void> => void (await judge(deployment))
+
 /**
  * Puts on record that the checkpoints of a database are of a log; that replaces what is said of an empty one only. A
  * database that had no record gets the place with it from which reactions go on, if there is one. Answers whether it did.

@@ -5,10 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
  * them. Whoever gives them is never kept waiting for that.
  */
 export async function* gathered<T>(
-  batches: AsyncIterable<readonly T[]>,
+  open: (signal: AbortSignal) => AsyncIterable<readonly T[]>,
+  signal: AbortSignal,
   { max, ms }: { readonly max: number; readonly ms: number },
 ): AsyncGenerator<readonly T[]> {
-  const iterator = batches[Symbol.asyncIterator]()
+  // Whoever stops must not have to wait for what comes next, which is asked for already.
+  const done = new AbortController()
+  const iterator = open(AbortSignal.any([signal, done.signal]))[Symbol.asyncIterator]()
   const pull = () => {
     const pulled = iterator.next()
     // A fault is told when its turn comes.
@@ -32,6 +35,7 @@ export async function* gathered<T>(
       timeUp = items.length > 0 ? (timeUp ?? sleep(ms, undefined, { ref: false })) : undefined
     }
   } finally {
+    done.abort()
     await iterator.return?.()
   }
 }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import type { EventStore } from '../ports/event-store.ts'
 import { createReactionRunner, type ReactionRunner } from '../reactions/runner.ts'
 import { gathered } from './gather.ts'
-import { addLink, lastLink, linkAfter, NO_LINK, type Link } from './links.ts'
+import { addLink, CHAIN, everChained, lastLink, linkAfter, NO_LINK, type Link } from './links.ts'
 
 /** A link has so many events at most, or those of so much time: a busy log costs a row now and then. */
 const EVENTS_MAX = 1000
@@ -32,11 +32,16 @@ export const createChainKeeper = ({ pool, stored, onDigest, onError }: Options):
   }
 
   const load = async () => {
+    const ever = await everChained(pool)
     last = await lastLink(pool)
     tellAt = performance.now() + TELL_EVERY_MS
     if ((await stored.head()) < last.last)
       throw new Error(
         `The log ends before position ${last.last}, up to which its digest is known: events are missing. "zapini verify" says which.`,
+      )
+    if (last.last < ever)
+      throw new Error(
+        `The table log_digest ends at position ${last.last}, and has been at ${ever}: rows were taken away from it. "zapini verify" says what is known of the log.`,
       )
     return last.last
   }
@@ -45,10 +50,10 @@ export const createChainKeeper = ({ pool, stored, onDigest, onError }: Options):
     pool,
     store: {
       subscribeToAll: (after, signal) =>
-        gathered(stored.subscribeToAll(after, signal), { max: EVENTS_MAX, ms: GATHER_MS }),
+        gathered((until) => stored.subscribeToAll(after, until), signal, { max: EVENTS_MAX, ms: GATHER_MS }),
     },
     reaction: {
-      name: 'chain',
+      name: CHAIN,
       handle: async (events) => {
         const link = linkAfter(last, events)
         if (!(await addLink(pool, link, last)))

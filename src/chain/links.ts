@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { START, type Position, type Recorded } from '../ports/event-store.ts'
+import { readCheckpoint } from '../projections/checkpoint.ts'
 import { chained, HASH_KEPT_BYTES, hashOf, NO_DIGEST } from './digest.ts'
 
 /** A part of the log, and the digest of all the log up to its end. Links follow each other without gaps. */
@@ -54,14 +55,24 @@ export const readLinks = async (pool: Pool, fromEvents: number, max: number): Pr
   return rows.map(linkOf)
 }
 
+/** What is kept of it in the table of checkpoints. */
+export const CHAIN = 'chain'
+
+/** How far the chain has ever come: further than its last link if rows were taken away from its end. */
+export const everChained = (pool: Pool): Promise<Position> => readCheckpoint(pool, CHAIN)
+
 /** Adds a link to the one that it follows. Answers false, and adds nothing, if that one is not the last. */
 export const addLink = async (pool: Pool, link: Link, follows: Link): Promise<boolean> => {
   const { rowCount } = await pool.query({
     name: 'add-link',
-    text: `insert into log_digest (before, events, first_position, last_position, digest, hashes)
-           select $1, $2, $3, $4, $5, $6
-           where $1::bigint = 0 or exists (select from log_digest where events = $1 and digest = $7)
-           on conflict do nothing`,
+    text: `with added as (
+             insert into log_digest (before, events, first_position, last_position, digest, hashes)
+             select $1, $2, $3, $4, $5, $6
+             where $1::bigint = 0 or exists (select from log_digest where events = $1 and digest = $7)
+             on conflict do nothing returning last_position
+           )
+           insert into checkpoint as present (name, version, position) select $8, 1, last_position from added
+           on conflict (name) do update set position = excluded.position, updated_at = now()`,
     values: [
       link.before,
       link.events,
@@ -70,6 +81,7 @@ export const addLink = async (pool: Pool, link: Link, follows: Link): Promise<bo
       link.digest,
       link.hashes,
       follows.digest,
+      CHAIN,
     ],
   })
   return rowCount === 1

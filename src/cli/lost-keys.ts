@@ -6,6 +6,7 @@ import { readLog } from '../read-log.ts'
 import { sealOf } from '../seal.ts'
 import { visit, type Command } from './command.ts'
 import { startProgress, type Output } from './progress.ts'
+import { createWriter } from './write.ts'
 
 type Lost = {
   /** The first stream that each of them sealed something in. */
@@ -63,12 +64,15 @@ it stops everybody who reads it. First look for a backup of the table sealing_ke
   run: async (given) => {
     const { values } = parseArgs({ args: [...given.args], options: { 'give-up': { type: 'boolean' } } })
     const { out, progress } = given.screen
+    const write = createWriter(out)
     await visit(given, async ({ pool, stored }) => {
       const lost = await findLost(pool, stored, progress)
       const found = `Keys that are missing: ${lost.streams.size}. Events in which they sealed what is personal: ${lost.events}.`
-      if (!values['give-up']) return out.write(`${found}\n`)
+      if (!values['give-up'])
+        return write(`${found}
+`)
       await giveUp(pool, lost)
-      return out.write(`${found} They read as erased from now on.\n`)
+      return write(`${found} They read as erased from now on.\n`)
     })
     return 0
   },

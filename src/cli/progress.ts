@@ -1,11 +1,13 @@
 import type { Position } from '../ports/event-store.ts'
 
 const BAR_WIDTH = 30
+const BAR_WIDTH_MIN = 5
+const COLUMNS = 80
 const LINE_EVERY_MS = 5000
 const DRAW_EVERY_MS = 100
 const CLEAR_LINE = '\r\u001b[K'
 
-export type Output = { readonly isTTY?: boolean; write(text: string): unknown }
+export type Output = { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown }
 
 const duration = (seconds: number) =>
   seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`
@@ -22,11 +24,14 @@ export const startProgress = (output: Output, firstStage: string) => {
   const told = new Set([firstStage])
   const startedAt = performance.now()
   const isTerminal = output.isTTY === true
+  /** What is longer than the line could not be cleared. */
+  const room = () => (output.columns ? output.columns : COLUMNS) - 1
+  const draw = (text: string) => output.write(`${CLEAR_LINE}${text.slice(0, room())}`)
   let shownAt = startedAt
   let begun: { readonly share: number; readonly events: number } | undefined
 
   const show = (position: Position, head: Position, events: number) => {
-    const share = head === 0n ? 1 : Math.min(1, Number(position) / Number(head))
+    const share = head === 0n ? 1 : Math.min(1, Math.max(0, Number(position) / Number(head)))
     begun ??= { share, events }
     const now = performance.now()
     if (now - shownAt < (isTerminal ? DRAW_EVERY_MS : LINE_EVERY_MS)) return
@@ -35,19 +40,22 @@ export const startProgress = (output: Output, firstStage: string) => {
     const leftMs = ((now - startedAt) * (1 - share)) / (share - begun.share)
     const left = Number.isFinite(leftMs) ? `, ${duration(leftMs / 1000)} left` : ''
     const percent = `${Math.floor(share * 100)} %`
-    const filled = Math.round(share * BAR_WIDTH)
-    const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`
-    output.write(
-      isTerminal
-        ? `${CLEAR_LINE}${name.padEnd(20)} ${bar} ${percent.padStart(5)}  ${rate}/s${left}`
-        : `${name} ${percent}, ${rate}/s${left}\n`,
-    )
+    if (isTerminal) draw(lineOf(share, percent, `${rate}/s${left}`))
+    else output.write(`${name} ${percent}, ${rate}/s${left}\n`)
+  }
+
+  const lineOf = (share: number, percent: string, rest: string) => {
+    const [before, after] = [name.padEnd(20), `${percent.padStart(5)}  ${rest}`]
+    const width = Math.min(BAR_WIDTH, room() - before.length - after.length - 2)
+    if (width < BAR_WIDTH_MIN) return `${name} ${percent}, ${rest}`
+    const filled = Math.round(share * width)
+    return `${before} ${'█'.repeat(filled)}${'░'.repeat(width - filled)} ${after}`
   }
 
   /** What comes now; said once where there is no terminal. */
   const stage = (next: string) => {
     name = next
-    if (isTerminal) output.write(`${CLEAR_LINE}${name}`)
+    if (isTerminal) draw(name)
     else if (!told.has(name)) output.write(`${name}\n`)
     told.add(name)
   }

@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
-import type { EventStore, Position } from '../ports/event-store.ts'
+import type { Position } from '../ports/event-store.ts'
 import type { Scrub } from '../ports/scrub.ts'
+import type { LogReader } from '../read-log.ts'
 import { createIndex, createTable, type AnyProjection } from './projection.ts'
 
 /** Where read models are made anew, and where they are made to be compared with. */
@@ -19,20 +20,34 @@ class SchemaTaken extends Error {
 const lockOf = (schema: string) => `schema ${schema}`
 
 /** Takes a schema for this process. Whoever dies loses it. Answers how to give it back. Throws SchemaTaken. */
-export const lockSchema = async (pool: Pool, schema: string): Promise<() => void> => {
+export const lockSchema = async (pool: Pool, schema: string): Promise<() => Promise<void>> => {
   const client = await pool.connect()
   // Without its connection the schema is open to others; the checkpoints there then tell one from the other.
-  client.on('error', () => {})
+  client.on('error', ignore)
   try {
     await client.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`)
     await client.query('select pg_advisory_lock(hashtext($1))', [lockOf(schema)])
-    return () => client.release(true)
+    return () => unlock(client, schema)
   } catch (error) {
     client.release(true)
     if (!isLockTimeout(error)) throw error
     throw new SchemaTaken(`Somebody else is at work in the schema ${schema}. Wait until they are done.`, {
       cause: error,
     })
+  }
+}
+
+const ignore = () => {}
+
+const unlock = async (client: PoolClient, schema: string) => {
+  client.off('error', ignore)
+  try {
+    await client.query('reset lock_timeout')
+    await client.query('select pg_advisory_unlock(hashtext($1))', [lockOf(schema)])
+    client.release()
+  } catch {
+    // The lock goes with the connection.
+    client.release(true)
   }
 }
 
@@ -66,7 +81,7 @@ type Place = {
 export type OpenTable = Awaited<ReturnType<typeof openTable>>
 
 /** The tables of projections in a schema, as an earlier run left them or new; and no others. */
-export const openTables = async (place: Place, store: EventStore): Promise<OpenTable[]> => {
+export const openTables = async (place: Place, store: Pick<LogReader, 'head'>): Promise<OpenTable[]> => {
   const { pool, schema, projections } = place
   const head = await store.head()
   return transaction(pool, async (client) => {

@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { upcast } from '../domain/catalogue.ts'
-import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
-import { readLog } from '../read-log.ts'
+import type { Position, Recorded } from '../ports/event-store.ts'
+import { readLog, type LogReader } from '../read-log.ts'
 import { lockSchema, openTables, type OpenTable } from './beside-tables.ts'
 import { applyChanges, keysOf, pendingChanges, segmentsOf, UnreadableEvent } from './fold.ts'
 import type { AnyProjection } from './projection.ts'
@@ -17,7 +17,7 @@ const BYTES_KEPT = 128_000_000
 
 export type BesideOptions = {
   readonly pool: Pool
-  readonly store: EventStore
+  readonly store: LogReader
   readonly projections: readonly AnyProjection[]
   /** Where the tables are made. One run at a time has it. */
   readonly schema: string
@@ -41,7 +41,7 @@ export type Beside = {
   /** Those that are there already are left alone. */
   addIndexes(): Promise<void>
   /** Leaves the tables as they are: who opens them again goes on there. */
-  close(): void
+  close(): Promise<void>
   /** Takes the tables away, and closes. */
   drop(): Promise<void>
 }
@@ -55,12 +55,12 @@ export const openBeside = async (options: BesideOptions): Promise<Beside> => {
   try {
     return await openLocked(options, unlock)
   } catch (error) {
-    unlock()
+    await unlock()
     throw error
   }
 }
 
-const openLocked = async (options: BesideOptions, unlock: () => void): Promise<Beside> => {
+const openLocked = async (options: BesideOptions, unlock: () => Promise<void>): Promise<Beside> => {
   const { pool, store, projections, schema, indexes, bytesKept = BYTES_KEPT, onProgress = () => {} } = options
   const tables = await openTables({ pool, schema, projections, indexed: indexes === 'at once' }, store)
   const parts = tables.map((table) => createPart(pool, table, Math.ceil(bytesKept / tables.length)))
@@ -99,7 +99,7 @@ const openLocked = async (options: BesideOptions, unlock: () => void): Promise<B
     close: unlock,
     drop: async () => {
       await pool.query(`drop schema if exists ${schema} cascade`)
-      unlock()
+      await unlock()
     },
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
-import type { EventStore, Position } from '../ports/event-store.ts'
+import type { Position } from '../ports/event-store.ts'
+import type { LogReader } from '../read-log.ts'
 import { openBeside, type Beside } from './beside.ts'
 import { REBUILD as SCHEMA } from './beside-tables.ts'
 import type { AnyProjection } from './projection.ts'
@@ -17,12 +18,13 @@ const RETRY_MIN_MS = 500
 const RETRY_MAX_MS = 10_000
 /** Somebody had a lock for too long, or made the same table. */
 const BUSY = ['55P03', '57014', '40P01', '42P07']
+const DEPENDENT_OBJECTS = '2BP01'
 
 export type RebuildStage = 'replaying' | 'indexes' | 'swapping' | 'waiting'
 
 type Options = {
   readonly pool: Pool
-  readonly store: EventStore
+  readonly store: LogReader
   /** Told after each batch how far it is, and how many events it has read. */
   readonly onProgress?: (position: Position, head: Position, events: number) => void
   readonly onStage?: (stage: RebuildStage) => void
@@ -65,14 +67,14 @@ export const rebuild = async (
       // Statements of a run that was killed may end after it.
       if (!(error instanceof CheckpointMoved)) throw error
     } finally {
-      beside.close()
+      await beside.close()
     }
     await sleep(pauseMs)
   }
 }
 
 /** Reads on until little comes meanwhile. */
-const catchUp = async (beside: Beside, store: EventStore, count: () => number) => {
+const catchUp = async (beside: Beside, store: LogReader, count: () => number) => {
   for (let n = 0; n < CATCH_UPS_MAX; n++) {
     const before = count()
     await beside.readOn(await store.head())
@@ -90,12 +92,29 @@ const swap = async (beside: Beside, pool: Pool, projections: readonly AnyProject
     return true
   } catch (error) {
     await client.query('rollback').catch(() => {})
-    if (error instanceof Error && 'code' in error && BUSY.includes(String(error.code))) return false
-    throw error
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    if (BUSY.includes(code)) return false
+    throw code === DEPENDENT_OBJECTS ? inTheWay(error) : error
   } finally {
     client.release()
   }
 }
+
+/** Somebody has built on a table what would go with it, such as a view. */
+const inTheWay = (error: unknown) => {
+  const detail = error instanceof Error && 'detail' in error ? `: ${String(error.detail)}` : ''
+  return new Error(
+    `A table cannot be replaced while something depends on it${detail}. Drop that, run the same command again, which goes on where it stopped, and create it anew.`,
+    { cause: error },
+  )
+}
+
+/** Statements that give the new tables the rights that others were given on the live ones. */
+const GRANTS = `
+  select format('grant %s on ${SCHEMA}.%I to %s', privilege_type, relname,
+                case grantee when 0 then 'public' else grantee::regrole::text end) as statement
+  from pg_class cross join aclexplode(relacl)
+  where relnamespace = 'public'::regnamespace and relname = any($1) and grantee <> relowner`
 
 const swapIn = async (beside: Beside, client: PoolClient, projections: readonly AnyProjection[]) => {
   const names = projections.map(({ name }) => name)
@@ -119,6 +138,8 @@ const swapIn = async (beside: Beside, client: PoolClient, projections: readonly 
     [names],
   )
   for (const { position } of rows) await beside.readOn(BigInt(position), client)
+  const { rows: grants } = await client.query<{ statement: string }>(GRANTS, [names])
+  if (grants.length > 0) await client.query(grants.map(({ statement }) => statement).join(';'))
   await lock('access exclusive', READERS_WAIT)
   for (const { name, version } of projections) {
     await client.query(`drop table if exists public.${name}; alter table ${SCHEMA}.${name} set schema public`)

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { readModelsNamed } from '../../src/cli/read-models-named.ts'
 import { replay } from '../../src/cli/replay.ts'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
 import { followLog } from '../../src/followed-log.ts'
@@ -92,7 +93,7 @@ test('the application on it: in, out, webhook, stream of events, rebuild', async
   expect(await app.readModels.reached(await store.head(), 10_000, ...app.readModels.names)).toBe(true)
   const rows = await allRows(app.pool)
   const nowhere = { write: () => {} }
-  await replay(app.pool, store, [], { out: nowhere, progress: nowhere })
+  await replay(app.pool, store, readModelsNamed([]), { out: nowhere, progress: nowhere })
   expect(await allRows(app.pool)).toEqual(rows)
   expect(app.faults).toEqual([])
   expect(store.errors).toEqual([])

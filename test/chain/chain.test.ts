@@ -121,6 +121,17 @@ test('a log that ends before its chain is shown, and the chain stays as it is', 
   expect((await lastLink(log.pool)).events).toBe(3)
 })
 
+test('a chain of which rows were taken away is shown, and not made anew over what is in the log by now', async () => {
+  const log = await testLog()
+  for (const n of range(3)) await append(log, n)
+  const keeper = keepChainOf(log)
+  await eventually(async () => expect((await lastLink(log.pool)).events).toBe(3))
+  await log.pool.query('delete from log_digest')
+  await append(log, 4)
+  await eventually(() => expect(keeper.status().error).toMatch(/rows were taken away from it/))
+  expect((await lastLink(log.pool)).events).toBe(0)
+})
+
 test('a copy in EventStoreDB has the same digest, in a chain of its own, by which it is verified', async () => {
   const [log, server] = [await sealedLog(), await testEventStoreDb()]
   await tellStory(log.store)

@@ -63,6 +63,7 @@ test('with one database, only the log moves: reactions stand at the same event, 
   await log.pool.query(`
     insert into webhook_delivery (event_id, endpoint_id, tenant_id, instance_id, key, event, body, correlation, causation, position)
     select id, id, id, id, id, 'message.sent', '{}', 'c', 'c', 20 from gen_random_uuid() id;
+    create schema rebuild; create table rebuild.message as table message;
     insert into webhook_erased select key, 30 from webhook_delivery;
     insert into webhook_redelivery (id, endpoint_id, since, position, up_to) select key, key, now(), 5, 40 from webhook_delivery`)
   const store = openStore(server.url())
@@ -81,6 +82,8 @@ test('with one database, only the log moves: reactions stand at the same event, 
   expect((await log.pool.query(places)).rows, 'places in the old log are forgotten').toEqual([
     { position: null },
   ])
+  const left = await log.pool.query(`select from pg_namespace where nspname = 'rebuild'`)
+  expect(left.rowCount, 'a replay of the old log is not gone on with').toBe(0)
   await followLog(there)
   await expect(followLog(placeOf(log))).rejects.toThrow(/EVENTSTORE_URL is not set/)
 

@@ -127,7 +127,7 @@ test('reactions go on after the event that they had come to; read models begin a
   await write('contacts', at(29) + 1n)
   await write('automations', at(0) - 1n)
   await write('message', at(40))
-  await write('message (rebuild)', at(41))
+  await write('chain', at(41))
   await copy(placeOf(source), placeOf(target))
   expect(await checkpoints(target)).toEqual({ automations: '0', contacts: '30', relay: '20' })
 })

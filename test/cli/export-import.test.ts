@@ -1,11 +1,15 @@
-import { createHash } from 'node:crypto'
-import { readdir, stat } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { execFileSync } from 'node:child_process'
+import { appendFile, lstat, readdir, readFile, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
+import { expect, onTestFinished, test } from 'vitest'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { writeFile } from '../../src/cli/export/output.ts'
 import { streamsOfConversation } from '../../src/cli/export/related.ts'
 import { findConversation, findTenant } from '../../src/cli/find.ts'
+import { checkExport, openExport } from '../../src/cli/import/export-file.ts'
 import { addressId, contactId, conversationId, groupId, messageId } from '../../src/domain/ids.ts'
 import { followLog, type Deployment } from '../../src/followed-log.ts'
 import { NO_STREAM, type EventStore } from '../../src/ports/event-store.ts'
@@ -289,6 +293,49 @@ test('events that this program does not know, or that fit no schema, are refused
   expect((await target.pool.query('select from log_copy')).rowCount).toBe(0)
 })
 
+test('revisions that are missing, or come twice, are refused by their line before anything is written', async () => {
+  const [source, target] = [await storyLog(), await testLog()]
+  const lines = (await exported(source)).trimEnd().split('\n').slice(0, -1)
+  const n = lines.findIndex((line) => line.includes('"revision":1,'))
+  const { stream } = JSON.parse(lines[n]?.slice(EVENT_AT, -1) ?? '') as { stream: string }
+  const cases: [string[], RegExp][] = [
+    [
+      lines.toSpliced(
+        lines.findIndex((line) => line.includes(`"${stream}","revision":0,`)),
+        1,
+      ),
+      new RegExp(`Line ${n} of .* comes, and revision 0 of its stream did not \\(${stream}, revision 1\\)`),
+    ],
+    [
+      lines.toSpliced(n + 1, 0, lines[n] ?? ''),
+      new RegExp(`Line ${n + 2} of .* comes after revision 1 of its stream`),
+    ],
+  ]
+  for (const [changed, words] of cases)
+    expect(await imported(signedAnew(changed), placeOf(target)).then(() => 'It was taken', String)).toMatch(
+      words,
+    )
+  expect((await target.pool.query('select from log_copy')).rowCount).toBe(0)
+})
+
+test('what is no export, or has come through something that changes lines, is called by its name', async () => {
+  const text = await exported(await storyLog())
+  await expect(checked(text.replaceAll('\n', '\r\n'))).rejects.toThrow(/^Line 1 of .* as lines do on Windows/)
+  await expect(checked(gzipSync(text))).rejects.toThrow(/^Line 1 of .* is compressed: "gunzip </)
+  await expect(checked(randomBytes(5_000_000))).rejects.toThrow(/^Line 1 of .* is not how an export/)
+})
+
+test('a path that is a pipe is read as a file is', async () => {
+  const text = await exported(await storyLog())
+  const pipe = join(await testFolder(), 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const writing = appendFile(pipe, text)
+  const source = await openExport(pipe, Readable.from([]))
+  onTestFinished(() => source.file.close())
+  await writing
+  expect(await checkExport(source, () => {})).toMatchObject({ events: story.length })
+})
+
 test('an import goes on wherever it was interrupted, and until it is finished nothing else uses its place', async () => {
   const source = await storyLog()
   await tellAgain(source.store, 2)
@@ -318,6 +365,24 @@ test('a log with other events is refused, and stays as it is', async () => {
   await target.store.append(stream, NO_STREAM, [toAppend(event)])
   await expect(imported(await exported(source), placeOf(target))).rejects.toThrow(/holds other events/)
   expect(Number(await target.store.head())).toBe(1)
+})
+
+test('a file takes the place of none but a file, also behind a link', async () => {
+  const folder = await testFolder()
+  const [real, link, pipe] = ['real', 'link', 'pipe'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  await appendFile(real, 'old')
+  await symlink(real, link)
+  await writeFile(link, (write) => write('new'))
+  expect(await readFile(real, 'utf8')).toBe('new')
+  expect((await lstat(link)).isSymbolicLink()).toBe(true)
+  execFileSync('mkfifo', [pipe])
+  const work = () => Promise.reject(new Error('It was begun'))
+  for (const path of [pipe, folder, '/dev/null'])
+    await expect(writeFile(path, work)).rejects.toThrow(/is no file/)
 })
 
 test('a file is there only once it is whole, for nobody else to read', async () => {

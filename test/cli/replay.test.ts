@@ -1,4 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { WrongUsage } from '../../src/cli/command.ts'
+import { readModelsNamed } from '../../src/cli/read-models-named.ts'
 import { replay } from '../../src/cli/replay.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload } from '../support/client.ts'
@@ -37,7 +39,7 @@ test('a replay tells nobody anything again: no webhook, no message, no event; wh
   expect(await app.readModels.reached(await app.store.head(), 10_000, ...app.readModels.names)).toBe(true)
   const before = { ...(await standing()), rows: await allRows(app.pool) }
 
-  await replay(app.pool, app.store, [], { out: nowhere, progress: nowhere })
+  await replay(app.pool, app.store, readModelsNamed([]), { out: nowhere, progress: nowhere })
   expect({ ...(await standing()), rows: await allRows(app.pool) }).toEqual(before)
 
   await receive('SECOND')
@@ -45,4 +47,8 @@ test('a replay tells nobody anything again: no webhook, no message, no event; wh
     expect(receiver.received.map(({ data }) => data['whatsapp_message_id']).slice(2)).toEqual(['SECOND']),
   )
   expect(app.faults).toEqual([])
+})
+
+test.each(['massage', 'constructor'])('%s is no read model, and to name it is wrong usage', (name) => {
+  expect(() => readModelsNamed(['message', name])).toThrow(WrongUsage)
 })

@@ -12,7 +12,7 @@ import { chainAll, lookAtLog, visitLog } from '../support/verifying.ts'
 /** Of several links, so that events are found in the first, in the last and between. */
 const LINK = 20
 /** Tables that are changed, and brought back after each test. */
-const KEPT = ['event', 'log_digest', 'sealing_key']
+const KEPT = ['event', 'log_digest', 'checkpoint', 'sealing_key']
 
 let log: ReturnType<typeof visitLog> & { url: string; drop(): Promise<void> }
 beforeAll(async () => {
@@ -56,6 +56,9 @@ const eventWhere = async (condition: string): Promise<Row> => {
 }
 const found = (report: Awaited<ReturnType<typeof lookAtLog>>) => report.differences.list
 const kinds = (report: Awaited<ReturnType<typeof lookAtLog>>) => found(report).map(({ kind }) => kind)
+
+/** As if it had never been chained. */
+const UNCHAINED = `delete from log_digest; delete from checkpoint where name = 'chain';`
 
 /** A letter in the middle of it. */
 const IN_THE_BOX = ['("box":".{20}[^A-Y]*)[A-Y]', String.raw`\1Z`] as const
@@ -190,6 +193,17 @@ describe('events that are gone, new or elsewhere are named', () => {
     )
   })
 
+  test('one before the start of the log, which only those see who read its stream', async () => {
+    const { stream, revision } = await eventWhere(`type = 'TagCreated'`)
+    const report = await lookAfter(`
+      insert into event (position, stream, revision, id, type, data, meta) overriding system value
+      select -7, stream, 99, gen_random_uuid(), type, data, meta from event
+      where stream = '${stream}' and revision = ${revision}`)
+    expect(found(report)).toContainEqual(
+      expect.objectContaining({ kind: 'added', position: '-7', stream, revision: 99 }),
+    )
+  })
+
   test('two that changed places', async () => {
     const report = await lookAfter(`
       update event set position = -1 where position = 22;
@@ -212,7 +226,7 @@ describe('events that are gone, new or elsewhere are named', () => {
 })
 
 describe('what no log may hold is found, also where the chain knows it', () => {
-  const withoutChain = 'delete from log_digest;'
+  const withoutChain = UNCHAINED
 
   test('a revision that is missing, and one that is there twice', async () => {
     const { stream } = await eventWhere('revision = 2')
@@ -295,18 +309,38 @@ describe('a chain that somebody else has written is found', () => {
     expect(found(both)).toContainEqual(expect.objectContaining({ kind: 'changed', position: '45' }))
   })
 
+  test.each([
+    ['the last row is gone', 'delete from log_digest where before = (select max(before) from log_digest)'],
+    ['all rows are gone', 'delete from log_digest'],
+  ])('%s', async (_what, change) => {
+    const report = await lookAfter(
+      `${change}; ${flip('110', 'meta', '"correlation":"t', '"correlation":"s')}`,
+    )
+    expect(found(report)).toEqual([
+      { kind: 'chain', what: expect.stringMatching(/^log_digest ends at position \d+, and has been at \d+/) },
+    ])
+  })
+
+  test('the last row says that it is the first: what it knows still counts', async () => {
+    const change = 'update log_digest set events = 0 where before = (select max(before) from log_digest)'
+    const report = await lookAfter(
+      `${change}; ${flip('110', 'meta', '"correlation":"t', '"correlation":"s')}`,
+    )
+    expect(found(report)).toContainEqual(expect.objectContaining({ kind: 'changed', position: '110' }))
+  })
+
   test('log and chain made anew are told by what was noted before, as is a log that is shorter', async () => {
     const { events, digest } = await lookAtLog(log.url)
     const forged = await lookAfter(
-      `${flip('45', 'meta', '"correlation":"t', '"correlation":"s')}; delete from log_digest`,
+      `${flip('45', 'meta', '"correlation":"t', '"correlation":"s')}; ${UNCHAINED}`,
     )
     expect(found(forged)).toEqual([])
     expect(
       found(
-        await lookAfter(
-          `${flip('45', 'meta', '"correlation":"t', '"correlation":"s')}; delete from log_digest`,
-          { events, digest },
-        ),
+        await lookAfter(`${flip('45', 'meta', '"correlation":"t', '"correlation":"s')}; ${UNCHAINED}`, {
+          events,
+          digest,
+        }),
       ),
     ).toEqual([
       {
@@ -315,9 +349,7 @@ describe('a chain that somebody else has written is found', () => {
       },
     ])
     expect(
-      found(
-        await lookAfter(`delete from event where position > 60; delete from log_digest`, { events, digest }),
-      ),
+      found(await lookAfter(`delete from event where position > 60; ${UNCHAINED}`, { events, digest })),
     ).toContainEqual({
       kind: 'log',
       what: `the log has 60 events, and had ${events}`,

@@ -132,9 +132,48 @@ test('while messages come, conversations are deleted and a read model is made an
   expect(app.faults).toEqual([])
 })
 
+test('a column that is gone is told', async () => {
+  await app.pool.query('alter table tag drop column color')
+  const found = foundIn(await lookAtTables(app.database.url))
+  await rebuild([projections.tags], testVisit(app.database.url))
+  expect(found['tag']).toMatchObject([{ kind: 'row changed', columns: [{ column: 'color', live: null }] }])
+})
+
+test('one that is interrupted leaves nothing behind', async () => {
+  const interrupted = new AbortController()
+  const onProgress = () => interrupted.abort(new Error('Interrupted.'))
+  const looked = lookAtTables(app.database.url, { interrupted: interrupted.signal, onProgress })
+  await expect(looked).rejects.toThrow('Interrupted.')
+  expect(await scratchTables()).toBe(0)
+})
+
+test('what does not open of the log is told, and reads as erased: all else is compared', async () => {
+  const first = `select min(position) from event where type = 'MessageReceived'`
+  const { rows } = await app.pool.query<{ position: string; id: string; data: string }>(
+    `select position::text, substring(stream from 9) as id, data::text from event where position = (${first})`,
+  )
+  const [event] = rows
+  if (!event) throw new Error('There is no message')
+  await app.pool.query(
+    `update event set data = regexp_replace(data::text, '"box":"....', '"box":"AAAA')::json where position = ${event.position}`,
+  )
+  const unopened: unknown[] = []
+  const found = foundIn(await lookAtTables(app.database.url, { tell: (one) => unopened.push(one) }))
+  await app.pool.query('update event set data = $1 where position = $2', [event.data, event.position])
+
+  expect(unopened).toEqual([
+    expect.objectContaining({ kind: 'sealed', position: event.position, type: 'MessageReceived' }),
+  ])
+  expect(found['message']).toMatchObject([{ kind: 'row changed', key: event.id }])
+  expect(Object.keys(found).toSorted(), 'and nothing is made of it elsewhere').toEqual([
+    'message',
+    'message_search',
+  ])
+})
+
 test('a log that cannot be replayed is told, and is no fault of the command', async () => {
   await app.pool.query(
-    `update event set data = regexp_replace(data::text, '"box":"....', '"box":"AAAA')::json
+    `update event set meta = replace(meta::text, '"version":', '"version":-')::json
      where position = (select min(position) from event where type = 'MessageReceived')`,
   )
   const found = foundIn(await lookAtTables(app.database.url))

@@ -42,7 +42,7 @@ export const exported = async (
 }
 
 /** A file with a text in it, called `an export`. */
-const opened = async (text: string) => {
+const opened = async (text: string | Buffer) => {
   const path = join(await testFolder(), 'export.jsonl')
   await writeFile(path, text)
   const { file } = await openExport(path, Readable.from([]))
@@ -50,7 +50,7 @@ const opened = async (text: string) => {
   return { name: 'an export', file }
 }
 
-export const checked = async (text: string) => checkExport(await opened(text), () => {})
+export const checked = async (text: string | Buffer) => checkExport(await opened(text), () => {})
 
 /** Imports what an export says; seals it, if the target does. */
 export const imported = async (text: string, target: Deployment, sealed?: Sealed) => {

@@ -3,7 +3,9 @@ import { postgresEventStore } from '../../src/adapters/postgres/event-store.ts'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
 import { postgresSealingKeys } from '../../src/adapters/postgres/sealing-keys.ts'
 import { addLink, lastLink, linkAfter } from '../../src/chain/links.ts'
+import { collect, type LogDifference } from '../../src/cli/verify/findings.ts'
 import { verifyLog, type Expected } from '../../src/cli/verify/log.ts'
+import { openedLog } from '../../src/cli/verify/opening.ts'
 import { verifyTables } from '../../src/cli/verify/tables.ts'
 import { type EventStore } from '../../src/ports/event-store.ts'
 import { projections } from '../../src/projections/index.ts'
@@ -45,17 +47,24 @@ export const lookAtLog = async (url: string, expected?: Expected, max = 1000) =>
 
 const all: readonly AnyProjection[] = Object.values(projections)
 
+type Looking = {
+  readonly showValues?: boolean
+  /** Told of what does not open. */
+  readonly tell?: (difference: LogDifference) => void
+  readonly interrupted?: AbortSignal
+  readonly onProgress?: () => void
+}
+
 /** What `zapini verify --tables` finds. */
-export const lookAtTables = async (url: string, { showValues = false } = {}) => {
-  const { pool, store, close } = visitLog(url)
+export const lookAtTables = async (
+  url: string,
+  { showValues = false, tell = collect(0).add, interrupted, onProgress = () => {} }: Looking = {},
+) => {
+  const { pool, stored, keys, close } = visitLog(url)
   try {
     return await verifyTables({
-      pool,
-      store,
-      projections: all,
-      showValues,
-      max: 1000,
-      onProgress: () => {},
+      ...{ pool, store: openedLog(stored, keys, tell), projections: all, showValues, max: 1000, onProgress },
+      ...(interrupted && { interrupted }),
     })
   } finally {
     await close()

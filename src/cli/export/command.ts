@@ -4,9 +4,10 @@ import { visit, WrongUsage, type Command } from '../command.ts'
 import { findConversation, findTenant } from '../find.ts'
 import { untilInterrupted } from '../interrupt.ts'
 import { plainLog } from '../plain-log.ts'
+import { createWriter, type Write } from '../write.ts'
 import { exportLog } from './export.ts'
 import type { Scope } from './format.ts'
-import { writeFile, writeTo, type Write } from './output.ts'
+import { writeFile } from './output.ts'
 
 export const exportCommand: Command = {
   synopsis: '[--tenant ID | --conversation ID] [--out FILE]',
@@ -44,7 +45,7 @@ in it. The server may run meanwhile.`,
             output: screen.progress,
             interrupted,
           })
-        return out === undefined ? writeTo(screen.out, write) : writeFile(out, write)
+        return out === undefined ? write(createWriter(screen.out)) : writeFile(out, write)
       })
       screen.progress.write(`${events} events written, with everything personal in plain: keep them safe.\n`)
     })

@@ -1,8 +1,8 @@
 import { START, type Position, type Recorded } from '../../ports/event-store.ts'
 import { readLog, type LogReader } from '../../read-log.ts'
 import { startProgress, type Output } from '../progress.ts'
+import type { Write } from '../write.ts'
 import { createChain, eventLine, eventText, headerText, type Scope } from './format.ts'
-import type { Write } from './output.ts'
 import { streamsOfConversation } from './related.ts'
 
 type Options = {

@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
-import { Writable } from 'node:stream'
-import type { Output } from '../progress.ts'
+import { open, realpath, rename, rm, stat } from 'node:fs/promises'
+import type { Write } from '../write.ts'
 
-/** Resolves once there is room for more. */
-export type Write = (text: string) => Promise<void>
+/** Where a file is put. What is there and no file, such as a device, must not be replaced by one. */
+const placeOf = async (path: string): Promise<string> => {
+  const found = await stat(path).catch(() => undefined)
+  if (!found) return path
+  if (!found.isFile()) throw new Error(`${path} is no file: write to standard output instead.`)
+  return realpath(path)
+}
 
 /** Writes to a file that nobody else may read, which has its name only once it is whole. */
-export const writeFile = async <T>(path: string, work: (write: Write) => Promise<T>): Promise<T> => {
+export const writeFile = async <T>(name: string, work: (write: Write) => Promise<T>): Promise<T> => {
+  const path = await placeOf(name)
   const unfinished = `${path}.${randomBytes(4).toString('hex')}.part`
   const file = await open(unfinished, 'wx', 0o600)
   try {
@@ -20,21 +25,5 @@ export const writeFile = async <T>(path: string, work: (write: Write) => Promise
     await file.close().catch(() => {})
     await rm(unfinished, { force: true })
     throw error
-  }
-}
-
-/** Writes to what stands at the other end of a pipe, no faster than it reads. */
-export const writeTo = async <T>(output: Output, work: (write: Write) => Promise<T>): Promise<T> => {
-  if (!(output instanceof Writable)) return work((text) => Promise.resolve(void output.write(text)))
-  // Told to whoever writes; without a listener it would end the process.
-  const onError = () => {}
-  output.on('error', onError)
-  try {
-    return await work(
-      (text) =>
-        new Promise((done, failed) => output.write(text, (error) => (error ? failed(error) : done()))),
-    )
-  } finally {
-    output.off('error', onError)
   }
 }

@@ -1,4 +1,5 @@
 import { Ajv } from 'ajv'
+import { isUuid } from '../../domain/values.ts'
 import { catalogue, upcast } from '../../domain/catalogue.ts'
 import { withFormats } from '../../formats.ts'
 import { sealOf } from '../../seal.ts'
@@ -18,8 +19,12 @@ const parsed = (text: string): unknown => {
   }
 }
 
+/** How gzip begins, read as text. */
+const GZIP = '\u001f\ufffd'
+
 /** The first line of an export, or words for what it is instead. */
 export const readHeader = (line: string): Header | string => {
+  if (line.startsWith(GZIP)) return 'is compressed: "gunzip < FILE | zapini import -"'
   const header = parsed(line)
   if (isHeader(header)) return header
   const other = header as { readonly version?: unknown } | null | undefined
@@ -33,8 +38,8 @@ export const readEnd = (line: string): End | undefined => {
   return isEnd(end) ? end : undefined
 }
 
-/** Throws with words for people unless the text is an event that this program knows, and that fits its schema. */
-export const checkEvent = (text: string): void => {
+/** An event from its text; throws with words for people unless this program knows it, and it fits its schema. */
+export const checkEvent = (text: string): ExportedEvent => {
   const event = parsed(text)
   if (!isEvent(event)) throw new Error('is not an event')
   const { type, meta } = event
@@ -44,10 +49,13 @@ export const checkEvent = (text: string): void => {
     throw new Error(
       `is a ${type} of version ${meta.version}; this program knows no later one than ${schema.version}`,
     )
+  const seal = sealOf(event)
   // What is sealed for good fits no schema any more.
-  if (event.erased && sealOf(event)) return
+  if (event.erased && seal && isUuid(seal.key)) return event
+  if (seal) throw new Error('is sealed, with a key that is not in it')
   try {
     validateEvent(upcast(event))
+    return event
   } catch (error) {
     throw new Error(`does not fit its schema: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,

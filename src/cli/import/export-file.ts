@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Position, Recorded } from '../../ports/event-store.ts'
 import type { LogReader } from '../../read-log.ts'
 import { createChain, partsOfLine, type ExportedEvent, type Header } from '../export/format.ts'
+import { createRevisionCheck } from '../revisions.ts'
 import { checkEvent, readEnd, readHeader } from './check.ts'
 import { linesOf } from './lines.ts'
 
@@ -39,6 +40,8 @@ async function* eventLinesOf(source: ExportFile): AsyncGenerator<Lines, string> 
   const readLine = (content: string): EventLine[] => {
     line++
     if (isOver) throw damaged(source, line, 'comes after the last one')
+    if (content.endsWith('\r'))
+      throw damaged(source, line, 'ends as lines do on Windows: something has changed the ends of its lines')
     if (line === 1) {
       const header = readHeader(content)
       if (typeof header === 'string') throw damaged(source, line, header)
@@ -78,13 +81,16 @@ export const checkExport = async (
   const { size } = await source.file.stat()
   const header = await headerOf(source)
   const all = eventLinesOf(source)
+  const revisions = createRevisionCheck()
   let events = 0
   for (;;) {
     const { value, done } = await all.next()
     if (done) return { header, events, checksum: value }
     for (const { line, text } of value.events) {
       try {
-        checkEvent(text)
+        const { stream, revision } = checkEvent(text)
+        const wrong = revisions.check(stream, revision)
+        if (wrong !== undefined) throw new Error(`${wrong} (${stream}, revision ${revision})`)
       } catch (error) {
         throw damaged(source, line, error instanceof Error ? error.message : String(error))
       }
@@ -128,12 +134,17 @@ const spool = async (input: Readable): Promise<FileHandle> => {
   const folder = await mkdtemp(join(tmpdir(), 'zapini-import-'))
   const file = await open(join(folder, 'export'), 'wx+', 0o600)
   await rm(folder, { recursive: true })
-  await pipeline(input, file.createWriteStream({ autoClose: false }))
+  // Not by a stream of the file's own: the file could then not be closed.
+  await pipeline(input, async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) await file.appendFile(chunk)
+  })
   return file
 }
 
-/** Opens the file of a path, or what comes from standard input for `-`. */
-export const openExport = async (path: string, input: Readable): Promise<ExportFile> =>
-  path === '-'
-    ? { name: 'standard input', file: await spool(input) }
-    : { name: path, file: await open(path, 'r') }
+/** Opens the file of a path, or what comes from standard input for `-`. What is no file can be read only once. */
+export const openExport = async (path: string, input: Readable): Promise<ExportFile> => {
+  if (path === '-') return { name: 'standard input', file: await spool(input) }
+  const file = await open(path, 'r')
+  const isFile = (await file.stat()).isFile()
+  return { name: path, file: isFile ? file : await spool(file.createReadStream()) }
+}

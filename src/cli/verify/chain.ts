@@ -25,7 +25,7 @@ const namesOf = (hashes: Buffer) =>
 /** Compares the log with its chain, link by link: is told the log in order, tells of every event that is another. */
 export const createChainCheck = ({ readLinks, last, tell }: Options) => {
   let page: Link[] = []
-  let isRead = last.events === 0
+  let isRead = last === NO_LINK
   /** The link whose events are seen now, and the one before it. */
   let link: Link | undefined
   let previous = NO_LINK
@@ -37,8 +37,8 @@ export const createChainCheck = ({ readLinks, last, tell }: Options) => {
 
   const nextLink = async (): Promise<Link | undefined> => {
     if (page.length === 0 && !isRead) {
-      const links = await readLinks(previous.events, PAGE)
-      page = links.filter((one) => one.before < last.events)
+      const links = await readLinks(previous === NO_LINK ? 0 : previous.before + 1, PAGE)
+      page = links.filter((one) => one.before <= last.before)
       isRead = page.length === 0
     }
     const next = page.shift()

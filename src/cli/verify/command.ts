@@ -1,17 +1,19 @@
 import { parseArgs } from 'node:util'
-import { followLog, WrongLog } from '../../followed-log.ts'
-import { projections } from '../../projections/index.ts'
-import type { AnyProjection } from '../../projections/projection.ts'
+import { refuseWrongLog, WrongLog, type Deployment } from '../../followed-log.ts'
 import { visit, WrongUsage, type Command, type Given } from '../command.ts'
+import { untilInterrupted } from '../interrupt.ts'
 import { startProgress } from '../progress.ts'
+import { readModelsNamed } from '../read-models-named.ts'
+import { createWriter } from '../write.ts'
+import { collect, type LogDifference } from './findings.ts'
 import { verifyLog, type Expected, type LogReport } from './log.ts'
+import { openedLog } from './opening.ts'
 import { asJson, asText, countOf } from './report.ts'
 import { verifyTables } from './tables.ts'
 
 /** Differences of the log, and of each table, that are named; the others are counted. */
 const NAMED_MAX = 1000
 
-const all: readonly AnyProjection[] = Object.values(projections)
 const optionsOf = (args: readonly string[]) => {
   const { values, positionals: names } = parseArgs({
     args: [...args],
@@ -26,18 +28,14 @@ const optionsOf = (args: readonly string[]) => {
   })
   if (values.log && (values.tables || names.length > 0))
     throw new WrongUsage('--log looks at the log only, and not at tables.')
-  const unknown = names.find((name) => !all.some((one) => one.name === name))
-  if (unknown !== undefined)
-    throw new WrongUsage(
-      `There is no read model ${unknown}. There are: ${all.map(({ name }) => name).join(', ')}.`,
-    )
+  const named = readModelsNamed(names)
   const expected = values.expect === undefined ? undefined : expectedOf(values.expect)
   const looksAtLog = !values.tables && names.length === 0
   if (expected && !looksAtLog) throw new WrongUsage('--expect is said of the log.')
   return {
     looksAtLog,
     expected,
-    wanted: values.log ? [] : all.filter(({ name }) => names.length === 0 || names.includes(name)),
+    wanted: values.log ? [] : named,
     showValues: values['show-values'],
     json: values.json,
   }
@@ -53,47 +51,48 @@ const expectedOf = (text: string): Expected => {
 const run = async (given: Given): Promise<number> => {
   const { looksAtLog, expected, wanted, showValues, json } = optionsOf(given.args)
   const { out, progress } = given.screen
-  const report = await visit(
-    given,
-    async ({ workPool: pool, store, stored, keys, deployment }) => {
-      const wrong = looksAtLog
-        ? await wrongLogOf(() => followLog(deployment, { mayBegin: false }))
-        : undefined
-      const checkLog = async (): Promise<LogReport> => {
-        const { show, end } = startProgress(progress, 'log')
-        const log = await verifyLog({
-          ...{ pool, stored, keys, expected, wrong },
-          ...{ max: NAMED_MAX, onProgress: show },
-        })
-        end(log.events)
-        return log
-      }
-      const checkTables = async () => {
-        const { show, end } = startProgress(progress, 'tables')
-        let count = 0
-        const onProgress: typeof show = (position, head, events) => show(position, head, (count = events))
-        const tables = await verifyTables({
-          ...{ pool, store, projections: wanted, showValues, onProgress },
-          max: NAMED_MAX,
-        })
-        end(count)
-        return tables
-      }
-      return {
-        log: looksAtLog ? await checkLog() : undefined,
-        tables: wanted.length > 0 ? await checkTables() : undefined,
-      }
-    },
-    { anyLog: looksAtLog },
-  )
-  out.write(json ? asJson(report) : asText(report))
+  const look = (interrupted: AbortSignal) =>
+    visit(
+      given,
+      async ({ workPool: pool, stored, keys, deployment }) => {
+        const wrong = looksAtLog ? await wrongLogOf(deployment) : undefined
+        const checkLog = async (): Promise<LogReport> => {
+          const { show, end } = startProgress(progress, 'log')
+          const log = await verifyLog({
+            ...{ pool, stored, keys, expected, wrong, interrupted },
+            ...{ max: NAMED_MAX, onProgress: show },
+          })
+          end(log.events)
+          return log
+        }
+        const checkTables = async () => {
+          const { show, end } = startProgress(progress, 'tables')
+          const unopened = collect<LogDifference>(NAMED_MAX)
+          let count = 0
+          const onProgress: typeof show = (position, head, events) => show(position, head, (count = events))
+          const tables = await verifyTables({
+            ...{ pool, store: openedLog(stored, keys, unopened.add), projections: wanted },
+            ...{ showValues, max: NAMED_MAX, onProgress, interrupted },
+          })
+          end(count)
+          return { tables, ...(!looksAtLog && { unopened: unopened.findings() }) }
+        }
+        return {
+          log: looksAtLog ? await checkLog() : undefined,
+          ...(wanted.length > 0 && (await checkTables())),
+        }
+      },
+      { anyLog: looksAtLog },
+    )
+  const report = await untilInterrupted(look)
+  await createWriter(out)(json ? asJson(report) : asText(report))
   return countOf(report) === 0 ? 0 : 1
 }
 
 /** Why the log is not the one that the database belongs to. */
-const wrongLogOf = async (judge: () => Promise<unknown>): Promise<string | undefined> => {
+const wrongLogOf = async (deployment: Deployment): Promise<string | undefined> => {
   try {
-    await judge()
+    await refuseWrongLog(deployment)
     return undefined
   } catch (error) {
     if (error instanceof WrongLog) return error.message

@@ -1,15 +1,20 @@
 import type { LogReport } from './log.ts'
-import type { LogDifference } from './findings.ts'
+import type { Findings, LogDifference } from './findings.ts'
 import type { TableDifference, TableReport } from './tables.ts'
 
 export type Report = {
   readonly log?: LogReport | undefined
+  /** What does not open of the log that the tables were compared with, where that was not looked at itself. */
+  readonly unopened?: Findings<LogDifference> | undefined
   readonly tables?: readonly TableReport[] | undefined
 }
 
 /** All that differs, in log and tables together. */
-export const countOf = ({ log, tables = [] }: Report) =>
-  (log?.differences.count ?? 0) + tables.reduce((sum, { differences }) => sum + differences.count, 0)
+export const countOf = ({ log, unopened, tables = [] }: Report) =>
+  [log?.differences, unopened, ...tables.map(({ differences }) => differences)].reduce(
+    (sum, findings) => sum + (findings?.count ?? 0),
+    0,
+  )
 
 const ofLog = ({ position, stream, revision, type, what }: LogDifference) =>
   position === undefined ? what : `position ${position}, ${stream} revision ${revision}, ${type}: ${what}`
@@ -49,6 +54,14 @@ const logLines = ({ events, streams, position, digest, chained, erased, differen
   `To compare a later log with this one: --expect ${events}:${digest}`,
 ]
 
+const unopenedLines = (unopened: Findings<LogDifference>) =>
+  unopened.count === 0
+    ? []
+    : [
+        `Log: ${amount(unopened.count, 'event')} of which something does not open, and reads as erased in what follows`,
+        ...listed(unopened, ofLog),
+      ]
+
 const tableLines = ({ table, position, rows, differences }: TableReport) => [
   `Table ${table}: ${amount(rows, 'row')} at position ${position}; ${amount(differences.count, 'difference')}`,
   ...listed(differences, ofTable),
@@ -56,9 +69,13 @@ const tableLines = ({ table, position, rows, differences }: TableReport) => [
 
 /** For people. */
 export const asText = (report: Report): string => {
-  const { log, tables = [] } = report
+  const { log, unopened, tables = [] } = report
   const count = countOf(report)
-  const lines = [...(log ? logLines(log) : []), ...tables.flatMap(tableLines)]
+  const lines = [
+    ...(log ? logLines(log) : []),
+    ...(unopened ? unopenedLines(unopened) : []),
+    ...tables.flatMap(tableLines),
+  ]
   return [...lines, count === 0 ? 'All is well.' : `${amount(count, 'difference')}.`, ''].join('\n')
 }
 
@@ -69,10 +86,11 @@ const found = <D>({ list, count }: { readonly list: readonly D[]; readonly count
 
 /** For programs. */
 export const asJson = (report: Report): string => {
-  const { log, tables } = report
+  const { log, unopened, tables } = report
   const value = {
     ok: countOf(report) === 0,
     ...(log && { log: { ...log, position: String(log.position), ...found(log.differences) } }),
+    ...(unopened && { unopened: found(unopened) }),
     ...(tables && {
       tables: tables.map((one) => ({ ...one, position: String(one.position), ...found(one.differences) })),
     }),

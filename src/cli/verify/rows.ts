@@ -103,6 +103,10 @@ export const compareRows = async (
   return count
 }
 
-/** Names of the columns that differ, where both sides have the row. */
+/** Names of the columns that differ, where both sides have the row. One side may lack a column. */
 export const differentColumns = ({ live, replayed }: DifferentRow): string[] =>
-  live && replayed ? [...live.keys()].filter((name) => live.get(name) !== replayed.get(name)) : []
+  live && replayed
+    ? [...new Set([...live.keys(), ...replayed.keys()])].filter(
+        (name) => live.get(name) !== replayed.get(name),
+      )
+    : []

@@ -1,9 +1,10 @@
 import type { Pool, PoolClient } from 'pg'
-import { Unopened, type EventStore, type Position } from '../../ports/event-store.ts'
+import type { Position } from '../../ports/event-store.ts'
 import { openBeside, type Beside } from '../../projections/beside.ts'
 import { SCRATCH as SCHEMA } from '../../projections/beside-tables.ts'
 import { UnreadableEvent } from '../../projections/fold.ts'
 import type { AnyProjection } from '../../projections/projection.ts'
+import type { LogReader } from '../../read-log.ts'
 import { collect, type Findings } from './findings.ts'
 import { compareRows, differentColumns, typeOf, type DifferentRow, type Side } from './rows.ts'
 
@@ -31,19 +32,25 @@ export type TableReport = {
 
 type Options = {
   readonly pool: Pool
-  /** As everybody reads it. */
-  readonly store: EventStore
+  /** As everybody reads it, but with nothing in it that cannot be opened. */
+  readonly store: LogReader
   readonly projections: readonly AnyProjection[]
   /** So many differences of each table are named; the others are counted. */
   readonly max: number
   /** Texts may be anybody's words: only how long they are is shown, unless they are asked for. */
   readonly showValues: boolean
   readonly onProgress: (position: Position, head: Position, events: number) => void
+  /** Whoever wants it to stop finds nothing of it left in the database. */
+  readonly interrupted?: AbortSignal
 }
 
 /** Makes read models from the log in a schema of their own, and compares the live ones with them, row by row. */
 export const verifyTables = async (options: Options): Promise<readonly TableReport[]> => {
-  const { pool, store, projections, onProgress } = options
+  const { pool, store, projections, interrupted } = options
+  const onProgress: Options['onProgress'] = (...progress) => {
+    interrupted?.throwIfAborted()
+    options.onProgress(...progress)
+  }
   const open = () => openBeside({ pool, store, projections, schema: SCHEMA, indexes: 'none', onProgress })
   // What an earlier run left is no proof of anything.
   await (await open()).drop()
@@ -51,7 +58,7 @@ export const verifyTables = async (options: Options): Promise<readonly TableRepo
   try {
     return await compareAll(options, beside)
   } catch (error) {
-    if (!(error instanceof UnreadableEvent) && !(error instanceof Unopened)) throw error
+    if (!(error instanceof UnreadableEvent)) throw error
     const differences = collect<TableDifference>(1)
     differences.add({ kind: 'table', what: `the log cannot be replayed: ${error.message}` })
     return projections.map(({ name }) => ({
@@ -109,12 +116,13 @@ const compareAtOnce = async (options: Timed, beside: Beside) => {
 }
 
 const compareOne = async (
-  { pool, store, max, showValues, since }: Timed,
+  { pool, store, max, showValues, since, interrupted }: Timed,
   beside: Beside,
   client: PoolClient,
   projection: AnyProjection,
   checkpoint: Checkpoint | undefined,
 ): Promise<TableReport> => {
+  interrupted?.throwIfAborted()
   const { name, version } = projection
   const differences = collect<TableDifference>(max)
   const position = checkpoint?.position ?? 0n

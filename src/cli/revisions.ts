@@ -8,7 +8,7 @@ const REVISION_MAX = 2 ** 31 - 2
  * The next revision of every stream, in some 24 bytes for each: streams are known by 64 bits of their name's hash. Two
  * of ten million streams have the same with a probability of one in 300,000.
  */
-export const createRevisions = () => {
+const createRevisions = () => {
   let slots = SLOTS_AT_FIRST
   let used = 0
   let names = new Uint32Array(2 * slots)
@@ -52,5 +52,22 @@ export const createRevisions = () => {
       return expected
     },
     streams: () => used,
+  }
+}
+
+/** The revisions of each stream follow each other, without gaps and repetitions. */
+export const createRevisionCheck = () => {
+  const revisions = createRevisions()
+  return {
+    /** Notes an event of a stream. Answers what is wrong with its revision, in words. */
+    check(stream: string, revision: number): string | undefined {
+      const expected = revisions.note(stream, revision)
+      if (revision < expected) return `comes after revision ${expected - 1} of its stream`
+      if (revision === expected) return undefined
+      const missing =
+        expected === revision - 1 ? `revision ${expected}` : `revisions ${expected} to ${revision - 1}`
+      return `comes, and ${missing} of its stream did not`
+    },
+    streams: revisions.streams,
   }
 }
