@@ -10,7 +10,8 @@ const main = async ([name, ...args]: readonly string[]) => {
   const command = name === undefined ? undefined : commands[name]
   if (name !== undefined && !command) throw new WrongUsage(`There is no command ${name}.`)
   const config = loadConfig(process.env)
-  const log = createLog(config.settings.logLevel)
+  // Standard output is for what a command answers.
+  const log = createLog(config.settings.logLevel, command && process.stderr)
   if (command) {
     const screen = { out: process.stdout, progress: process.stderr }
     process.exitCode = await command.run({ args, config, log, screen })

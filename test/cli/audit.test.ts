@@ -263,6 +263,21 @@ test('as a command it opens what the settings name, and follows causes', async (
   await expect(command(log, '--tenant', '77')).rejects.toThrow('There is no tenant 77.')
 })
 
+test('as a process it has nothing on standard output but its answer', async () => {
+  const log = await testLog()
+  await tellStory(log.store)
+  const { child, ended, output } = startCommand(['audit', '--as', 'jsonl'], { DATABASE_URL: log.url })
+  let answer = ''
+  child.stdout.on('data', (part: Buffer) => (answer += part.toString()))
+  expect(await ended).toBe(0)
+  expect(output(), 'there was something to log').toContain('"level":"warn"')
+  const lines: Json[] = answer
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(lines.map(({ type }) => type as string)).toEqual(story.map(([, { type }]) => type))
+})
+
 test('as a process beside a server it shows whose each line is, and ends quietly when nobody reads on', async () => {
   const log = await told()
   const second = '0190d0a0-0000-7000-8000-000000000002'
