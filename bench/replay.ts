@@ -33,7 +33,7 @@ const SCHEMA = 'compared'
 
 const all: readonly AnyProjection[] = Object.values(projections)
 
-/** What the built program prints as `zapini …`, and the most memory that it took, in MB. */
+/** What the built program says of itself as `zapini …`, and the most memory that it took. */
 const zapini = async (databaseUrl: string, ...words: readonly string[]) => {
   const child = spawn(process.execPath, [resolve('dist/main.js'), ...words], {
     env: {
@@ -52,7 +52,8 @@ const zapini = async (databaseUrl: string, ...words: readonly string[]) => {
   const [code] = (await once(child, 'close')) as [number]
   clearInterval(timer)
   if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}:\n${output}`)
-  return { output, peakMb }
+  const [summary = ''] = /\d+ events in .*$/m.exec(output) ?? []
+  return `${summary}, with at most ${peakMb} MB`
 }
 
 const peakOf = (pid: number): number | undefined => {
@@ -156,13 +157,8 @@ export const openReplay: OpenSuite = async (databases, onProgress, { events }) =
   const replayQuietly = async (tables: readonly string[] = []) => {
     const before = await settledSums(pool)
     const run = await timed(async () => {
-      const { output, peakMb } = await zapini(url, 'replay', ...tables)
-      const [name] = tables
-      notes.push(
-        `- ${name ?? 'All'} replayed with at most ${peakMb} MB; every row as it was live:`,
-        '',
-        output,
-      )
+      const said = await zapini(url, 'replay', ...tables)
+      notes.push(`- replay ${tables.join(' ')}: ${said}; every row as it was live.`)
       return Number(await store.head())
     })
     const after = await sumsOf(pool, 'public')
@@ -171,17 +167,14 @@ export const openReplay: OpenSuite = async (databases, onProgress, { events }) =
   }
   const verify = (what: '--log' | '--tables') =>
     timed(async () => {
-      const { output, peakMb } = await zapini(url, 'verify', what)
-      notes.push(`- \`verify ${what}\` with at most ${peakMb} MB:`, '', output)
+      notes.push(`- verify ${what}: ${await zapini(url, 'verify', what)}; all is well.`)
       return Number(await store.head())
     })
   const replayBesideTraffic = async () => {
     const stop = startTraffic(poster, id)
     const run = await timed(async () => {
-      const { peakMb } = await zapini(url, 'replay')
-      notes.push(
-        `- All replayed beside traffic with at most ${peakMb} MB; every row as the log says at the end.`,
-      )
+      const said = await zapini(url, 'replay')
+      notes.push(`- replay, beside traffic: ${said}; every row as the log says at the end.`)
       return Number(await store.head())
     })
     const latenciesMs = await stop()

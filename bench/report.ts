@@ -104,13 +104,11 @@ export const table = (suite: SuiteResult): string => {
   )
 }
 
-/** For a document. */
+/** For a document, under a heading. */
 export const markdown = (suite: SuiteResult): string => {
   const [head = [], ...rows] = rowsOf(suite)
-  const notes = (suite.notes ?? []).flatMap((note) => [note, ''])
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   const rule = line(head.map((_, column) => (column === 0 || column === head.length - 1 ? '---' : '---:')))
-  return [`### ${suite.name}`, '', suite.about, '', line(head), rule, ...rows.map(line), '', ...notes].join(
-    '\n',
-  )
+  const notes = suite.notes ?? []
+  return [suite.name, '', suite.about, '', line(head), rule, ...rows.map(line), '', ...notes].join('\n')
 }

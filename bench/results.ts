@@ -3,11 +3,13 @@ import { cpus, totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { markdown, type SuiteResult } from './report.ts'
+import { suiteNames } from './suites.ts'
 
 const GIBIBYTE = 2 ** 30
 const DOCUMENT = resolve('docs/performance.md')
 const BEGIN = '<!-- Made by "npm run bench -- --docs": change nothing from here -->'
 const END = '<!-- to here -->'
+const HEADING = '### '
 
 /** Everything that was measured, and on what. */
 export type Results = {
@@ -39,31 +41,26 @@ export const writeResults = async (file: string, results: Results): Promise<void
 export const readResults = async (file: string): Promise<Results> =>
   JSON.parse(await readFile(file, 'utf8')) as Results
 
-const section = ({
-  at,
-  machine: { processors, memoryGiB, node, postgres },
-  rounds,
-  seconds,
-  suites,
-}: Results) =>
-  [
-    BEGIN,
-    '',
-    `Measured on ${at.slice(0, 10)}: ${processors}, ${memoryGiB} GiB, Node ${node}, PostgreSQL ${postgres}; medians of ` +
-      `${rounds} rounds of ${seconds} s.`,
-    '',
-    ...suites.map(markdown),
-    END,
-  ].join('\n')
+const section = (suite: SuiteResult, results: Results): string => {
+  const { at, machine, rounds, seconds } = results
+  const { processors, memoryGiB, node, postgres } = machine
+  const measured = `Measured on ${at.slice(0, 10)}: ${processors}, ${memoryGiB} GiB, Node ${node}, PostgreSQL ${postgres}; \
+${rounds === 1 ? 'one round' : `medians of ${rounds} rounds`} of ${seconds} s.`
+  return `${HEADING}${markdown(suite)}\n\n${measured}\n`
+}
 
-/** Puts the tables into docs/performance.md, in place of those that are there. */
+/** Puts the tables into docs/performance.md, in place of those of the same suites. */
 export const updateDocument = async (results: Results): Promise<void> => {
   const text = await readFile(DOCUMENT, 'utf8')
   const begin = text.indexOf(BEGIN)
   const end = text.indexOf(END)
   if (begin < 0 || end < begin)
     throw new Error(`${DOCUMENT} has lost the lines around its tables:\n${BEGIN}\n${END}`)
-  const updated = text.slice(0, begin) + section(results) + text.slice(end + END.length)
+  const [, ...there] = text.slice(begin, end).split(HEADING)
+  const sections = new Map(there.map((one) => [one.slice(0, one.indexOf('\n')), `${HEADING}${one}`]))
+  for (const suite of results.suites) sections.set(suite.name, section(suite, results))
+  const inOrder = suiteNames.flatMap((name) => sections.get(name) ?? [])
+  const updated = [text.slice(0, begin) + BEGIN, '', ...inOrder, text.slice(end)].join('\n')
   const style = await resolveConfig(DOCUMENT)
   await writeFile(DOCUMENT, await format(updated, { ...style, filepath: DOCUMENT }))
 }

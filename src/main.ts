@@ -1,13 +1,19 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
 import { WrongUsage } from './cli/command.ts'
-import { commands, usage } from './cli/index.ts'
+import { commandNamed, usage } from './cli/index.ts'
 import { loadConfig } from './config.ts'
 import { createLog } from './log.ts'
 
-const main = async ([name, ...args]: readonly string[]) => {
+const [name, ...args] = process.argv.slice(2)
+
+const main = async () => {
+  if (name === 'help' || process.argv.includes('--help')) {
+    process.stdout.write(usage(name === 'help' ? args[0] : name))
+    return
+  }
   if (existsSync('.env')) process.loadEnvFile('.env')
-  const command = name === undefined ? undefined : commands[name]
+  const command = name === undefined ? undefined : commandNamed(name)
   if (name !== undefined && !command) throw new WrongUsage(`There is no command ${name}.`)
   const config = loadConfig(process.env)
   // Standard output is for what a command answers.
@@ -28,7 +34,7 @@ const main = async ([name, ...args]: readonly string[]) => {
 /** Words for people; where it happened only for those who look into it. */
 const describe = (error: unknown) => {
   if (!(error instanceof Error)) return String(error)
-  if (isWrongUsage(error)) return `${error.message}\n\n${usage()}`
+  if (isWrongUsage(error)) return `${error.message}\n\n${usage(name)}`
   const wantsStack = ['debug', 'trace'].includes(process.env['LOG_LEVEL'] ?? '')
   return wantsStack ? (error.stack ?? error.message) : error.message
 }
@@ -37,7 +43,7 @@ const describe = (error: unknown) => {
 const isWrongUsage = (error: Error) =>
   error instanceof WrongUsage || ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
 
-main(process.argv.slice(2)).catch((error: unknown) => {
+main().catch((error: unknown) => {
   process.stderr.write(`${describe(error)}\n`)
   process.exitCode = error instanceof Error && isWrongUsage(error) ? 2 : 1
   // What was opened before the fault may keep the process alive.

@@ -172,12 +172,13 @@ export const openStorage = async (config: Config, log: Log, use: Use = {}) => {
 }
 
 /** Where the bytes of files are: in a bucket if one is configured, else in the data folder. */
-const openMedia = async ({ settings, secrets }: Config) => {
+const openMedia = async ({ settings, secrets }: Config, alone: boolean) => {
   const { dataDir, s3Endpoint: endpoint, s3Bucket: bucket = '', s3Region: region } = settings
   const { s3AccessKeyId: accessKeyId = '', s3SecretAccessKey: secretAccessKey = '' } = secrets
   const [folder, spoolFolder] = [resolve(dataDir, 'media'), resolve(dataDir, 'incoming')]
   const leftovers = [spoolFolder, join(folder, 'tmp')]
-  await Promise.all(leftovers.map((one) => removeLeftovers(one)))
+  // Where nobody else is at work, nothing is coming in yet.
+  await Promise.all(leftovers.map((one) => removeLeftovers(one, alone ? 0 : undefined)))
   if (endpoint === undefined)
     return { store: folderMediaStore(folder), spoolFolder, leftovers, close: () => Promise.resolve() }
   const store = s3MediaStore({ endpoint, bucket, region, accessKeyId, secretAccessKey })
@@ -187,8 +188,8 @@ const openMedia = async ({ settings, secrets }: Config) => {
 type Storage = Awaited<ReturnType<typeof openStorage>>
 
 /** Where copies of what is in the log are besides, and what takes them away when it is erased. */
-export const openCopies = async (config: Config, { pool, encryptionKey: key, beside }: Storage) => {
-  const media = await openMedia(config)
+export const openCopies = async (config: Config, { pool, encryptionKey: key, alone, beside }: Storage) => {
+  const media = await openMedia(config, alone)
   const scrubs: readonly Scrub[] = [
     scrubSandbox(pool),
     scrubBeside(pool),

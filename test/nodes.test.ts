@@ -108,6 +108,29 @@ test.each(['stopped', 'lost'] as const)(
   },
 )
 
+test('what is deleted at one node is erased at all of them, and a request that is repeated brings nothing of it back', async () => {
+  const { startNode } = await sharedDatabase()
+  const [one, other] = await Promise.all([startNode('api,gateway'), startNode(`api,${WORK}`)])
+  const instance = await createConnectedInstance(one.admin)
+  const send = () =>
+    other.admin.post(
+      '/send-message',
+      { instance_id: instance, recipient: '5511999999999', message: 'secret' },
+      { 'idempotency-key': 'once' },
+    )
+  const conversations = async () => (await other.admin.get('/conversations')).body.data
+  const sent = await send()
+  expect(sent.status).toBe(200)
+  const [{ id }] = await conversations()
+  expect((await one.admin.delete(`/conversations/${id}`)).status).toBe(200)
+  await patiently(async () => {
+    for (const { store } of [one, other])
+      expect((await store.readStream(`conversation-${id}`))[0]).toMatchObject({ erased: true })
+  })
+  expect(await send()).toMatchObject({ status: 200, body: { message_id: sent.body.message_id } })
+  expect(await conversations()).toEqual([])
+})
+
 test('several nodes that start at once on an empty database make one account', async () => {
   const { startNode } = await sharedDatabase()
   const nodes = await Promise.all(range(3).map(() => startNode(`api,${WORK}`)))

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { TRUSTED_MS } from '../src/adapters/postgres/key-news.ts'
+import { createPool } from '../src/adapters/postgres/pool.ts'
 import { postgresSealingKeys } from '../src/adapters/postgres/sealing-keys.ts'
 import { findLost, giveUp } from '../src/cli/lost-keys.ts'
 import { catalogue, type ZapiniEvent } from '../src/domain/catalogue.ts'
@@ -22,6 +24,7 @@ import { sealedStore } from '../src/sealed-store.ts'
 import { validateEvent } from '../src/write/validate-event.ts'
 import { eventStoreContract } from './contracts/event-store.ts'
 import { incoming, INSTANCE, JOHN, MARY, messageStream, meta, placeIn, toAppend } from './support/facts.ts'
+import { proxyTo } from './support/postgres-proxy.ts'
 import { sealedLog } from './support/sealed.ts'
 import { eventually, gate, startSubscriber } from './support/subscriber.ts'
 
@@ -286,6 +289,33 @@ describe('a key', () => {
     const after = await say(store, 'after')
     expect([await textOf(store, before), await textOf(store, after)]).toEqual([ERASED, 'after'])
     expect(await textOf(log.store, after)).toBe('after')
+  })
+
+  test('counts again once an answer that was late is there, and nobody is told of a fault', async () => {
+    const log = await sealedLog()
+    const way = await proxyTo(log.url)
+    const faults: unknown[] = []
+    const onError = (error: unknown) => void faults.push(error)
+    const listenPool = createPool(way.url, { max: 1, onError })
+    const keys = postgresSealingKeys({ pool: log.pool, listenPool, master: undefined, alone: true, onError })
+    onTestFinished(async () => {
+      await keys.close()
+      await listenPool.end()
+    })
+    const store = sealedStore(log.stored, keys)
+    const stream = await say(store, 'hello')
+    const id = (await keyIn(log.stored, stream)) ?? ''
+    await eventually(async () => {
+      expect(await textOf(store, stream)).toBe('hello')
+      expect(keys.recall(id)).toBeDefined()
+    })
+    way.hold()
+    const heldAt = performance.now()
+    await eventually(() => expect(keys.recall(id)).toBeUndefined())
+    await eventually(() => expect(performance.now() - heldAt).toBeGreaterThan(TRUSTED_MS + 700))
+    way.letGo()
+    await eventually(() => expect(keys.recall(id)).toBeDefined())
+    expect(faults).toEqual([])
   })
 
   test('made with an encryption key does not open without it; one from before there was any does', async () => {

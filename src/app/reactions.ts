@@ -3,7 +3,7 @@ import { createChainKeeper } from '../chain/keep.ts'
 import type { AskIntegration } from '../domain/integration.ts'
 import type { EnabledAutomations } from '../projections/automations.ts'
 import type { Database } from '../projections/database.ts'
-import { hasEarlierIncoming } from '../projections/messages.ts'
+import { hasEarlierIncoming } from '../projections/message-lists.ts'
 import { tagsAmong } from '../projections/tags.ts'
 import { createLaneRunner } from '../reactions/lanes.ts'
 import { eraseDeleted } from '../reactions/erase.ts'
@@ -55,6 +55,7 @@ export const composeReactions = (given: Given) => {
         transact,
         load,
         mediaStore,
+        keys: parts.keys,
         ready: (position, signal) => mustReach(position, signal, 'media'),
       }),
     ),

@@ -48,8 +48,10 @@ export const composeWriting = ({ parts, db, waiting, hasAutomation, reporter }: 
     alone,
   } = parts
   const { mustKnowAll } = waiting
-  const { transact, load, recall } = createTransact(store, (category, events) =>
-    metrics.eventsAppended(category, events),
+  const { transact, load, recall } = createTransact(
+    store,
+    (category, events) => metrics.eventsAppended(category, events),
+    parts.keys.changes,
   )
   const addresses = createAddresses({ load })
   const conversations = createConversations({

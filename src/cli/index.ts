@@ -10,7 +10,7 @@ import { verifyCommand } from './verify/command.ts'
 import { webhooksCommand } from './webhooks/command.ts'
 
 /** Every command beside the server itself. */
-export const commands: Readonly<Record<string, Command>> = {
+const commands: Readonly<Record<string, Command>> = {
   replay: replayCommand,
   verify: verifyCommand,
   audit: auditCommand,
@@ -22,16 +22,27 @@ export const commands: Readonly<Record<string, Command>> = {
   'copy-log': copyLogCommand,
 }
 
+export const commandNamed = (name: string): Command | undefined =>
+  Object.hasOwn(commands, name) ? commands[name] : undefined
+
 const INDENT = ' '.repeat(6)
 
-export const usage = () =>
-  [
-    'Usage:',
-    '  zapini',
-    `${INDENT}runs the server`,
-    ...Object.entries(commands).flatMap(([name, { synopsis, summary }]) => [
-      `  zapini ${name} ${synopsis}`.trimEnd(),
-      ...summary.split('\n').map((line) => `${INDENT}${line}`),
-    ]),
-    '',
-  ].join('\n')
+const usageOf = (name: string, { synopsis, summary }: Command) => [
+  `  zapini ${name} ${synopsis}`.trimEnd(),
+  ...summary.split('\n').map((line) => `${INDENT}${line}`),
+]
+
+/** How a command is called; of all of them, where none is named. */
+export const usage = (name = ''): string => {
+  const command = commandNamed(name)
+  const lines = command
+    ? usageOf(name, command)
+    : [
+        '  zapini',
+        `${INDENT}runs the server`,
+        ...Object.entries(commands).flatMap((one) => usageOf(...one)),
+        '  zapini help [command]',
+        `${INDENT}says this`,
+      ]
+  return ['Usage:', ...lines, ''].join('\n')
+}

@@ -65,7 +65,7 @@ it stops everybody who reads it. First look for a backup of the table sealing_ke
     const { out, progress } = given.screen
     await visit(given, async ({ pool, stored }) => {
       const lost = await findLost(pool, stored, progress)
-      const found = `${lost.streams.size} keys are missing; they sealed what is personal in ${lost.events} events.`
+      const found = `Keys that are missing: ${lost.streams.size}. Events in which they sealed what is personal: ${lost.events}.`
       if (!values['give-up']) return out.write(`${found}\n`)
       await giveUp(pool, lost)
       return out.write(`${found} They read as erased from now on.\n`)

@@ -15,5 +15,5 @@ export type Erased = {
   readonly at: string
 }
 
-/** Takes away copies that are not made from the log. Interrupted, or done again, it does what is left. */
-export type Scrub = (erased: Erased) => Promise<void>
+/** Takes away copies that are not made from the log, of all that is erased together. Interrupted, or done again, it does what is left. */
+export type Scrub = (erased: readonly Erased[]) => Promise<void>

@@ -34,6 +34,8 @@ export interface SealingKeys {
   retired(owners: readonly string[]): Promise<readonly string[]>
   /** Destroys retired keys for good, on every node. What they sealed reads as erased from then on. */
   destroy(ids: readonly string[]): Promise<void>
+  /** Rises when a key is retired or destroyed, on whichever node: what was read before then may read otherwise. */
+  changes(): number
   /** Takes down keys that were destroyed where events come from: what they sealed reads as erased here, too. */
   takeDestroyed(keys: readonly Omit<SealingKey, 'secret'>[]): Promise<void>
 }

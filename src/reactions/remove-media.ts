@@ -4,6 +4,7 @@ import { idOfStream } from '../domain/decider.ts'
 import { discard, Media, type DeletionReason } from '../domain/media.ts'
 import type { Position, Recorded } from '../ports/event-store.ts'
 import type { MediaStore } from '../ports/media-store.ts'
+import type { SealingKeys } from '../ports/sealing-keys.ts'
 import type { Database } from '../projections/database.ts'
 import { mediaOfConversation, mediaOfMessage } from '../projections/media.ts'
 import { isOf, type RecordedOf } from '../projections/projection.ts'
@@ -18,12 +19,13 @@ type Options = {
   readonly transact: Transact
   readonly load: Load
   readonly mediaStore: Pick<MediaStore, 'delete'>
+  readonly keys: Pick<SealingKeys, 'retire' | 'destroy'>
   /** Resolves once the media read model knows everything up to a position. */
   readonly ready: (position: Position, signal: AbortSignal) => Promise<void>
 }
 
-/** Deletes the files of what was deleted, and takes those of a message or conversation away with it. */
-export const removeMedia = ({ db, transact, load, mediaStore, ready }: Options): Reaction => {
+/** Deletes the files of what was deleted, with their names, and takes those of a message or conversation away with it. */
+export const removeMedia = ({ db, transact, load, mediaStore, keys, ready }: Options): Reaction => {
   const takeAway = async (
     rows: readonly { readonly id: string; readonly tenant_id: string }[],
     reason: DeletionReason,
@@ -64,6 +66,10 @@ export const removeMedia = ({ db, transact, load, mediaStore, ready }: Options):
         else if (isOf(event, 'MessageDeleted')) await ofMessage(upcast(event), signal)
       const deleted = batch.filter((event) => isOf(event, 'MediaDeleted'))
       await each(deleted, ({ stream }) => mediaStore.delete(idOfStream(stream)))
+      // What an upload was called is sealed with a key of its own, and nothing is stored of it any more.
+      const uploads = deleted.filter((event) => upcast(event).data.conversationId === undefined)
+      if (uploads.length > 0)
+        await keys.destroy(await keys.retire(uploads.map(({ stream }) => idOfStream(stream))))
     },
   }
 }

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Address, forget } from '../domain/address.ts'
+import type { ZapiniEvent } from '../domain/catalogue.ts'
 import { Contact, removeAgain as removeContactAgain } from '../domain/contact.ts'
 import { Conversation, removeAgain as removeConversationAgain } from '../domain/conversation.ts'
 import { idOfStream, streamOf } from '../domain/decider.ts'
-import { Message, takeBack, type MessageEvent } from '../domain/message.ts'
+import { Message, takeBack } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
+import { ownerOf } from '../domain/personal.ts'
 import { ERASED } from '../domain/values.ts'
 import type { Erasures } from '../ports/erasures.ts'
 import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
@@ -94,16 +96,19 @@ export const createErase = (parts: Parts) => {
 
   /**
    * Ids of the keys of what was deleted. They were retired with the deletion, so that one that is in use belongs to what
-   * began anew since then; unless something says otherwise, or that is deleted, too (`again`).
+   * began anew since then; unless something says otherwise, or that is deleted, too (`again`). One that was retired since,
+   * as those of a backup are, may belong to what began anew as well.
    */
   const takeKeys = async (stream: string, position: Position, again: boolean): Promise<readonly string[]> => {
     const owner = idOfStream(stream)
     if (again) return keys.retire([owner])
-    const own = await stored.readStream(stream)
-    const before = own.filter((event) => event.position < position && !('into' in event.data)).flatMap(keysOf)
+    const own = (await stored.readStream(stream)).filter(({ data }) => !('into' in data))
+    const before = own.filter((event) => event.position < position).flatMap(keysOf)
+    const since = own.filter((event) => event.position > position).flatMap(keysOf)
     const [known, retired] = await Promise.all([keys.find(before), keys.retired([owner])])
     const isInUse = before.some((id) => known.has(id) && known.get(id) !== DESTROYED && !retired.includes(id))
-    return isInUse ? keys.retire([owner]) : retired
+    const taken = isInUse ? await keys.retire([owner]) : retired
+    return taken.filter((id) => before.includes(id) || !since.includes(id))
   }
 
   /** Learns what has to be known while it can still be read. */
@@ -134,8 +139,8 @@ export const createErase = (parts: Parts) => {
   }
 
   /**
-   * What was on its way when its keys were retired, by the deletion that it came after; and messages that came since into
-   * a conversation that is not there, because whoever wrote them did not know yet.
+   * What was on its way when its keys were retired, by the deletion that it came after; and what was said since in a
+   * conversation that is not there, because whoever wrote it did not know yet.
    */
   const findStragglers = async (deletions: readonly Deletion[]) => {
     const byKey = new Map(
@@ -154,7 +159,7 @@ export const createErase = (parts: Parts) => {
     for await (const batch of readLog(stored, from, await stored.head()))
       for (const event of batch) {
         for (const key of keysOf(event)) add(found, byKey.get(key), event)
-        if (isMessage(event)) add(homeless, byOwner.get(event.data.conversationId), event)
+        if (isSaid(event)) add(homeless, byOwner.get(ownerOf(event, event.stream)), event)
       }
     for (const [deletion, events] of homeless)
       if (!found.has(deletion) && !(await beginsAnew(deletion))) found.set(deletion, events)
@@ -193,7 +198,7 @@ export const createErase = (parts: Parts) => {
       [...deleted.values()].map(({ type, stream }) => begin(type, idOfStream(stream))),
     )
     const deletions = await untilNothingCame(begun)
-    for (const scrub of scrubs) for (const { erased } of deletions) await scrub(erased)
+    for (const scrub of scrubs) await scrub(deletions.map(({ erased }) => erased))
     await keys.destroy([...new Set(deletions.flatMap((deletion) => deletion.keys))])
     await erasures.tell()
   }
@@ -202,8 +207,16 @@ export const createErase = (parts: Parts) => {
 }
 export type Erasing = ReturnType<typeof createErase>
 
-const isMessage = (event: Recorded): event is Recorded<MessageEvent> =>
-  ['MessageQueued', 'MessageReceived', 'MessageSentFromPhone'].includes(event.type)
+/** What people say in a conversation, and what is made of it. */
+const SAID: readonly string[] = [
+  'MessageQueued',
+  'MessageReceived',
+  'MessageSentFromPhone',
+  'MessageEdited',
+  'MessageReacted',
+  'AutomationRunAdvanced',
+] satisfies ZapiniEvent['type'][]
+const isSaid = ({ type }: Recorded) => SAID.includes(type)
 
 type DeletionEvent = Recorded & { readonly type: DeletionType }
 export const isDeletion = (event: Recorded): event is DeletionEvent =>

@@ -12,7 +12,13 @@ const ATTEMPTS = 100
 /** States kept in memory; the log stays the judge, since every append names the revision it builds on. */
 const STATES_KEPT = 20_000
 
-type Known<S> = { readonly state: S; readonly revision: number; readonly position: Position }
+type Known<S> = {
+  readonly state: S
+  readonly revision: number
+  readonly position: Position
+  /** How often something had changed in the log when it was read. */
+  readonly changes: number
+}
 export type Written<S, E> = {
   readonly state: S
   readonly events: readonly E[]
@@ -49,27 +55,40 @@ export type Recall = <S, E extends DomainEvent & ZapiniEvent>(
 /**
  * The one door for writes: load the stream, fold, decide, append at the revision decided on, decide again if somebody
  * else wrote first. A remembered state spares the read as long as it leads to an append, which the log then checks;
- * before answering that there is nothing to do, or refusing, the stream is read.
+ * before answering that there is nothing to do, or refusing, the stream is read. `changes` rises when what was read may
+ * read otherwise, because it was erased: what is remembered from before then is forgotten.
  */
 export const createTransact = (
   store: EventStore,
   onAppended: (category: string, events: number) => void = () => {},
+  changes: () => number = () => 0,
 ) => {
   const remembered = new LRUCache<string, Known<unknown>>({ max: STATES_KEPT })
 
+  const recallStream = <S>(stream: string): Known<S> | undefined => {
+    const known = remembered.get(stream) as Known<S> | undefined
+    return known?.changes === changes() ? known : undefined
+  }
+  const fresh = <S>(decider: { readonly initial: S }): Known<S> => ({
+    state: decider.initial,
+    revision: NO_STREAM,
+    position: START,
+    changes: changes(),
+  })
+
   const load: Load = async <S, E extends DomainEvent & ZapiniEvent>(decider: Decider<S, E>, id: string) => {
     const stream = streamOf(decider, id)
-    const before = (remembered.get(stream) as Known<S> | undefined) ?? fresh(decider)
+    const before = recallStream<S>(stream) ?? fresh(decider)
     const events = await store.readStream(stream, before.revision + 1)
     const last = events.at(-1)
     if (!last) return before
     // Only this aggregate's events are on its stream: transact is the one writer, and it validates.
     const state = fold(decider, events.map((event) => upcast(event)) as unknown as E[], before.state)
-    return remember(stream, { state, revision: last.revision, position: last.position })
+    return remember(stream, { ...before, state, revision: last.revision, position: last.position })
   }
 
   const recall: Recall = <S, E extends DomainEvent & ZapiniEvent>(decider: Decider<S, E>, id: string) =>
-    (remembered.get(streamOf(decider, id)) as Known<S> | undefined)?.state
+    recallStream<S>(streamOf(decider, id))?.state
 
   const remember = <S>(stream: string, known: Known<S>) => {
     remembered.set(stream, known)
@@ -91,7 +110,7 @@ export const createTransact = (
   ) => {
     type Of = typeof decider extends Decider<infer S, DomainEvent> ? S : never
     const stream = streamOf(decider, id)
-    let guess = (remembered.get(stream) as Known<Of> | undefined) ?? (expectNew ? fresh(decider) : undefined)
+    let guess = recallStream<Of>(stream) ?? (expectNew ? fresh(decider) : undefined)
     for (let attempt = 1; ; attempt++) {
       const known = guess ?? (await load(decider, id))
       const events = attemptDecision(() => decide(known.state), guess !== undefined)
@@ -111,7 +130,7 @@ export const createTransact = (
         const position = await within(() => store.append(stream, known.revision, stored))
         onAppended(decider.category, events.length)
         const state = fold(decider, events, known.state)
-        remember(stream, { state, revision: known.revision + events.length, position })
+        remember(stream, { ...known, state, revision: known.revision + events.length, position })
         return { state, events, position }
       } catch (error) {
         if (!(error instanceof WrongRevision) || attempt >= ATTEMPTS) throw error
@@ -123,12 +142,6 @@ export const createTransact = (
 }
 
 const atOnce = <T>(append: () => Promise<T>) => append()
-
-const fresh = <S>(decider: { readonly initial: S }): Known<S> => ({
-  state: decider.initial,
-  revision: NO_STREAM,
-  position: START,
-})
 
 /** A refusal decided on a guess may be out of date; undefined asks for another look. */
 const attemptDecision = <E>(decide: () => readonly E[], guessed: boolean): readonly E[] | undefined => {

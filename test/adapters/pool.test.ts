@@ -47,3 +47,18 @@ it('a connection that breaks in the hands of somebody who asks nothing ends neit
   client.release()
   expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
 })
+
+it('a server that stops while a pool ends is no fault', async () => {
+  const database = await createTestDatabase()
+  const way = await proxyTo(database.url)
+  const faults: Error[] = []
+  const pool = createPool(way.url, { max: 1, onError: (error) => faults.push(error) })
+  await pool.query('select 1')
+  way.hold()
+  const closed = new Promise((done) => pool.once('remove', done))
+  await pool.end()
+  await database.drop()
+  way.letGo()
+  await closed
+  expect(faults).toEqual([])
+})

@@ -112,6 +112,9 @@ it(
     await automate(admin, instance)
     const id = await talk(admin, instance, JOHN)
     const before = receiver.received.length
+    // It also tells the planner which values are frequent.
+    const first = startCommand(['replay'], { DATA_DIR: home.dataDir })
+    expect(await first.ended, first.output()).toBe(0)
 
     expect((await admin.delete(`/conversations/${id}`)).status).toBe(200)
     const command = erase('--person', JOHN.phone, '--yes', '--vacuum')

@@ -267,7 +267,7 @@ describe('a file', () => {
     expect((await uploaded(other.admin)).url).toMatch(/^https:\/\/api\.example\.com\/files\/[\w-]{32}\.png$/)
     await other.stop()
   })
-  it('is gone once it is deleted: from its id, from its address, from the disk', async () => {
+  it('is gone once it is deleted: from its id, from its address, from the disk, by its name from the log', async () => {
     const file = await uploaded(bot)
     expect(await keptBy(app)).toContain(uuidOf(file.id))
     const { status, body } = await bot.delete(`/media/${file.id}`)
@@ -276,7 +276,10 @@ describe('a file', () => {
     expect((await bot.get(`/media/${file.id}`)).status).toBe(404)
     expect((await bot.delete(`/media/${file.id}`)).status).toBe(404)
     expect((await download(bot, file.url)).status).toBe(404)
-    await vi.waitFor(async () => expect(await keptBy(app)).not.toContain(uuidOf(file.id)))
+    await vi.waitFor(async () => {
+      expect(await keptBy(app)).not.toContain(uuidOf(file.id))
+      expect((await app.store.readStream(`media-${uuidOf(file.id)}`))[0]).toMatchObject({ erased: true })
+    })
   })
   it('is gone once its time is over, and not before', async () => {
     const file = await uploaded(bot)

@@ -243,7 +243,7 @@ test('what a run left that was ended goes when anything is erased, but not from 
   const log = await testLog()
   await tellStory(log.store)
   const options = { ...log, projections: all, schema: 'rebuild', indexes: 'after' } as const
-  const erased = { owners: [], position: await log.store.head(), at: later(0) }
+  const erased = [{ owners: [], position: await log.store.head(), at: later(0) }]
   const atWork = await openBeside(options)
   await scrubBeside(log.pool)(erased)
   expect(await leftBehind(log.pool)).toEqual([{ name: 'rebuild' }])

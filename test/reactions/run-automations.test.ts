@@ -102,6 +102,7 @@ describe('a flow', () => {
     const first = startProgram()
     for (const text of ['hello', '42', 'again', '43']) await hear(text)
     await eventually(async () => expect(await runs()).toHaveLength(6))
+    await eventually(() => expect(said()).toHaveLength(6))
     await first.stop()
     const before = [said(), await runs()]
     await log.pool.query('delete from checkpoint')
@@ -438,7 +439,7 @@ describe('an integration', () => {
     const { startProgram, hear, ofType } = await startAutomated(log, [integration])
     const { opened, open } = gate()
     let [asking, most] = [0, 0]
-    startProgram({
+    const { listeners } = startProgram({
       ask: async () => {
         most = Math.max(most, ++asking)
         await opened
@@ -448,9 +449,11 @@ describe('an integration', () => {
     })
     for (let n = 10; n < 22; n++) await hear(`hello ${n}`, `55119888888${n}@s.whatsapp.net`)
     await eventually(() => expect(asking).toBe(8))
+    await eventually(() => expect(listeners()).toBeGreaterThanOrEqual(12))
     open()
     await eventually(() => expect(ofType('AutomationRunEnded')).toHaveLength(12))
     expect(most).toBe(8)
+    await eventually(() => expect(listeners(), 'of those who waited nobody listens').toBeLessThan(3))
   })
 })
 

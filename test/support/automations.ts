@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { getEventListeners, setMaxListeners } from 'node:events'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import type { Definition } from '../../src/domain/automation.ts'
 import { AutomationRun } from '../../src/domain/automation-run.ts'
@@ -116,8 +117,17 @@ export const startAutomated = async (log: TestLog, definitions: Definition[]) =>
       onError: (error) => errors.push(error),
     })
     let stopped: Promise<void> | undefined
-    run({ run: (signal) => (stopped = runner.run(AbortSignal.any([signal, stopping.signal]))) })
-    return { errors, status: runner.status, stop: () => (stopping.abort(), stopped) }
+    let until = stopping.signal
+    run({
+      run: (signal) => {
+        until = AbortSignal.any([signal, stopping.signal])
+        // As that of a lease: whoever waits for an integration listens to it.
+        setMaxListeners(0, until)
+        return (stopped = runner.run(until))
+      },
+    })
+    const listeners = () => getEventListeners(until, 'abort').length
+    return { errors, listeners, status: runner.status, stop: () => (stopping.abort(), stopped) }
   }
 
   /** Somebody writes; the WhatsApp id is the text. */

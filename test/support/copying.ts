@@ -1,11 +1,14 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomInt } from 'node:crypto'
+import { expect, vi } from 'vitest'
 import { copyLog } from '../../src/cli/copy-log/copy.ts'
-import type { Deployment } from '../../src/followed-log.ts'
+import { followLog, type Deployment } from '../../src/followed-log.ts'
 import { NO_STREAM, START, type EventStore, type Recorded } from '../../src/ports/event-store.ts'
 import { eventsOf } from '../../src/read-log.ts'
 import { toAppend } from './facts.ts'
-import { story } from './story.ts'
 import type { TestLog } from './log.ts'
+import type { startCommand } from './program.ts'
+import { story } from './story.ts'
+import { startSubscriber } from './subscriber.ts'
 
 /** The log and the database of a test, as one place. */
 export const placeOf = ({ store, pool }: Pick<TestLog, 'store' | 'pool'>): Deployment => ({
@@ -51,4 +54,38 @@ export const tellAgain = async (store: EventStore, times: number) => {
     }
   }
   await Promise.all(Array.from({ length: times }, (_, n) => tell(n)))
+}
+
+/**
+ * Kills a command that fills a place, again and again, until half of all events are there; then lets it end, and answers
+ * what it said.
+ */
+export const killUntilHalf = async (
+  start: () => ReturnType<typeof startCommand>,
+  place: Deployment,
+  total: number,
+) => {
+  const follower = startSubscriber(place.store)
+  const copied = () => follower.events.length
+  let kills = 0
+  while (copied() < total / 2) {
+    const { child, output, ended } = start()
+    const enough = copied() + randomInt(1, Math.floor(total / 5))
+    await vi.waitFor(
+      () => {
+        expect(child.exitCode, output()).toBeNull()
+        expect(copied()).toBeGreaterThan(enough)
+      },
+      { timeout: 60_000, interval: 5 },
+    )
+    child.kill('SIGKILL')
+    await ended
+    kills++
+    await expect(followLog(place)).rejects.toThrow(/has not been finished/)
+  }
+  expect(kills).toBeGreaterThan(1)
+  const last = start()
+  expect(await last.ended, last.output()).toBe(0)
+  await follower.stop()
+  return last.output()
 }

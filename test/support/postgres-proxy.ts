@@ -39,6 +39,13 @@ export const proxyTo = async (connectionString: string) => {
     },
     /** Carries nothing any more; nobody is told. */
     hang: () => void (isHanging = true),
+    /** Carries nothing for a while, and then everything. */
+    hold: () => {
+      for (const socket of sockets) socket.pause()
+    },
+    letGo: () => {
+      for (const socket of sockets) socket.resume()
+    },
     mend: () => {
       isCut = isHanging = false
       endAll()

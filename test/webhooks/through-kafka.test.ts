@@ -61,6 +61,50 @@ test('what comes in goes through Kafka to the endpoint, with the body that it ha
   }
 })
 
+test('what is in a topic when its conversation is erased is not delivered; what began anew since then is', async () => {
+  const bus = openKafkaBus({ brokers: [kafka.plain], prefix: newPrefix() })
+  const { opened, open } = gate()
+  let published = 0
+  const slow: Bus = {
+    ...bus,
+    publish: async (events) => {
+      await bus.publish(events)
+      published += events.length
+    },
+    subscribe: (group, handle) => bus.subscribe(group, async (events) => opened.then(() => handle(events))),
+  }
+  const app = await startApp({}, { bus: slow })
+  const receiver = await startReceiver()
+  try {
+    const instance = await createConnectedInstance(app.admin)
+    await app.admin.put(`/instances/${instance}/webhook`, {
+      webhook_url: receiver.url,
+      events: ['message.received'],
+    })
+    const receive = (text: string) =>
+      app.admin.post(`/webhooks/instance/${instance}/incoming`, incomingPayload(text, '5511999999999', text))
+    await receive('secret')
+    await eventually(() => expect(published).toBeGreaterThan(1))
+    const { body } = await app.admin.get('/conversations')
+    const { id } = body.data[0]
+    expect((await app.admin.delete(`/conversations/${id}`)).status).toBe(200)
+    await eventually(async () => {
+      const [started] = await app.store.readStream(`conversation-${id}`)
+      expect(started).toMatchObject({ erased: true })
+    })
+    open()
+    await receive('anew')
+    await eventually(() => expect(receiver.received).not.toEqual([]))
+    expect(receiver.received.map(({ data }) => data['content'])).toEqual(['anew'])
+    const { rows } = await app.pool.query("select from webhook_delivery where body like '%secret%'")
+    expect(rows).toEqual([])
+  } finally {
+    await receiver.close()
+    await app.stop()
+    await bus.close()
+  }
+})
+
 test('what waits in a topic while the table of endpoints is made anew is delivered all the same', async () => {
   const { startNode } = await sharedDatabase()
   const receiver = await startReceiver()

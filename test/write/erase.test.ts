@@ -2,10 +2,12 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { expect, onTestFinished, test } from 'vitest'
 import { postgresErasures } from '../../src/adapters/postgres/erasures.ts'
 import { postgresSealingKeys } from '../../src/adapters/postgres/sealing-keys.ts'
+import { createTargets } from '../../src/cli/erase/targets.ts'
 import { Contact, create } from '../../src/domain/contact.ts'
 import { Conversation, remove, start } from '../../src/domain/conversation.ts'
 import { contactId, conversationId, messageId } from '../../src/domain/ids.ts'
-import { Message, receive } from '../../src/domain/message.ts'
+import { edit, Message, receive } from '../../src/domain/message.ts'
+import { NO_STREAM } from '../../src/ports/event-store.ts'
 import type { SealingKeys } from '../../src/ports/sealing-keys.ts'
 import type { Database } from '../../src/projections/database.ts'
 import { projections } from '../../src/projections/index.ts'
@@ -19,7 +21,7 @@ import { sealedStore } from '../../src/sealed-store.ts'
 import { createDelete } from '../../src/write/delete.ts'
 import { createErase } from '../../src/write/erase.ts'
 import { createTransact } from '../../src/write/transact.ts'
-import { AT, context, incoming, INSTANCE, JOHN, placeIn } from '../support/facts.ts'
+import { AT, context, incoming, INSTANCE, JOHN, placeIn, TENANT, toAppend } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
 import { allRows } from '../support/rows.ts'
 import { ERASED as ERASED_CHAT, tellStory, ZOE } from '../support/story.ts'
@@ -36,7 +38,7 @@ const erasableLog = async () => {
   const keys = postgresSealingKeys({ pool, listenPool: pool, master: undefined, alone: true, onError })
   onTestFinished(keys.close)
   const store = sealedStore(stored, keys)
-  const { transact, load } = createTransact(store)
+  const { transact, load } = createTransact(store, () => {}, keys.changes)
   /** Another process, which has not heard of anything. */
   const erasing = (between: Partial<SealingKeys> = {}) =>
     createErase({
@@ -146,6 +148,60 @@ test('a message in a conversation that nobody began again goes with it', async (
   expect(await deletions(`conversation-${JOHNS}`)).toHaveLength(2)
 })
 
+test('what is said of a message after its conversation was erased leaves nothing', async () => {
+  const { begin, say, transact, store, deletion, erasing, deletions } = await erasableLog()
+  await begin(JOHN, 1)
+  await say('secret', JOHN)
+  const change = (text: string) =>
+    transact(Message, messageId(INSTANCE, 'secret'), edit(text, false, AT), context)
+  await deletion.conversation(JOHNS, context)
+  // Until it is erased, it can still be changed, under the next key.
+  await change('still a secret')
+  await erasing().erase(await deletions(`conversation-${JOHNS}`))
+  expect((await change('a secret again')).events).toEqual([])
+  const events = await store.readStream(`message-${messageId(INSTANCE, 'secret')}`)
+  expect(events.map(({ type, erased }) => [type, erased])).toEqual([
+    ['MessageReceived', true],
+    ['MessageEdited', true],
+  ])
+})
+
+test('what was sealed of a conversation after it was erased, and began none, goes with the next time', async () => {
+  const log = await erasableLog()
+  const { begin, store, deletion, erasing, deletions } = log
+  await begin(JOHN, 1)
+  await deletion.conversation(JOHNS, context)
+  await erasing().erase(await deletions(`conversation-${JOHNS}`))
+  const id = JOHNS
+  const variables = [{ name: 'answer', value: 'late secret' }]
+  const data = { runId: id, automationId: id, messageId: id, heardAt: AT, waitingAt: [0], variables, at: AT }
+  await store.append(`run-${id}`, NO_STREAM, [toAppend({ type: 'AutomationRunAdvanced', data })])
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: log.pool }) })
+  const none = { contacts: [], addresses: [], messages: [] }
+  await createTargets({ db, ...log }).remove({ tenant: TENANT, conversations: [id], ...none })
+  await erasing().erase(await deletions(`conversation-${JOHNS}`))
+  expect((await store.readStream(`run-${id}`))[0]).toMatchObject({ erased: true })
+})
+
+test('a key that came back from a backup keeps what began anew under it, whatever is told again', async () => {
+  const { begin, say, read, keys, pool, deletion, erasing, deletions } = await erasableLog()
+  await begin(JOHN, 1)
+  await say('before', JOHN)
+  await deletion.conversation(JOHNS, context)
+  await begin(JOHN, 1)
+  await say('anew', JOHN)
+  // As docs/operations.md brings keys back.
+  await pool.query("update sealing_key set state = 'retired' where state = 'in use'")
+  await erasing().erase(await deletions(`conversation-${JOHNS}`))
+  expect(await read('before')).toMatchObject({ erased: true })
+  expect(await read('anew')).toMatchObject({ data: { content: { text: 'anew' } } })
+  expect(await deletions(`conversation-${JOHNS}`)).toHaveLength(1)
+  await deletion.conversation(JOHNS, context)
+  await erasing().erase(await deletions(`conversation-${JOHNS}`))
+  expect(await read('anew')).toMatchObject({ erased: true })
+  expect(await keys.retired([JOHNS])).toEqual([])
+})
+
 test('interrupted after any step, erasing is done by whoever comes next', async () => {
   const { begin, say, read, deletion, erasing, deletions, keys } = await erasableLog()
   await begin(JOHN, 1)
@@ -196,7 +252,7 @@ test('after erasures, every read model made anew equals the live one, row by row
   for (const chat of [ZOE, JOHN]) await deletion.conversation(conversationId(INSTANCE, chat), context)
   for (const jid of [ZOE, JOHN]) await deletion.contact(contactId(INSTANCE, jid), context)
   const media = removeMedia({
-    ...{ ...createTransact(store), mediaStore: { delete: () => Promise.resolve() } },
+    ...{ ...createTransact(store), mediaStore: { delete: () => Promise.resolve() }, keys: log.keys },
     db: new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }),
     ready: async (position) => void (await readModels.reached(position, 20_000, 'media')),
   })

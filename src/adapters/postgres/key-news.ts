@@ -6,6 +6,8 @@ import { KEY_CHANGED } from './sealing-keys.sql.ts'
 const BEAT_MS = 500
 /** How long after the last proof that nothing was missed a node goes by what it remembers. */
 export const TRUSTED_MS = 2000
+/** A connection that says nothing for so long is given up. */
+const SILENT_MS = 10_000
 const RECONNECT_MS = 500
 const ID_AND_OWNER = /^([0-9a-f-]{36}) ([0-9a-f-]{36})$/
 
@@ -20,7 +22,8 @@ type Options = {
 
 /**
  * Hears of keys that change at any node. Each beat asks something over the connection that listens: its answer comes
- * after all that was told before it, so that what is remembered held when it was asked.
+ * after all that was told before it, so that what is remembered held when it was asked. An answer that is late is no
+ * fault: until it comes, a node goes by the database alone.
  */
 export const followKeyNews = ({ pool, onChanged, onMissed, onError }: Options) => {
   const stop = new AbortController()
@@ -40,7 +43,7 @@ export const followKeyNews = ({ pool, onChanged, onMissed, onError }: Options) =
     onMissed()
     while (!signal.aborted) {
       const askedAt = performance.now()
-      await within(TRUSTED_MS, client.query('select 1'), () => new Error('A connection has gone silent'))
+      await within(SILENT_MS, client.query('select 1'), () => new Error('A connection has gone silent'))
       heldAt = askedAt
       await sleep(BEAT_MS, undefined, { signal, ref: false }).catch(() => {})
     }

@@ -32,7 +32,10 @@ const poolOf = (
     ...(settings.length > 0 && { options: settings.map((setting) => `-c ${setting}`).join(' ') }),
   })
   // An idle connection that breaks is replaced by the pool; without a listener the error would end the process.
-  pool.on('error', onError)
+  // One that the server closes while the pool ends is no loss.
+  pool.on('error', (error) => {
+    if (!pool.ending) onError(error)
+  })
   // Nor must one that breaks while somebody has it: whatever is asked next over it fails, and it is not used again.
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool

@@ -205,7 +205,17 @@ export const postgresSealingKeys = (options: Options): SealingKeys & { close(): 
   const takeDestroyed: SealingKeys['takeDestroyed'] = async (keys) =>
     void (await query('take-destroyed-keys', TAKE_DESTROYED, [JSON.stringify(keys)]))
 
-  return { use, recall, find, retire, retired, destroy, takeDestroyed, close: news.close }
+  return {
+    use,
+    recall,
+    find,
+    retire,
+    retired,
+    destroy,
+    changes: () => changes,
+    takeDestroyed,
+    close: news.close,
+  }
 }
 
 /** Who is sealing with whose keys at this moment, and for whom that has to wait. */

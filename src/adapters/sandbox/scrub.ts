@@ -1,18 +1,22 @@
 import type { Pool } from 'pg'
 import type { Scrub } from '../../ports/scrub.ts'
 
+const ERASED = 'json_to_recordset($1) as erased(instance_id uuid, chat text, at timestamptz)'
+const OUTBOX = `
+delete from sandbox_outbox o using ${ERASED}
+where o.instance_id = erased.instance_id and o.chat = erased.chat and o.at <= erased.at`
+const GROUPS = `
+delete from sandbox_group g using ${ERASED} where g.instance_id = erased.instance_id and g.jid = erased.chat`
+
 /**
- * Takes a chat from a simulated phone: what it got in it, and the group, which the phone finds again with its next message.
+ * Takes chats from a simulated phone: what it got in it, and the group, which the phone finds again with its next message.
  */
 export const scrubSandbox =
   (pool: Pool): Scrub =>
-  async ({ chats, at }) => {
-    if (!chats) return
-    const { instanceId, jids } = chats
-    await pool.query('delete from sandbox_outbox where instance_id = $1 and chat = any($2) and at <= $3', [
-      instanceId,
-      jids,
-      at,
-    ])
-    await pool.query('delete from sandbox_group where instance_id = $1 and jid = any($2)', [instanceId, jids])
+  async (erased) => {
+    const chats = erased.flatMap(({ chats, at }) =>
+      (chats?.jids ?? []).map((chat) => ({ instance_id: chats?.instanceId, chat, at })),
+    )
+    if (chats.length === 0) return
+    for (const text of [OUTBOX, GROUPS]) await pool.query(text, [JSON.stringify(chats)])
   }

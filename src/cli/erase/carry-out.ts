@@ -6,8 +6,11 @@ import { Address } from '../../domain/address.ts'
 import { Contact } from '../../domain/contact.ts'
 import { Conversation } from '../../domain/conversation.ts'
 import { streamOf } from '../../domain/decider.ts'
+import { Message } from '../../domain/message.ts'
+import { ownerOf, takeOut } from '../../domain/personal.ts'
 import type { EventStore, Position, Recorded } from '../../ports/event-store.ts'
 import type { MediaStore } from '../../ports/media-store.ts'
+import type { SealingKeys } from '../../ports/sealing-keys.ts'
 import type { Database } from '../../projections/database.ts'
 import { createReadModels } from '../../projections/read-models.ts'
 import { readLog } from '../../read-log.ts'
@@ -15,6 +18,8 @@ import { eraseDeleted } from '../../reactions/erase.ts'
 import { createProgress } from '../../reactions/progress.ts'
 import { removeMedia } from '../../reactions/remove-media.ts'
 import type { Reaction } from '../../reactions/runner.ts'
+import { sealOf } from '../../seal.ts'
+import { scrubTold } from '../../webhooks/scrub.ts'
 import { isDeletion, type DeletionType, type Erasing } from '../../write/erase.ts'
 import type { Load, Transact } from '../../write/transact.ts'
 import type { Output } from '../progress.ts'
@@ -29,6 +34,7 @@ const STEP_MS = 60_000
 type Parts = {
   readonly pool: Pool
   readonly store: EventStore
+  readonly keys: SealingKeys
   readonly transact: Transact
   readonly load: Load
   readonly erasing: Erasing
@@ -38,31 +44,64 @@ type Parts = {
   readonly output: Output
 }
 type Deleted = Pick<Targets, 'conversations' | 'contacts' | 'addresses'>
+type TakenBack = Pick<Targets, 'messages'>
 
 /**
  * Carries out what was deleted: here, and by the server, if there is one; whoever comes second finds it done. Without a
  * server, read models and files are brought up to date here, as they would be at the next start.
  */
-export const carryOut = async (parts: Parts, deleted: Deleted): Promise<void> => {
+export const carryOut = async (parts: Parts, deleted: Deleted & TakenBack): Promise<void> => {
   const { store, erasing, beside, output } = parts
   output.write('erasing\n')
   await runUpTo(parts, eraseDeleted(erasing), await store.head())
   const deletions = await deletionsOf(store, deleted)
   await erasing.erase(deletions)
+  await scrubMessages(parts, deleted)
   output.write('waiting for read models and files\n')
   if (beside && (await serverIsThrough(parts, await deletionsOf(store, deleted)))) return
   await doItHere(parts)
 }
 
+/** Of messages that were taken back, nothing is left in the deliveries of webhooks. */
+const scrubMessages = async ({ pool, store }: Parts, { messages }: TakenBack) => {
+  const events = (await Promise.all(messages.map((id) => store.readStream(streamOf(Message, id))))).flat()
+  const groups = events.map((event) => ownerOf(event, event.stream))
+  if (events.length > 0)
+    await scrubTold(
+      pool,
+      [...new Set(groups)],
+      events.map(({ id }) => id),
+    )
+}
+
+const streamsOf = ({ conversations, contacts, addresses }: Deleted) => [
+  ...conversations.map((id) => streamOf(Conversation, id)),
+  ...contacts.map((id) => streamOf(Contact, id)),
+  ...addresses.map(({ id }) => streamOf(Address, id)),
+]
+
 /** The last deletion of each. */
-const deletionsOf = async (store: EventStore, { conversations, contacts, addresses }: Deleted) => {
-  const streams = [
-    ...conversations.map((id) => streamOf(Conversation, id)),
-    ...contacts.map((id) => streamOf(Contact, id)),
-    ...addresses.map(({ id }) => streamOf(Address, id)),
-  ]
-  const events = await Promise.all(streams.map((stream) => store.readStream(stream)))
+const deletionsOf = async (store: EventStore, deleted: Deleted) => {
+  const events = await Promise.all(streamsOf(deleted).map((stream) => store.readStream(stream)))
   return events.flatMap((stream) => stream.findLast(isDeletion) ?? [])
+}
+
+/** How many of them, or of what became part of them, were there before anything was sealed. */
+export const countPlain = async (
+  stored: EventStore,
+  { ownersOf }: Pick<Erasing, 'ownersOf'>,
+  { conversations, contacts, addresses }: Deleted,
+): Promise<number> => {
+  const withParts = async (type: DeletionType, ids: readonly string[]) =>
+    (await Promise.all(ids.map((id) => ownersOf(type, id)))).flat()
+  const streams = streamsOf({
+    conversations: await withParts('ConversationDeleted', conversations),
+    contacts: await withParts('ContactDeleted', contacts),
+    addresses,
+  })
+  const events = await Promise.all(streams.map((stream) => stored.readStream(stream)))
+  const isPlain = (event: Recorded) => sealOf(event) === undefined && takeOut(event) !== undefined
+  return events.filter((stream) => stream.some(isPlain)).length
 }
 
 /** Does what a reaction does from its checkpoint on. */
@@ -109,7 +148,7 @@ const serverIsThrough = async ({ pool, store }: Parts, deletions: readonly Recor
 }
 
 const doItHere = async (parts: Parts) => {
-  const { pool, store, transact, load, mediaStore } = parts
+  const { pool, store, keys, transact, load, mediaStore } = parts
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const stop = new AbortController()
   // Every read model listens to it.
@@ -128,7 +167,7 @@ const doItHere = async (parts: Parts) => {
       throw new Error('The read models did not get there. Run "zapini erase" again.', { cause: failure })
   }
   try {
-    const media = removeMedia({ db, transact, load, mediaStore, ready: reach })
+    const media = removeMedia({ db, transact, load, mediaStore, keys, ready: reach })
     // Twice: what the first one writes is for the second one.
     for (let pass = 1; pass <= 2; pass++) await runUpTo(parts, media, await store.head())
     await reach(await store.head())

@@ -8,7 +8,7 @@ import { createErase } from '../../write/erase.ts'
 import { createTransact } from '../../write/transact.ts'
 import { visit, WrongUsage, type Command, type Given, type Storage } from '../command.ts'
 import { confirm } from '../confirm.ts'
-import { carryOut } from './carry-out.ts'
+import { carryOut, countPlain } from './carry-out.ts'
 import { createTargets, type Targets } from './targets.ts'
 import { vacuum } from './vacuum.ts'
 
@@ -21,13 +21,13 @@ const options = {
   yes: { type: 'boolean', default: false },
 } as const
 
-const several = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`
+const several = (count: number, one: string, more = `${one}s`) => `${count} ${count === 1 ? one : more}`
 
 const describe = ({ conversations, contacts, addresses, messages }: Targets) =>
   [
     several(conversations.length, 'conversation'),
     several(contacts.length, 'contact'),
-    ...(addresses.length > 0 ? [several(addresses.length, 'address')] : []),
+    ...(addresses.length > 0 ? [several(addresses.length, 'address', 'addresses')] : []),
     ...(messages.length > 0 ? [several(messages.length, 'message') + ' in groups'] : []),
   ].join(', ')
 
@@ -36,6 +36,11 @@ backups, what receivers of webhooks and integrations have kept, and the phones t
 `
 const IN_GROUPS = `In groups, messages of the person were taken back, as if on the phone: nobody is shown them any more. In the log \
 they, the sender's number and name, and mentions stay sealed with the key of the group, and go when its conversation is erased.
+`
+const inPlain = (
+  count: number,
+) => `Of ${count} of these, something was stored before there were keys. It is not sealed, and stays readable in the log: \
+by zapini audit, by as_of, and in exports.
 `
 const SPACE = `Their space in the files of the database is used again in time; with --vacuum it is cleared at once.
 `
@@ -47,13 +52,13 @@ const run = async (given: Given, storage: Storage) => {
   const { pool, store, stored, keys, beside, clearLog } = storage
   const { media, scrubs, erasures } = await openCopies(given.config, storage)
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
-  const { transact, load } = createTransact(store)
+  const { transact, load } = createTransact(store, () => {}, keys.changes)
   const erasing = createErase({
     ...{ transact, load, store, stored, keys, erasures },
     scrubs: [scrubWebhooks(pool), ...scrubs],
   })
   const deletion = createDelete({ transact, keys, ownersOf: erasing.ownersOf })
-  const targets = createTargets({ db, store, stored, load, transact, deletion })
+  const targets = createTargets({ db, store, stored, keys, load, transact, deletion })
   try {
     const found =
       conversation !== undefined
@@ -67,11 +72,17 @@ const run = async (given: Given, storage: Storage) => {
     }
     await targets.remove(found)
     await carryOut(
-      { ...{ pool, store, transact, load, erasing, beside }, mediaStore: media.store, output: progress },
+      {
+        ...{ pool, store, keys, transact, load, erasing, beside },
+        mediaStore: media.store,
+        output: progress,
+      },
       found,
     )
     if (values.vacuum) await vacuum({ pool, clearLog, output: progress })
     out.write(`Erased: ${describe(found)}.\n`)
+    const plain = await countPlain(stored, erasing, found)
+    if (plain > 0) out.write(inPlain(plain))
     if (person !== undefined) out.write(IN_GROUPS)
     if (!values.vacuum) out.write(SPACE)
     out.write(BEYOND)

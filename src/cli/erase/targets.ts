@@ -1,23 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Kysely } from 'kysely'
+import { Address } from '../../domain/address.ts'
 import { Contact } from '../../domain/contact.ts'
 import { Conversation } from '../../domain/conversation.ts'
 import { idOfStream, streamOf } from '../../domain/decider.ts'
 import { addressId, contactId, conversationId } from '../../domain/ids.ts'
 import { Message, takeBack } from '../../domain/message.ts'
 import type { Context } from '../../domain/metadata.ts'
-import { ERASED, isGroup, toPerson } from '../../domain/values.ts'
+import { toPerson } from '../../domain/values.ts'
 import { START, type EventStore } from '../../ports/event-store.ts'
+import type { SealingKeys } from '../../ports/sealing-keys.ts'
 import { findTenant, findTenantByNumber, listTenants } from '../../projections/accounts.ts'
 import type { Database } from '../../projections/database.ts'
 import { eventsOf } from '../../read-log.ts'
 import type { Delete } from '../../write/delete.ts'
 import type { Load, Transact } from '../../write/transact.ts'
+import { linksOf, namesOf } from './names.ts'
 
 type Parts = {
   readonly db: Kysely<Database>
   readonly store: EventStore
   readonly stored: EventStore
+  readonly keys: Pick<SealingKeys, 'retire'>
   readonly load: Load
   readonly transact: Transact
   readonly deletion: Delete
@@ -37,7 +41,7 @@ const NUMBER = /^[1-9]\d{0,15}$/
 const nothing = { conversations: [], contacts: [], addresses: [], messages: [] }
 
 /** Finds what is named, also if it was deleted before; throws with words for people if there never was anything. */
-export const createTargets = ({ db, store, stored, load, transact, deletion }: Parts) => {
+export const createTargets = ({ db, store, stored, keys, load, transact, deletion }: Parts) => {
   const tenantOfStream = async (stream: string): Promise<string | undefined> =>
     (await stored.readStream(stream))[0]?.meta.tenant
 
@@ -54,12 +58,6 @@ export const createTargets = ({ db, store, stored, load, transact, deletion }: P
     const { mergedInto } =
       decider === Conversation ? (await load(Conversation, id)).state : (await load(Contact, id)).state
     return mergedInto ? follow(decider, mergedInto.id) : id
-  }
-
-  const withUnited = async (decider: typeof Conversation | typeof Contact, id: string): Promise<string[]> => {
-    const { united } =
-      decider === Conversation ? (await load(Conversation, id)).state : (await load(Contact, id)).state
-    return [id, ...(await Promise.all(united.map((other) => withUnited(decider, other)))).flat()]
   }
 
   const one = async (
@@ -91,15 +89,6 @@ export const createTargets = ({ db, store, stored, load, transact, deletion }: P
     }
   }
 
-  /** JIDs that stand at the beginning of streams, as far as they can still be read. */
-  const jidsOf = async (streams: readonly string[]): Promise<string[]> => {
-    const events = (await Promise.all(streams.map((stream) => store.readStream(stream)))).flat()
-    return events.flatMap(({ data }) => {
-      const jid = 'chat' in data ? data.chat : 'jid' in data ? data.jid : undefined
-      return typeof jid === 'string' && jid !== ERASED && !isGroup(jid) ? [jid] : []
-    })
-  }
-
   /** Every instance of a tenant that ever had a conversation or a contact. */
   const instancesOf = async (tenant: string): Promise<string[]> => {
     const tables = ['conversation', 'contact'] as const
@@ -112,27 +101,26 @@ export const createTargets = ({ db, store, stored, load, transact, deletion }: P
     return [...new Set(rows.flat().map(({ id }) => id))]
   }
 
-  const ofPersonAt = async (instanceId: string, jid: string) => {
-    const conversations = await withUnited(
-      Conversation,
-      await follow(Conversation, conversationId(instanceId, jid)),
-    )
-    const contacts = await withUnited(Contact, await follow(Contact, contactId(instanceId, jid)))
-    const streams = [
-      ...conversations.map((id) => streamOf(Conversation, id)),
-      ...contacts.map((id) => streamOf(Contact, id)),
-    ]
-    const jids = [...new Set([jid, ...(await jidsOf(streams))])]
+  /** Those that there ever was anything of. */
+  const known = async ({ category }: { readonly category: string }, ids: readonly string[]) => {
+    const unique = [...new Set(ids)]
+    const streams = await Promise.all(unique.map((id) => stored.readStream(streamOf({ category }, id))))
+    return unique.filter((_, n) => streams[n]?.length)
+  }
+
+  /** What there is, or was, of a person at an instance, by all JIDs that the person is known by. */
+  const ofPersonAt = async (instanceId: string, jids: readonly string[]) => {
+    const goingOn = (decider: typeof Conversation | typeof Contact, idOf: typeof contactId) =>
+      Promise.all(jids.map((jid) => follow(decider, idOf(instanceId, jid))))
+    const addresses = jids.map((jid) => addressId(instanceId, jid))
     return {
-      jids,
-      conversations: await Promise.all(
-        jids.map((one) => follow(Conversation, conversationId(instanceId, one))),
-      ),
-      contacts: await Promise.all(jids.map((one) => follow(Contact, contactId(instanceId, one)))),
-      addresses: jids.map((one) => ({ id: addressId(instanceId, one), instanceId })),
+      conversations: await known(Conversation, await goingOn(Conversation, conversationId)),
+      contacts: await known(Contact, await goingOn(Contact, contactId)),
+      addresses: (await known(Address, addresses)).map((id) => ({ id, instanceId })),
     }
   }
 
+  /** Those that were taken back before as well: more of them may be left than what is shown. */
   const messagesInGroups = async (tenant: string, jids: readonly string[]): Promise<string[]> => {
     const rows = await db
       .selectFrom('message')
@@ -141,7 +129,6 @@ export const createTargets = ({ db, store, stored, load, transact, deletion }: P
       .where('message.tenant_id', '=', tenant)
       .where('conversation.is_group', '=', true)
       .where('message.sender_jid', 'in', [...jids])
-      .where('message.deleted_at', 'is', null)
       .execute()
     return rows.map(({ id }) => id)
   }
@@ -161,29 +148,41 @@ export const createTargets = ({ db, store, stored, load, transact, deletion }: P
   const person = async (phone: string, ref: string | undefined): Promise<Targets> => {
     const tenant = await tenantOf(ref)
     const jid = toPerson(phone, '--person')
-    const places = await Promise.all((await instancesOf(tenant)).map((id) => ofPersonAt(id, jid)))
-    const jids = [...new Set(places.flatMap((place) => place.jids))]
-    return {
+    const links = await linksOf({ store, stored }, tenant)
+    const names = new Map(
+      [...(await instancesOf(tenant)), ...links.keys()].map((id) => [id, namesOf(jid, links.get(id) ?? [])]),
+    )
+    const places = await Promise.all([...names].map(([id, jids]) => ofPersonAt(id, jids)))
+    const messages = await messagesInGroups(tenant, [...new Set([...names.values()].flat()), jid])
+    const found = {
       tenant,
-      conversations: [...new Set(places.flatMap((place) => place.conversations))],
-      contacts: [...new Set(places.flatMap((place) => place.contacts))],
+      conversations: places.flatMap((place) => place.conversations),
+      contacts: places.flatMap((place) => place.contacts),
       addresses: places.flatMap((place) => place.addresses),
-      messages: await messagesInGroups(tenant, jids.length > 0 ? jids : [jid]),
+      messages,
     }
+    if (Object.values(found).every((ids) => ids === tenant || ids.length === 0))
+      throw new Error(`There is nothing of ${phone}.`)
+    return found
   }
 
   /**
-   * Takes the decision: writes the deletions into the log. What was deleted before is not deleted again. Addresses come
-   * first, since they are found by what the others say.
+   * Takes the decision: writes the deletions into the log. What was deleted before is not deleted again, unless something
+   * came since that is there for nobody to delete. Addresses come last, since all others are found by them.
    */
   const remove = async ({ tenant, conversations, contacts, addresses, messages }: Targets): Promise<void> => {
     const context: Context = { tenant, actor: { kind: 'system' }, correlation: randomUUID() }
-    for (const { id, instanceId } of addresses) await deletion.address(id, instanceId, context)
     const decide = takeBack(false, new Date().toISOString())
     for (const id of messages) await transact(Message, id, decide, context)
-    for (const id of contacts) if ((await load(Contact, id)).state.person) await deletion.contact(id, context)
+    const gone: string[] = []
+    for (const id of contacts)
+      if ((await load(Contact, id)).state.person) await deletion.contact(id, context)
+      else gone.push(id)
     for (const id of conversations)
       if ((await load(Conversation, id)).state.exists) await deletion.conversation(id, context)
+      else gone.push(id)
+    await keys.retire(gone)
+    for (const { id, instanceId } of addresses) await deletion.address(id, instanceId, context)
   }
 
   return {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { messagesOfConversation } from '../../projections/messages.ts'
+import { messagesOfConversation } from '../../projections/message-lists.ts'
 import { GivenConversation } from '../fields.ts'
 import type { Finders } from '../finders.ts'
 import { envelope, ok } from '../format.ts'
