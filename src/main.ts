@@ -16,17 +16,15 @@ const main = async () => {
   const command = name === undefined ? undefined : commandNamed(name)
   if (name !== undefined && !command) throw new WrongUsage(`There is no command ${name}.`)
   const config = loadConfig(process.env)
-  const { logLevel } = config.settings
+  // Standard output is for what a command answers.
+  const log = createLog(config.settings.logLevel, command && process.stderr)
   if (command) {
-    // What is asked for goes to standard output, and nothing else.
-    const log = createLog(logLevel, process.stderr)
     const screen = { out: process.stdout, progress: process.stderr }
     // Whoever reads may go before the end. Those who write much are told by `createWriter`.
     for (const output of Object.values(screen)) output.on('error', () => {})
     process.exitCode = await command.run({ args, config, log, screen })
     return
   }
-  const log = createLog(logLevel)
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   const { serve } = await import('./serve.ts')

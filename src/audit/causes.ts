@@ -30,7 +30,7 @@ export type CauseStep =
   | { readonly kind: 'public_event'; readonly id: string; readonly event: string }
   | ({ readonly kind: 'event' } & AuditLine)
   | FirstCause
-  /** The event that is named as the cause is not in this log. */
+  /** The event that is named as the cause is not in this log, or too far back. */
   | { readonly kind: 'unknown'; readonly id: string }
 
 type Parts = {
@@ -75,14 +75,14 @@ export const createCauses = ({ db, readStream, deliveries }: Parts) => {
   /** An event, and those that led to it, the first cause last. */
   const eventsBehind = async (tenantId: string | undefined, id: string) => {
     const events: Recorded[] = []
-    let next: string | undefined = id
-    while (next !== undefined && events.length < STEPS_MAX) {
-      const event: Recorded | undefined = await eventOf(tenantId, next)
+    for (let next = id; ;) {
+      const event = events.length < STEPS_MAX ? await eventOf(tenantId, next) : undefined
       if (!event) return { events, unknown: next }
       events.push(event)
-      next = event.meta.causation
+      const { causation } = event.meta
+      if (causation === undefined) return { events }
+      next = causation
     }
-    return { events }
   }
 
   const TOLD = ['MessageReceived', 'MessageSentFromPhone']

@@ -36,10 +36,13 @@ export const alsoAsOf = (route: Route): Route => {
 const fieldsOf = (value: unknown): { readonly [name: string]: unknown } =>
   typeof value === 'object' ? { ...value } : {}
 
-/** The time that a request asks about; undefined if it asks about now. */
-export const timeAsked = (route: Route, query: unknown): string | undefined => {
+/**
+ * The time that a request asks about; undefined if it asks about now. Left empty (`as_of=`), which elsewhere is as if left
+ * out, it is refused: whoever asks about a time does not mean now.
+ */
+export const timeAsked = (route: Route, query: unknown, isAsked: boolean): string | undefined => {
+  if (!isAsked) return undefined
   const { as_of: given } = fieldsOf(query)
-  if (given === undefined) return undefined
   if (!route.asOf) throw invalid('as_of', 'cannot be asked for here: leave it out')
   const at = timeOf(typeof given === 'string' ? given : '', 'as_of')
   if (at > now()) throw invalid('as_of', 'must not be in the future')

@@ -63,10 +63,12 @@ export const endpoint = (route: Route, parts: EndpointParts) => {
     if (route.body && !signed) request.rawBody = await readBody(ctx.req, bodyLimits)
     const body = route.body ? checkBody(parseBody(request.rawBody, request.header('content-type'))) : {}
     const params = checkParams(withoutNul(ctx, ctx.params))
-    const query = checkQuery(ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring)))
+    const sent = ctx.querystring === '' ? {} : withoutNul(ctx, parseQuery(ctx.querystring))
+    const isAsOf = 'as_of' in sent
+    const query = checkQuery(sent)
     const takeBack =
       route.limit === 'login' ? await parts.limits.login(ctx.ip, accountIn(body, caller)) : undefined
-    const at = timeAsked(route, query)
+    const at = timeAsked(route, query, isAsOf)
     try {
       const input = { params, query, body, request }
       if (caller && at !== undefined) answer(ctx, await parts.answerAsOf(route, { caller, ...input }, at))

@@ -99,6 +99,7 @@ export const createContacts = ({ transact, load, numbers, addresses = createAddr
       return state.person
     },
 
+    find,
     mergeInto,
   }
 }

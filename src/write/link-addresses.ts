@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { contactId, conversationId } from '../domain/ids.ts'
 import type { Context } from '../domain/metadata.ts'
 import { personOf } from '../domain/values.ts'
 import type { AddressLink } from '../ports/gateway.ts'
@@ -14,8 +15,8 @@ type Parts = {
   readonly transact: Transact
   readonly inTurn: Turns
   readonly addresses: Addresses
-  readonly conversations: Pick<Conversations, 'mergeInto'>
-  readonly contacts: Pick<Contacts, 'mergeInto'>
+  readonly conversations: Pick<Conversations, 'mergeInto' | 'find'>
+  readonly contacts: Pick<Contacts, 'mergeInto' | 'find'>
 }
 
 /**
@@ -27,6 +28,17 @@ export const createLinkAddresses = ({ transact, inTurn, addresses, conversations
   /** Links that are done with, so that the gateway can tell them with every message. */
   const done = new LRUCache<string, string>({ max: KEPT })
 
+  /** Whether what is known by one JID is part of what is known by the other, also if the link that led there was erased. */
+  const isPartOf = async (instanceId: string, part: string, whole: string) => {
+    const [conversation, contact] = await Promise.all([
+      conversations.find(instanceId, part, true),
+      contacts.find({ instanceId, jid: part }),
+    ])
+    return (
+      conversation.id === conversationId(instanceId, whole) || contact.id === contactId(instanceId, whole)
+    )
+  }
+
   return async (instanceId: string, link: AddressLink, context: Context): Promise<void> => {
     const [from, told] = [personOf(link.from), personOf(link.to)]
     if (from === undefined || told === undefined || from === told) return
@@ -35,7 +47,9 @@ export const createLinkAddresses = ({ transact, inTurn, addresses, conversations
     // Of two links that together lead round in a circle, each has to see the other.
     await inTurn(`addresses of ${instanceId}`, async () => {
       const before = await addresses.linkOf(instanceId, from)
-      if (before === undefined && (await addresses.nameOf(instanceId, told)) !== from)
+      const leadsBack =
+        (await addresses.nameOf(instanceId, told)) === from || (await isPartOf(instanceId, told, from))
+      if (before === undefined && !leadsBack)
         await recordLink(transact, { instanceId, from, to: told, at: link.at }, context)
       const to = await addresses.nameOf(instanceId, from)
       if (to === from) return

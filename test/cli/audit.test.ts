@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { audit, auditCommand } from '../../src/cli/audit/command.ts'
 import { parseAuditArgs } from '../../src/cli/audit/options.ts'
 import { loadConfig } from '../../src/config.ts'
-import { conversationId, messageId, publicEventId } from '../../src/domain/ids.ts'
+import { conversationId, messageId, newId, publicEventId } from '../../src/domain/ids.ts'
 import { createLog } from '../../src/log.ts'
 import { NO_STREAM, START, type Recorded } from '../../src/ports/event-store.ts'
 import type { Database } from '../../src/projections/database.ts'
@@ -16,6 +16,7 @@ import type { Json } from '../support/client.ts'
 import { INSTANCE, JOHN, later, MARY, placeIn, TEAM, TENANT, toAppend } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { startCommand } from '../support/program.ts'
+import { range } from '../support/range.ts'
 import { story, tellStory } from '../support/story.ts'
 import { eventually } from '../support/subscriber.ts'
 
@@ -259,8 +260,33 @@ test('as a command it opens what the settings name, and follows causes', async (
     (await command(log, 'causes', publicEventId(hi?.id ?? '', 0))).out,
     'of a webhook that is not kept',
   ).toBe(chain)
+  const circle = range(2).map(() => newId())
+  const round = circle.map((id, n) => ({
+    ...answer,
+    id,
+    meta: { ...answer.meta, causation: circle[1 - n] ?? '' },
+  }))
+  await log.store.append('contact-550e8400-e29b-41d4-a716-446655440704', NO_STREAM, round)
+  await rebuild([auditEvents], log)
+  const lines = (await command(log, 'causes', circle[0] ?? '')).out.trimEnd().split('\n')
+  expect(lines.at(-1), 'a circle has no first cause').toMatch(/^← event .* too far back$/)
   await expect(command(log, 'causes', messageId(INSTANCE, 'nobody'))).rejects.toThrow(/Nothing is known of/)
   await expect(command(log, '--tenant', '77')).rejects.toThrow('There is no tenant 77.')
+})
+
+test('as a process it has nothing on standard output but its answer', async () => {
+  const log = await testLog()
+  await tellStory(log.store)
+  const { child, ended, output } = startCommand(['audit', '--as', 'jsonl'], { DATABASE_URL: log.url })
+  let answer = ''
+  child.stdout.on('data', (part: Buffer) => (answer += part.toString()))
+  expect(await ended).toBe(0)
+  expect(output(), 'there was something to log').toContain('"level":"warn"')
+  const lines: Json[] = answer
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(lines.map(({ type }) => type as string)).toEqual(story.map(([, { type }]) => type))
 })
 
 test('as a process beside a server it shows whose each line is, and ends quietly when nobody reads on', async () => {

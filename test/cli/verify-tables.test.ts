@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { asText } from '../../src/cli/verify/report.ts'
 import { rebuild } from '../../src/projections/rebuild.ts'
 import { projections } from '../../src/projections/index.ts'
 import { startApp } from '../support/app.ts'
@@ -181,4 +182,14 @@ test('a log that cannot be replayed is told, and is no fault of the command', as
     { kind: 'table', what: expect.stringMatching(/the log cannot be replayed: .*MessageReceived/) },
   ])
   expect(await scratchTables()).toBe(0)
+})
+
+test('a text that is shown cannot work on the terminal', () => {
+  const columns = [{ column: 'body', live: '\u001b[2K\nTable message: 0 differences', replayed: 'words' }]
+  const list = [{ kind: 'row changed', key: 'id', columns }] as const
+  const text = asText({
+    tables: [{ table: 'message', position: 1n, rows: 1, differences: { count: 1, list } }],
+  })
+  expect(text.split('\n')).toHaveLength(4)
+  expect(text).toContain('row id, body:  [2K Table message: 0 differences in the table')
 })

@@ -168,7 +168,7 @@ describe('around a conversation', () => {
     expect((await shop.client.get(here())).body).not.toHaveProperty('as_of')
   })
 
-  it.each(['tomorrow', '2025-01-15', '1', '9999-01-01T00:00:00Z', '2025-02-30T00:00:00Z'])(
+  it.each(['', 'tomorrow', '2025-01-15', '1', '9999-01-01T00:00:00Z', '2025-02-30T00:00:00Z'])(
     'as of %s is refused',
     async (at) => {
       const { status, body } = await shop.client.get(`${here()}?as_of=${at}`)

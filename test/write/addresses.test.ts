@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { createLocalTurns } from '../../src/local-turns.ts'
+import { Address, forget } from '../../src/domain/address.ts'
 import { Contact } from '../../src/domain/contact.ts'
 import { Conversation, remove, tag } from '../../src/domain/conversation.ts'
-import { contactId, conversationId, messageId } from '../../src/domain/ids.ts'
+import { addressId, contactId, conversationId, messageId } from '../../src/domain/ids.ts'
 import { Message } from '../../src/domain/message.ts'
 import { AT, context, INSTANCE, JOHN, later, MARY, TEAM } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
@@ -51,6 +52,22 @@ const eventsOf = async ({ store }: TestLog) => {
   await subscriber.stop()
   return subscriber.events
 }
+
+test('of what became one, neither becomes part of itself, also once it was erased which name was the other', async () => {
+  const { log, conversation, contact, say, link, hear } = await open()
+  for (const jid of [HIDDEN, JOHN]) {
+    await say(jid, jid)
+    await hear(jid, 'John')
+  }
+  await link(HIDDEN, JOHN)
+  await log.transact(Address, addressId(INSTANCE, HIDDEN), forget(INSTANCE, AT), context)
+  const { receive } = startReceiving(log)
+  await receive.addressLink(INSTANCE, linkOf(JOHN, HIDDEN), context)
+  expect(await conversation(JOHN)).toMatchObject({ exists: true, united: [conversationId(INSTANCE, HIDDEN)] })
+  expect(await conversation(JOHN)).not.toHaveProperty('mergedInto')
+  expect(await contact(JOHN)).not.toHaveProperty('mergedInto')
+  await receive.message(INSTANCE, text('again', JOHN), context)
+})
 
 test('what names a person by a hidden id goes to the conversation of the number, once both are known', async () => {
   const { conversation, contact, message, say, link, hear } = await open()

@@ -30,7 +30,7 @@ const stepText = (step: CauseStep): string[] => {
       return [`${origin} ${step.correlation_id} by ${actorText(step.actor)}${message}`]
     }
     case 'unknown':
-      return [`event ${step.id}, which is not in this log`]
+      return [`event ${step.id}, which is not in this log, or too far back`]
   }
 }
 

@@ -2,11 +2,14 @@ import type { Kysely } from 'kysely'
 import type { AuditLines } from '../../audit/lines.ts'
 import { upcast } from '../../domain/catalogue.ts'
 import { START, type EventStore, type Position, type Recorded } from '../../ports/event-store.ts'
-import { auditPage, isFound, type AuditFilter } from '../../projections/audit.ts'
+import { auditPage, isFound, type AuditEventRow, type AuditFilter } from '../../projections/audit.ts'
 import type { Database } from '../../projections/database.ts'
 import { readLog } from '../../read-log.ts'
 
+/** Events in memory at once. */
 const PAGE = 500
+/** Places in the log that are looked up at once: what many events have in common is gone through anew for each look. */
+const PLACES = 10_000
 
 type Options = {
   readonly db: Kysely<Database>
@@ -24,7 +27,7 @@ type Options = {
 const isSelective = ({ about = [], types, correlation, causation, from, to }: AuditFilter) =>
   about.length > 0 || [types, correlation, causation, from, to].some((part) => part !== undefined)
 
-/** The events that a filter finds, oldest first, a page in memory at a time. */
+/** The events that a filter finds, oldest first, with a page of them in memory at a time. */
 export async function* trail(options: Options): AsyncGenerator<readonly Recorded[]> {
   const { filter, limit, known, head } = options
   if (limit !== undefined) return yield* newest(options, limit)
@@ -33,11 +36,21 @@ export async function* trail(options: Options): AsyncGenerator<readonly Recorded
   yield* unindexed(options, isIndexed ? known : START, head)
 }
 
-async function* indexed({ db, lines, filter, known }: Options) {
-  const pageAfter = (after?: number) =>
-    auditPage(db, filter, { order: 'asc', after, upTo: Number(known), limit: PAGE })
-  for (let rows = await pageAfter(); rows.length > 0; rows = await pageAfter(rows.at(-1)?.position))
-    yield await lines.eventsOf(rows)
+async function* eventsAt({ lines }: Options, rows: readonly AuditEventRow[]) {
+  for (let start = 0; start < rows.length; start += PAGE)
+    yield await lines.eventsOf(rows.slice(start, start + PAGE))
+}
+
+async function* indexed(options: Options) {
+  const { db, filter, known } = options
+  let after: number | undefined
+  for (;;) {
+    const page = { order: 'asc', after, upTo: Number(known), limit: PLACES } as const
+    const rows = await auditPage(db, filter, page)
+    yield* eventsAt(options, rows)
+    if (rows.length < PLACES) return
+    after = rows.at(-1)?.position
+  }
 }
 
 /** The events of the log itself that a filter finds, in their newest shape. */
@@ -52,14 +65,12 @@ async function* unindexed({ store, filter }: Options, after: Position, upTo: Pos
 }
 
 async function* newest(options: Options, limit: number) {
-  const { db, lines, filter, known, head } = options
+  const { db, filter, known, head } = options
   let last: Recorded[] = []
   for await (const events of unindexed(options, known, head)) last = [...last, ...events].slice(-limit)
   const wanted = limit - last.length
   const rows =
     wanted === 0 ? [] : await auditPage(db, filter, { order: 'desc', upTo: Number(known), limit: wanted })
-  rows.reverse()
-  for (let start = 0; start < rows.length; start += PAGE)
-    yield await lines.eventsOf(rows.slice(start, start + PAGE))
+  yield* eventsAt(options, rows.toReversed())
   if (last.length > 0) yield last
 }

@@ -1,3 +1,4 @@
+import { printable } from '../printable.ts'
 import type { LogReport } from './log.ts'
 import type { Findings, LogDifference } from './findings.ts'
 import type { TableDifference, TableReport } from './tables.ts'
@@ -33,6 +34,7 @@ const ofTable = (difference: TableDifference) => {
           ({ column, live, replayed }) =>
             `row ${difference.key}, ${column}: ${live ?? 'null'} in the table, ${replayed ?? 'null'} by the log`,
         )
+        .map(printable)
         .join('\n  ')
   }
 }
