@@ -8,7 +8,13 @@ import { followedLog } from './followed-log.sql.ts'
 import { leaseTable } from './lease-table.ts'
 import { logDigest } from './log-digest.sql.ts'
 import { numberSequences } from './numbers.ts'
-import { deadDeliveries, erasedDeliveries, redeliveries, webhookQueue } from './webhook-queue.sql.ts'
+import {
+  deadDeliveries,
+  deliveriesOfEvent,
+  erasedDeliveries,
+  redeliveries,
+  webhookQueue,
+} from './webhook-queue.sql.ts'
 import { sealingKeys } from './sealing-keys.sql.ts'
 
 const statements = (text: string): Migration => ({ up: async (db) => void (await sql.raw(text).execute(db)) })
@@ -56,6 +62,7 @@ const migrations: Record<string, Migration> = {
   '0015-log-digest': statements(logDigest),
   '0016-redeliveries': statements(redeliveries),
   '0017-erasing': statements(erasedDeliveries + erasureCount + eraseFromNow),
+  '0018-deliveries-of-event': statements(deliveriesOfEvent),
 }
 
 export const migrate = async <T>(db: Kysely<T>) => {

@@ -76,7 +76,6 @@ alter table webhook_delivery add column redelivery uuid;
 alter table webhook_delivery drop constraint webhook_delivery_event_id_endpoint_id_key;
 create unique index on webhook_delivery (event_id, endpoint_id) where redelivery is null;
 create unique index on webhook_delivery (redelivery, event_id) where redelivery is not null;
-create index on webhook_delivery (event_id) where redelivery is not null;
 create index on webhook_delivery (endpoint_id) where redelivery is not null and state = 'open';
 
 create table webhook_redelivery (
@@ -93,3 +92,6 @@ create table webhook_redelivery (
 create unique index on webhook_redelivery (endpoint_id, since, until, conversation_id) nulls not distinct
   where finished_at is null;
 `
+
+/** The unique ones are of one redelivery each. */
+export const deliveriesOfEvent = `create index on webhook_delivery (event_id) where redelivery is not null;`
