@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { audit, auditCommand } from '../../src/cli/audit/command.ts'
 import { parseAuditArgs } from '../../src/cli/audit/options.ts'
 import { loadConfig } from '../../src/config.ts'
-import { conversationId, messageId, newId, publicEventId } from '../../src/domain/ids.ts'
+import { contactId, conversationId, messageId, newId, publicEventId } from '../../src/domain/ids.ts'
 import { createLog } from '../../src/log.ts'
 import { NO_STREAM, START, type Recorded } from '../../src/ports/event-store.ts'
 import type { Database } from '../../src/projections/database.ts'
@@ -17,7 +17,7 @@ import { INSTANCE, JOHN, later, MARY, placeIn, TEAM, TENANT, toAppend } from '..
 import { testLog, type TestLog } from '../support/log.ts'
 import { startCommand } from '../support/program.ts'
 import { range } from '../support/range.ts'
-import { story, tellStory } from '../support/story.ts'
+import { ANN, ERASED, story, tellStory } from '../support/story.ts'
 import { eventually } from '../support/subscriber.ts'
 
 const TIME_WIDTH = '2025-01-15T10:30:00.000Z'.length
@@ -180,6 +180,19 @@ test('where the index lags behind, or is empty, the rest comes from the log: the
     toAppend({ type: 'TagCreated', data: { name: 'x', color: '#000000', at: later(1) } }),
   ])
   expect((await run(empty, [])).progress).toMatch(/knows it up to 0 of 5000: the rest is read from the log/)
+})
+
+test('what was deleted is found by its number as well as by its id', async () => {
+  const log = await told()
+  for (const [thing, number, id] of [
+    ['--conversation', '3', conversationId(INSTANCE, ERASED)],
+    ['--contact', '3', contactId(INSTANCE, ANN)],
+  ] as const) {
+    const lines = await outputOf(log, thing, id)
+    expect(lines).toContain('eleted')
+    expect(await outputOf(log, thing, number)).toBe(lines)
+  }
+  await expect(run(log, ['--conversation', '999'])).rejects.toThrow('Conversation not found')
 })
 
 test('the newest so many are told oldest first', async () => {

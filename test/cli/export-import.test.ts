@@ -141,7 +141,8 @@ test('a tenant is exported with all of its events and nothing of others', async 
 test('a conversation is exported with what it takes to see it, whole, and with nothing else', async () => {
   const [source, target] = [await storyLog(), await testLog()]
   const id = conversationId(INSTANCE, ZOE)
-  expect(await findConversation(source.store, '5', TENANT)).toBe(id)
+  expect(await findConversation(source.store, '5')).toBe(id)
+  await expect(findConversation(source.store, '5', OTHER_TENANT)).rejects.toThrow('of that tenant')
   const hidden = await findConversation(source.store, '4', TENANT)
   expect(hidden).toBe(conversationId(INSTANCE, HIDDEN))
   const text = await exported(source, { kind: 'conversation', id })

@@ -26,7 +26,7 @@ import {
   toAppend,
 } from './facts.ts'
 
-const ANN = '5511666666666@s.whatsapp.net'
+export const ANN = '5511666666666@s.whatsapp.net'
 const OTHER_INSTANCE = '550e8400-e29b-41d4-a716-446655440099'
 export const TOKEN = '550e8400-e29b-41d4-a716-446655440011'
 export const HIDDEN = '171234567890123@lid'

@@ -8,6 +8,7 @@ import { START, type EventStore } from '../../ports/event-store.ts'
 import { auditEvents } from '../../projections/audit.ts'
 import { readCheckpoints } from '../../projections/checkpoint.ts'
 import { WrongUsage, type Screen } from '../command.ts'
+import { idOfNumber } from '../find.ts'
 import { startProgress } from '../progress.ts'
 import { timeOf } from '../times.ts'
 import { createWriter } from '../write.ts'
@@ -66,13 +67,16 @@ const untilKnown = async ({ pool, store }: Storage) => {
 
 /** The tenant that something belongs to, or belonged to. */
 const ownerOf = async ({ pool, store }: Storage, thing: Thing, ref: string): Promise<string | undefined> => {
-  if (isUuid(ref)) return (await store.readStream(`${thing}-${ref.toLowerCase()}`))[0]?.meta.tenant
+  const ofId = async (id: string) => (await store.readStream(`${thing}-${id}`))[0]?.meta.tenant
+  if (isUuid(ref)) return ofId(ref.toLowerCase())
   if (thing === 'tag' || !isSerial(ref)) return undefined
   const { rows } = await pool.query<{ tenant_id: string }>(
     `select tenant_id from ${thing} where number = $1 or aliases @> array[$2] limit 1`,
     [Number(ref), ref],
   )
-  return rows[0]?.tenant_id
+  if (rows[0]) return rows[0].tenant_id
+  const id = await idOfNumber(store, thing, Number(ref))
+  return id === undefined ? undefined : ofId(id)
 }
 
 /**
@@ -89,7 +93,7 @@ export const showAsOf = async (
   await untilKnown(storage)
   const owner = await ownerOf(storage, thing, ref)
   if (owner === undefined || (tenantId !== undefined && tenantId !== owner))
-    throw new Error(`There is no ${thing} ${ref}, at no time; what is deleted is named by its UUID.`)
+    throw new Error(`There is no ${thing} ${ref}, at no time.`)
   const { models, show } = views[thing]
   const subject: Question['subject'] = thing === 'tag' ? { kind: 'account' } : { kind: thing, ref }
   const progress = startProgress(screen.progress, `as of ${at}`)

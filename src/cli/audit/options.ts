@@ -1,13 +1,15 @@
 import type { Kysely } from 'kysely'
 import { parseArgs } from 'node:util'
-import { idsOf, things } from '../../audit/refs.ts'
+import { idsOf, things, type Thing } from '../../audit/refs.ts'
 import { eventTypes } from '../../domain/catalogue.ts'
 import { actorKinds } from '../../domain/metadata.ts'
+import type { EventStore } from '../../ports/event-store.ts'
 import { findTenant, findTenantByNumber } from '../../projections/accounts.ts'
 import type { AuditFilter } from '../../projections/audit.ts'
 import type { Database } from '../../projections/database.ts'
 import { isSerial, isUuid } from '../../domain/values.ts'
 import { WrongUsage } from '../command.ts'
+import { idOfNumber } from '../find.ts'
 import { timeOf } from '../times.ts'
 import { formats } from './formats.ts'
 
@@ -76,10 +78,20 @@ export const tenantOf = async (db: Kysely<Database>, given: string | undefined) 
 }
 
 /** For each thing that is asked about, the ids that it has had. */
-export const aboutOf = (db: Kysely<Database>, values: AuditValues) =>
-  Promise.all(
+export const aboutOf = (db: Kysely<Database>, store: EventStore, values: AuditValues) => {
+  const idsOfNamed = async (thing: Thing, ref: string) => {
+    try {
+      return await idsOf(db, undefined, thing, ref)
+    } catch (error) {
+      const id = isSerial(ref) ? await idOfNumber(store, thing, Number(ref)) : undefined
+      if (id === undefined) throw error
+      return idsOf(db, undefined, thing, id)
+    }
+  }
+  return Promise.all(
     things.flatMap((thing) => {
       const ref = values[thing]
-      return ref === undefined ? [] : [idsOf(db, undefined, thing, ref)]
+      return ref === undefined ? [] : [idsOfNamed(thing, ref)]
     }),
   )
+}

@@ -3,18 +3,18 @@ import { sql, type Kysely } from 'kysely'
 import { Address } from '../../domain/address.ts'
 import { Contact } from '../../domain/contact.ts'
 import { Conversation } from '../../domain/conversation.ts'
-import { idOfStream, streamOf } from '../../domain/decider.ts'
+import { streamOf } from '../../domain/decider.ts'
 import { addressId, contactId, conversationId } from '../../domain/ids.ts'
 import { Message, takeBack } from '../../domain/message.ts'
 import type { Context } from '../../domain/metadata.ts'
-import { toPerson } from '../../domain/values.ts'
-import { START, type EventStore } from '../../ports/event-store.ts'
+import { isSerial, isUuid, toPerson } from '../../domain/values.ts'
+import type { EventStore } from '../../ports/event-store.ts'
 import type { SealingKeys } from '../../ports/sealing-keys.ts'
 import { findTenant, findTenantByNumber, listTenants } from '../../projections/accounts.ts'
 import type { Database } from '../../projections/database.ts'
-import { eventsOf } from '../../read-log.ts'
 import type { Delete } from '../../write/delete.ts'
 import type { Load, Transact } from '../../write/transact.ts'
+import { idOfNumber } from '../find.ts'
 import { linksOf, namesOf } from './names.ts'
 
 type Parts = {
@@ -36,22 +36,12 @@ export type Targets = {
   /** Messages in groups, of somebody who is to be forgotten. */
   readonly messages: readonly string[]
 }
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
-const NUMBER = /^[1-9]\d{0,15}$/
 const nothing = { conversations: [], contacts: [], addresses: [], messages: [] }
 
 /** Finds what is named, also if it was deleted before; throws with words for people if there never was anything. */
 export const createTargets = ({ db, store, stored, keys, load, transact, deletion }: Parts) => {
   const tenantOfStream = async (stream: string): Promise<string | undefined> =>
     (await stored.readStream(stream))[0]?.meta.tenant
-
-  /** By its number, in the log: one that was deleted is in no table. */
-  const idOfNumber = async (category: string, number: number): Promise<string | undefined> => {
-    for await (const { stream, data } of eventsOf(stored, START, await stored.head()))
-      if (stream.startsWith(`${category}-`) && 'number' in data && data.number === number)
-        return idOfStream(stream)
-    return undefined
-  }
 
   /** What a conversation or contact is part of now. */
   const follow = async (decider: typeof Conversation | typeof Contact, id: string): Promise<string> => {
@@ -68,8 +58,8 @@ export const createTargets = ({ db, store, stored, keys, load, transact, deletio
     const { category } = decider
     const table = category === 'contact' ? 'contact' : 'conversation'
     const unknown = () => new Error(`There is no ${category} ${ref}.`)
-    const named = UUID.test(ref) ? sql<boolean>`id = ${ref}` : sql<boolean>`number = ${Number(ref)}`
-    if (!UUID.test(ref) && !NUMBER.test(ref)) throw unknown()
+    const named = isUuid(ref) ? sql<boolean>`id = ${ref}` : sql<boolean>`number = ${Number(ref)}`
+    if (!isUuid(ref) && !isSerial(ref)) throw unknown()
     const row =
       (await db.selectFrom(table).select('id').where(named).executeTakeFirst()) ??
       (await db
@@ -77,7 +67,8 @@ export const createTargets = ({ db, store, stored, keys, load, transact, deletio
         .select('id')
         .where(sql<boolean>`aliases @> array[${ref.toLowerCase()}]`)
         .executeTakeFirst())
-    const found = row?.id ?? (UUID.test(ref) ? ref.toLowerCase() : await idOfNumber(category, Number(ref)))
+    const found =
+      row?.id ?? (isUuid(ref) ? ref.toLowerCase() : await idOfNumber(stored, category, Number(ref)))
     const owner = found === undefined ? undefined : await tenantOfStream(streamOf(decider, found))
     if (found === undefined || owner === undefined || (tenant !== undefined && owner !== tenant))
       throw unknown()
@@ -135,7 +126,7 @@ export const createTargets = ({ db, store, stored, keys, load, transact, deletio
 
   const tenantOf = async (ref: string | undefined): Promise<string> => {
     if (ref !== undefined) {
-      const row = UUID.test(ref) ? await findTenant(db, ref) : await findTenantByNumber(db, Number(ref) || 0)
+      const row = isUuid(ref) ? await findTenant(db, ref) : await findTenantByNumber(db, Number(ref) || 0)
       if (!row) throw new Error(`There is no tenant ${ref}.`)
       return row.id
     }
