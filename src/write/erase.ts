@@ -1,28 +1,20 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Address, forget } from '../domain/address.ts'
-import type { ZapiniEvent } from '../domain/catalogue.ts'
 import { Contact, removeAgain as removeContactAgain } from '../domain/contact.ts'
 import { Conversation, removeAgain as removeConversationAgain } from '../domain/conversation.ts'
 import { idOfStream, streamOf } from '../domain/decider.ts'
 import { Message, takeBack } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
-import { ownerOf } from '../domain/personal.ts'
 import { ERASED } from '../domain/values.ts'
 import type { Erasures } from '../ports/erasures.ts'
 import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
-import type { Erased, Scrub } from '../ports/scrub.ts'
+import type { Scrub } from '../ports/scrub.ts'
 import { DESTROYED, type SealingKeys } from '../ports/sealing-keys.ts'
-import { readLog } from '../read-log.ts'
-import { sealOf } from '../seal.ts'
+import { findStragglers, isStartAfter, keysOf, type Deleted } from './stragglers.ts'
 import type { Load, Transact } from './transact.ts'
 
 /** The events by which something is deleted for good. */
 export const deletionTypes = ['ConversationDeleted', 'ContactDeleted', 'AddressForgotten'] as const
 export type DeletionType = (typeof deletionTypes)[number]
-
-/** For so long a conversation may take to begin anew for a message that is there. */
-const LOOKS = 20
-const LOOK_MS = 100
 
 type Parts = {
   readonly transact: Transact
@@ -35,16 +27,7 @@ type Parts = {
   readonly erasures: Pick<Erasures, 'tell'>
 }
 
-/** A deletion that is being carried out: the last one of its stream. */
-type Deletion = {
-  readonly type: DeletionType
-  readonly event: Recorded
-  readonly erased: Erased
-  /** Ids of the keys of what was deleted. */
-  readonly keys: readonly string[]
-  /** It is a conversation that was there again when this was looked at. */
-  readonly isBegun: boolean
-}
+type Deletion = Deleted & { readonly type: DeletionType }
 
 /**
  * Carries out deletions: what was deleted can then be read nowhere. The deletion itself is the event in the log; each step
@@ -137,49 +120,6 @@ export const createErase = (parts: Parts) => {
     }
   }
 
-  /** Whoever writes a message makes sure right after it that there is a conversation. */
-  const beginsAnew = async ({ event: { stream, position } }: Deletion): Promise<boolean> => {
-    for (let look = 1; look <= LOOKS; look++) {
-      if ((await stored.readStream(stream)).some(isStartAfter(position))) return true
-      await sleep(LOOK_MS)
-    }
-    return false
-  }
-
-  /**
-   * What was on its way when its keys were retired, by the deletion that it came after; and what was said since in a
-   * conversation that is not there, because whoever wrote it did not know yet.
-   */
-  const findStragglers = async (deletions: readonly Deletion[]) => {
-    const byKey = new Map(
-      deletions.flatMap((deletion) => deletion.keys.map((key) => [key, deletion] as const)),
-    )
-    const byOwner = new Map(
-      deletions
-        .filter(({ isBegun }) => !isBegun)
-        .flatMap((deletion) => deletion.erased.owners.map((owner) => [owner, deletion] as const)),
-    )
-    const from = deletions.map(({ erased }) => erased.position).reduce((a, b) => (a < b ? a : b))
-    const found = new Map<Deletion, Recorded[]>()
-    const homeless = new Map<Deletion, Recorded[]>()
-    const add = (to: typeof found, deletion: Deletion | undefined, event: Recorded) => {
-      if (!deletion || event.position <= deletion.erased.position) return
-      const known = to.get(deletion)
-      if (known) known.push(event)
-      else to.set(deletion, [event])
-    }
-    for await (const batch of readLog(stored, from, await stored.head()))
-      for (const event of batch) {
-        for (const key of keysOf(event)) add(found, byKey.get(key), event)
-        if (isSaid(event)) add(homeless, byOwner.get(ownerOf(event, event.stream)), event)
-      }
-    const look = async ([deletion, events]: readonly [Deletion, Recorded[]]) => {
-      if (!found.has(deletion) && !(await beginsAnew(deletion))) found.set(deletion, events)
-    }
-    await Promise.all([...homeless].map(look))
-    return found
-  }
-
   /** What arrived while it was being deleted goes with it. */
   const deleteAgain = async (deletion: Deletion, stragglers: readonly Recorded[]): Promise<Deletion> => {
     if (stragglers.length === 0) return deletion
@@ -198,7 +138,7 @@ export const createErase = (parts: Parts) => {
   }
 
   const untilNothingCame = async (deletions: readonly Deletion[]): Promise<readonly Deletion[]> => {
-    const stragglers = await findStragglers(deletions)
+    const stragglers = await findStragglers(stored, deletions)
     if (stragglers.size === 0) return deletions
     const again = deletions.map((deletion) => deleteAgain(deletion, stragglers.get(deletion) ?? []))
     return untilNothingCame(await Promise.all(again))
@@ -221,29 +161,9 @@ export const createErase = (parts: Parts) => {
 }
 export type Erasing = ReturnType<typeof createErase>
 
-const isStartAfter = (position: Position) => (event: Recorded) =>
-  event.type === 'ConversationStarted' && event.position > position
-
-/** What people say in a conversation, and what is made of it. */
-const SAID: readonly string[] = [
-  'MessageQueued',
-  'MessageReceived',
-  'MessageSentFromPhone',
-  'MessageEdited',
-  'MessageReacted',
-  'AutomationRunAdvanced',
-] satisfies ZapiniEvent['type'][]
-const isSaid = ({ type }: Recorded) => SAID.includes(type)
-
 type DeletionEvent = Recorded & { readonly type: DeletionType }
 export const isDeletion = (event: Recorded): event is DeletionEvent =>
   deletionTypes.some((type) => type === event.type)
-
-/** Id of the key that a stored event is sealed with, if it is. */
-const keysOf = (event: Recorded): readonly string[] => {
-  const seal = sealOf(event)
-  return seal ? [seal.key] : []
-}
 
 const causedBy = ({ id, meta }: Recorded): Context => ({
   tenant: meta.tenant,
