@@ -113,6 +113,7 @@ describe('without any of its indexes', () => {
     'webhook_delivery_endpoint_id_key_id_idx',
     'webhook_delivery_endpoint_id_idx',
     'webhook_delivery_key_idx',
+    'webhook_delivery_event_id_idx',
     'contact_tenant_id_instance_id_number_idx',
   ]
 
