@@ -47,7 +47,8 @@ const isWrongUsage = (error: Error) =>
 
 main().catch((error: unknown) => {
   process.stderr.write(`${describe(error)}\n`)
-  process.exitCode = error instanceof Error && isWrongUsage(error) ? 2 : 1
+  process.exitCode =
+    error instanceof Error && isWrongUsage(error) ? 2 : (commandNamed(name ?? '')?.failed ?? 1)
   // What was opened before the fault may keep the process alive.
   setTimeout(() => process.exit(), 1000).unref()
 })

@@ -21,6 +21,8 @@ export type Command = {
   readonly summary: string
   /** Answers the exit code. Throws WrongUsage, or whatever went wrong, with words for people. */
   readonly run: (given: Given) => Promise<number>
+  /** The exit code where that could not be done: 1, unless it is an answer. */
+  readonly failed?: number
 }
 
 /** The command was not called as its synopsis says. */

@@ -23,3 +23,9 @@ test('a command that is called wrongly says what is wrong and how it is called, 
   expect(unknown.code).toBe(2)
   expect(unknown.output).toMatch(/^There is no command toString\.\n\nUsage:\n {2}zapini\n/)
 })
+
+test('a verification that cannot look does not end as one that found differences', async () => {
+  const nowhere = startCommand(['verify'], { DATABASE_URL: 'postgres://zapini@127.0.0.1:1/zapini' })
+  expect(await nowhere.ended).toBe(2)
+  expect(nowhere.output()).toContain('ECONNREFUSED')
+})

@@ -105,6 +105,7 @@ export const verifyCommand: Command = {
   summary: `compares the log with its hash chain and all rules, and read models with what the log
 makes of them, and names every difference; the server may run meanwhile. --expect
 compares the log with what an earlier run said. --show-values shows texts, too.
-Ends with 0 if all is well, with 1 if not.`,
+Ends with 0 if all is well, with 1 if not, with 2 if it could not look.`,
   run,
+  failed: 2,
 }
