@@ -68,8 +68,14 @@ const migrations: Record<string, Migration> = {
 export const migrate = async <T>(db: Kysely<T>) => {
   const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } })
   const { error, results } = await migrator.migrateToLatest()
-  if (error) {
-    const failed = results?.find(({ status }) => status === 'Error')?.migrationName
-    throw new Error(`Migration ${failed ?? ''} failed`, { cause: error })
-  }
+  if (!error) return
+  const failed = results?.find(({ status }) => status === 'Error')?.migrationName
+  const what = failed === undefined ? 'The database cannot be used' : `Migration ${failed} failed`
+  throw new Error(`${what}: ${reasonOf(error)}`, { cause: error })
+}
+
+/** Of a name with several addresses, none of which answered, Node says nothing by itself. */
+const reasonOf = (error: unknown): string => {
+  if (error instanceof AggregateError) return [...new Set(error.errors.map(reasonOf))].join('; ')
+  return error instanceof Error ? error.message : String(error)
 }
