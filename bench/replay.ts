@@ -158,7 +158,7 @@ export const openReplay: OpenSuite = async (databases, onProgress, { events }) =
     const before = await settledSums(pool)
     const run = await timed(async () => {
       const said = await zapini(url, 'replay', ...tables)
-      notes.push(`- replay ${tables.join(' ')}: ${said}; every row as it was live.`)
+      notes.push(`- ${['replay', ...tables].join(' ')}: ${said}; every row as it was live.`)
       return Number(await store.head())
     })
     const after = await sumsOf(pool, 'public')
