@@ -10,6 +10,7 @@ import { CHATS, createLife } from './life.ts'
 import { addTenant, instanceClient, storingNothing } from './world.ts'
 
 const SHOWN = 100
+const PATIENCE = { timeout: 20_000, interval: 50 }
 
 /** What was answered at a time. */
 type Moment = {
@@ -67,7 +68,7 @@ const moment = async () => {
 
 /** Asks everything now, while nothing happens. */
 const look = async (shop: Shop, numbers: Set<number>): Promise<Moment> => {
-  const seen = await storingNothing(app, async () => {
+  const ask = async () => {
     const { body } = await shop.client.get(`/conversations?per_page=${SHOWN}`)
     for (const { number } of body.data) numbers.add(number)
     const answers = new Map<string, Pick<Answer<Json>, 'status' | 'body'>>()
@@ -76,7 +77,9 @@ const look = async (shop: Shop, numbers: Set<number>): Promise<Moment> => {
       answers.set(path, { status, body })
     }
     return answers
-  })
+  }
+  // A picture that was asked for may come in the middle of it.
+  const seen = await vi.waitFor(() => storingNothing(app, ask), PATIENCE)
   return { at: await moment(), answers: seen }
 }
 
