@@ -1,11 +1,10 @@
 import { ownerOf, takeOut, withErased } from './domain/personal.ts'
+import { isUuid } from './domain/values.ts'
 import { createLocalTurns } from './local-turns.ts'
 import { Unopened, type EventStore, type NewEvent, type Recorded } from './ports/event-store.ts'
 import { DESTROYED, type KnownKey, type SealingKeys } from './ports/sealing-keys.ts'
 import { openEvent, sealEvent, sealOf, unopened, unsealed, type Seal } from './seal.ts'
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-const isUuid = (id: string) => UUID.test(id)
 const LOST = `its key is not in the table sealing_key. Bring that table back from a backup; if the key is lost for good, \
 "zapini lost-keys" says what to do`
 

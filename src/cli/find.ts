@@ -1,11 +1,11 @@
 import { idOfStream } from '../domain/decider.ts'
 import { isSerial, isUuid } from '../domain/values.ts'
 import { START, type EventStore, type Recorded } from '../ports/event-store.ts'
-import { eventsOf } from '../read-log.ts'
+import { eventsOf, type LogReader } from '../read-log.ts'
 import { WrongUsage } from './command.ts'
 
 /** The log, sealed or not: what is looked for here is not personal. */
-type Log = Pick<EventStore, 'readStream' | 'head' | 'subscribeToAll'>
+type Log = LogReader & Pick<EventStore, 'readStream'>
 
 /**
  * The id of what has, or had, a number. What is deleted is in no table: the log is looked through. Numbers of a kind are

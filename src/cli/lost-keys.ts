@@ -68,9 +68,7 @@ it stops everybody who reads it. First look for a backup of the table sealing_ke
     await visit(given, async ({ pool, stored }) => {
       const lost = await findLost(pool, stored, progress)
       const found = `Keys that are missing: ${lost.streams.size}. Events in which they sealed what is personal: ${lost.events}.`
-      if (!values['give-up'])
-        return write(`${found}
-`)
+      if (!values['give-up']) return write(`${found}\n`)
       await giveUp(pool, lost)
       return write(`${found} They read as erased from now on.\n`)
     })

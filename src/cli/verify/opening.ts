@@ -1,11 +1,10 @@
 import { withErased } from '../../domain/personal.ts'
+import { isUuid } from '../../domain/values.ts'
 import type { EventStore, Recorded } from '../../ports/event-store.ts'
 import { DESTROYED, type KnownKey, type SealingKeys } from '../../ports/sealing-keys.ts'
 import type { LogReader } from '../../read-log.ts'
 import { openEvent, sealOf, unsealed } from '../../seal.ts'
 import { at, type TellLog } from './findings.ts'
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** What can be read of a stored event; where what is sealed does not open, as if it were erased, and why. */
 export type Opened = { readonly event: Recorded; readonly erased: boolean; readonly why?: string }
@@ -16,7 +15,7 @@ export const keysOf = async (
   batch: readonly Recorded[],
 ): Promise<ReadonlyMap<string, KnownKey>> => {
   const ids = new Set(batch.flatMap((event) => sealOf(event)?.key ?? []))
-  const wanted = [...ids].filter((id) => UUID.test(id))
+  const wanted = [...ids].filter((id) => isUuid(id))
   return wanted.length > 0 ? keys.find(wanted) : new Map()
 }
 
