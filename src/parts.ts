@@ -23,8 +23,8 @@ import type { Metrics } from './metrics.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Node } from './ports/leases.ts'
 import type { MediaStore } from './ports/media-store.ts'
-import { openCopies, openStorage, type Storage } from './storage.ts'
 import type { Settings } from './settings.ts'
+import { openCopies, openStorage, type Storage } from './storage.ts'
 
 /** To one origin; several automations may be asked there. */
 const INTEGRATION_CONNECTIONS = 32

@@ -24,8 +24,8 @@ import { findEncryptionKey } from './encryption-key.ts'
 import { followLog, type Deployment, type LogKind } from './followed-log.ts'
 import type { Log } from './log.ts'
 import type { Scrub } from './ports/scrub.ts'
-import { sealedStore } from './sealed-store.ts'
 import { scrubBeside } from './projections/beside-tables.ts'
+import { sealedStore } from './sealed-store.ts'
 
 const POOL_SIZE = 12
 const LOG_POOL_SIZE = 6

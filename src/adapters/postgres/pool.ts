@@ -36,7 +36,7 @@ const poolOf = (
   pool.on('error', (error) => {
     if (!pool.ending) onError(error)
   })
-  // Nor must one that breaks while somebody has it: whatever is asked next over it fails, and it is not used again.
+  // One that breaks while somebody has it must not end it either: whatever is asked next over it fails, and it is not used again.
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
