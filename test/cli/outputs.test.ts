@@ -24,9 +24,11 @@ test('a command whose reader goes, or whose disk is full, says so in a line, and
   const gone = inShell('{ zapini export; echo "code $?" >&2; } | head -c 100', log.url)
   expect(gone.stderr).toMatch(/Nobody reads on: what was written is not all\.\ncode 1/)
   expect(gone.stderr).not.toContain('    at ')
-  for (const command of ['lost-keys', 'export', 'verify --log', 'replay tenant']) {
+  // 1 from verify would be an answer: differences were found.
+  const codes = { 'lost-keys': 1, export: 1, 'verify --log': 2, 'replay tenant': 1 }
+  for (const [command, status] of Object.entries(codes)) {
     const full = inShell(`zapini ${command} > /dev/full`, log.url)
-    expect(full, command).toMatchObject({ status: 1, stderr: expect.stringMatching(/ENOSPC/) })
+    expect(full, command).toMatchObject({ status, stderr: expect.stringMatching(/ENOSPC/) })
     expect(full.stderr, command).not.toContain('    at ')
   }
 })
