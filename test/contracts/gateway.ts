@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ConnectionReport } from '../../src/domain/instance.ts'
 import type { ReceiptStatus } from '../../src/domain/message.ts'
 import type {
@@ -14,6 +14,7 @@ import type {
   Receipt,
   SessionRef,
 } from '../../src/ports/gateway.ts'
+import { eventually } from '../support/eventually.ts'
 import { groupsContract, type GroupsSide } from './groups.ts'
 
 /** The other side of a gateway: WhatsApp, the phone, and the people who write to it. */
@@ -92,9 +93,6 @@ export const textMessage = (instanceId: string, text: string, whatsappId: string
 const newId = () => `3EB0${randomUUID().replaceAll('-', '').slice(0, 18).toUpperCase()}`
 const maria = '5511988887777@s.whatsapp.net'
 const newPhoneNumber = () => `55119${String(randomInt(10_000_000, 99_999_999))}`
-/** Behind a gateway there may be a network, and somebody with a phone. */
-const eventually = <T>(look: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(look, { timeout: 15_000, interval: 20 })
 
 /** What every gateway promises, whatever is behind it. */
 export const gatewayContract = (name: string, start: () => Promise<GatewayUnderTest>) =>

@@ -4,7 +4,7 @@ import { WrongUsage } from '../../src/cli/command.ts'
 import type { Content } from '../../src/domain/content.ts'
 import { contactId, conversationId } from '../../src/domain/ids.ts'
 import type { Answer, Client, Json } from '../support/client.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { startToldApp } from '../support/told-app.ts'
 import { CHATS, createLife } from './life.ts'
 import { addTenant, instanceClient, storingNothing } from './world.ts'
@@ -151,7 +151,7 @@ describe('around a conversation', () => {
     await say('one')
     await say('two')
     // Who wrote is learned a moment later.
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await app.store.readStream(`contact-${contactId(shop.instance, john)}`)).not.toEqual([]),
     )
     then = await moment()

@@ -10,6 +10,7 @@ import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { AppendTooLarge } from '../../src/ports/event-store.ts'
 import { jsonOf, operatorToken, startToys, toyRoutes, toySettings } from './support.ts'
+import { eventually } from '../support/eventually.ts'
 
 const hello = { recipient: '5511999999999', message: 'hello' }
 const errorOf = async (response: Response) => {
@@ -300,7 +301,7 @@ describe('errors', () => {
     const server = await startToys({ routes: toyRoutes(() => thrown) })
     const response = await server.get('/fail')
     const text = await response.text()
-    await vi.waitFor(() => expect(server.log()).toContain('"msg":"request"'))
+    await eventually(() => expect(server.log()).toContain('"msg":"request"'))
     await server.stop()
     return { response, text, json: JSON.parse(text), log: server.log() }
   }
@@ -362,7 +363,7 @@ describe('the log', () => {
     })
     await fresh.get('/toys/private-id', 'admin')
     await fresh.get('/toys/1', 'private-token')
-    await vi.waitFor(() => expect(fresh.log().trim().split('\n')).toHaveLength(3))
+    await eventually(() => expect(fresh.log().trim().split('\n')).toHaveLength(3))
     expect(JSON.parse(fresh.log().split('\n')[0] ?? '')).toMatchObject({
       level: 'info',
       method: 'POST',

@@ -17,7 +17,7 @@ import { context, INSTANCE, JOHN, later, messageStream, placeIn, TENANT, toAppen
 import { testLog, type TestLog } from '../support/log.ts'
 import { allRows, rowsOf } from '../support/rows.ts'
 import { tellStory } from '../support/story.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const all: readonly AnyProjection[] = Object.values(projections)
 

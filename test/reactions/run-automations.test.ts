@@ -10,7 +10,8 @@ import { context, INSTANCE, JOHN, MARY, TEAM } from '../support/facts.ts'
 import { startFileServer } from '../support/files.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { startReceiving } from '../support/receiving.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 const USER = { ...context, actor: { kind: 'user', id: '550e8400-e29b-41d4-a716-446655440400' } } as const
 const TAGS = ['550e8400-e29b-41d4-a716-446655440501', '550e8400-e29b-41d4-a716-446655440502'] as const

@@ -15,6 +15,7 @@ import { sessionOf } from '../../contracts/gateway.ts'
 import { messageWith, type Attachment } from '../../stand-ins/whatsapp/media.ts'
 import { jpeg, png, tinyFiles } from '../../support/files.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const folder = async () => {
   const path = await mkdtemp(join(tmpdir(), 'zapini-files-'))
@@ -183,7 +184,7 @@ describe('a file that goes out', () => {
       expect((await world.openFile(got)).equals(files[name as keyof typeof files])).toBe(true)
     }
     expect(maria.inbox[0]?.message.imageMessage?.jpegThumbnail?.length).toBeGreaterThan(100)
-    await vi.waitFor(() => expect(names.size).toBeGreaterThan(0))
+    await eventually(() => expect(names.size).toBeGreaterThan(0))
     expect([...names].filter((name) => !name.endsWith('-enc'))).toEqual([])
     expect(await readdir(path)).toEqual([])
   })

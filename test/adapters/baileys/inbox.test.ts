@@ -7,7 +7,8 @@ import type { Content } from '../../../src/domain/content.ts'
 import { Refusal } from '../../../src/domain/errors.ts'
 import type { GatewayListener } from '../../../src/ports/gateway.ts'
 import { AT, JOHN, MARY, TEAM } from '../../support/facts.ts'
-import { eventually, gate } from '../../support/subscriber.ts'
+import { eventually } from '../../support/eventually.ts'
+import { gate } from '../../support/subscriber.ts'
 
 const { REVOKE, CIPHERTEXT } = proto.WebMessageInfo.StubType
 

@@ -11,6 +11,7 @@ import {
   purgeSessionStores,
 } from '../../../src/adapters/baileys/session-store.ts'
 import { testPool } from '../../support/database.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const key = randomBytes(32)
 const unexpected = (error: unknown) => {
@@ -252,7 +253,7 @@ test('a session that is opened elsewhere while keys are written waits, and has a
     () => {
       writing = put(auth, { 'device-list': { a: ['2'] }, 'lid-mapping': { b: '2' } })
       void (async () => {
-        await vi.waitFor(async () => expect(await waitingFor(pool)).toBe(1))
+        await eventually(async () => expect(await waitingFor(pool)).toBe(1))
         opening = open(pool, instanceId, 2)
       })()
     },
@@ -378,7 +379,7 @@ test('an unlinked session loses creds and keys at once, also those on their way,
     [instanceId],
     () => {
       under.push(put(auth, { 'device-list': { a: ['2'], b: ['2'] } }))
-      void vi.waitFor(async () => expect(await waitingFor(pool)).toBe(1)).then(() => wiped.push(wipe()))
+      void eventually(async () => expect(await waitingFor(pool)).toBe(1)).then(() => wiped.push(wipe()))
     },
     2,
   )

@@ -1,11 +1,12 @@
 import { request } from 'node:http'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { BaileysClient } from '../../support/baileys.ts'
 import { freePort } from '../../support/program.ts'
 import { whatsAppWorld } from '../../support/whatsapp-world.ts'
 import type { Entry } from './phone/chat.ts'
 import { servePhone } from './phone/server.ts'
 import type { Person } from './whatsapp.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const test = whatsAppWorld()
 let shop: Person, alice: Person
@@ -39,11 +40,11 @@ const entry = async (id: string | null | undefined) => (await entries()).find((o
 it('what is written on the page reaches the client, and shows how far it has come', async () => {
   await act('write', { text: 'Hello shop' })
   const message = await client.message((one) => client.text(one) === 'Hello shop')
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await entry(message.key.id)).toMatchObject({ mine: true, text: 'Hello shop', ticks: 'delivered' }),
   )
   await client.socket.readMessages([message.key])
-  await vi.waitFor(async () => expect(await entry(message.key.id)).toMatchObject({ ticks: 'read' }))
+  await eventually(async () => expect(await entry(message.key.id)).toMatchObject({ ticks: 'read' }))
   await act('revoke', { id: message.key.id })
   await client.events.first(
     (batch) => batch['messages.update']?.some(({ update }) => update.message === null) === true,
@@ -53,14 +54,14 @@ it('what is written on the page reaches the client, and shows how far it has com
 it('what the client sends shows on the page, with its edits and reactions, and is told to be read', async () => {
   const sent = await client.socket.sendMessage(alice.jid, { text: 'Hello Alice' })
   const key = sent?.key ?? {}
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await entry(key.id)).toMatchObject({ mine: false, ticks: 'delivered', edited: false }),
   )
   await client.socket.sendMessage(alice.jid, { text: 'Good evening', edit: key })
   await client.socket.sendMessage(alice.jid, { react: { text: '👍', key } })
   await act('react', { id: key.id, text: '❤️' })
   await act('read', {})
-  await vi.waitFor(async () =>
+  await eventually(async () =>
     expect(await entry(key.id)).toMatchObject({
       text: 'Good evening',
       edited: true,
