@@ -72,7 +72,10 @@ export default {
       'adapters-know-ports',
       'An adapter fulfils a port in words of the domain.',
       { path: '^src/adapters/' },
-      { path: '^src/', pathNot: '^src/((adapters|ports|domain)/|(formats|local-turns|places)[.]ts$)' },
+      {
+        path: '^src/',
+        pathNot: '^src/((adapters|ports|domain)/|(aborted|formats|local-turns|places)[.]ts$)',
+      },
     ),
     forbid(
       'adapters-are-strangers',

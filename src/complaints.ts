@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv'
+import { isObject } from './domain/values.ts'
 
 /** Per field, in dotted form (`steps.0.text`), what has to be done. */
 export type Details = Record<string, string[]>
@@ -129,14 +130,13 @@ const branchesOf = (union: ErrorObject, errors: readonly ErrorObject[]) => {
 
 /** The branch names a fixed value for a field, and the value has another there (`type`, say). */
 const contradicts = ({ parentSchema, data }: ErrorObject, branch: string): boolean => {
-  const schema = fieldsOf(fieldsOf(parentSchema?.['anyOf'])[branch])
+  const branches: readonly unknown[] = [parentSchema?.['anyOf']].flat()
+  const schema = fieldsOf(branches[Number(branch)])
   if (!isObject(data)) return false
   return Object.entries(fieldsOf(schema['properties'])).some(
     ([name, property]) => isObject(property) && 'const' in property && property['const'] !== data[name],
   )
 }
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null
 const fieldsOf = (value: unknown) => (isObject(value) ? value : {})
 
 const isWithin = (path: string, parent: string) => path === parent || path.startsWith(`${parent}/`)

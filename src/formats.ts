@@ -1,7 +1,6 @@
 import type { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
-
-const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+import { isUuid } from './domain/values.ts'
 
 /**
  * Teaches the formats that schemas name. A UUID is one as PostgreSQL reads it: without `urn:uuid:` before it, which the
@@ -9,6 +8,6 @@ const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
  */
 export const withFormats = (ajv: Ajv): Ajv => {
   addFormats.default(ajv)
-  ajv.addFormat('uuid', uuid)
+  ajv.addFormat('uuid', isUuid)
   return ajv
 }

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { putBack, type Emptied } from './domain/personal.ts'
+import { isObject } from './domain/values.ts'
 import { Unopened, type NewEvent, type Recorded } from './ports/event-store.ts'
 import type { SealingKey } from './ports/sealing-keys.ts'
 
@@ -22,12 +23,7 @@ export const sealOf = ({ data }: { readonly data: object }): Seal | undefined =>
   'sealed' in data && isSeal(data.sealed) ? data.sealed : undefined
 
 const isSeal = (value: unknown): value is Seal =>
-  typeof value === 'object' &&
-  value !== null &&
-  'key' in value &&
-  typeof value.key === 'string' &&
-  'box' in value &&
-  typeof value.box === 'string'
+  isObject(value) && typeof value['key'] === 'string' && typeof value['box'] === 'string'
 
 /** The data of a stored event without its seal: with `null` in the place of each leaf. */
 export const unsealed = ({ data }: { readonly data: object }): object => {

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { whenAborted } from './aborted.ts'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import type { Login } from './first-account.ts'
@@ -43,12 +44,6 @@ const listen = async (
   return `http://${shownHost}:${typeof address === 'object' && address ? address.port : port}`
 }
 
-const untilAborted = (signal: AbortSignal) =>
-  new Promise<void>((done) => {
-    if (signal.aborted) done()
-    else signal.addEventListener('abort', () => done(), { once: true })
-  })
-
 /**
  * Runs the program until the signal, then ends what is under way and closes everything in reverse order. It listens
  * first, so that a port that is taken is found out before anything is touched.
@@ -81,8 +76,8 @@ export const serve = async (config: Config, log: Log, stop: AbortSignal) => {
       process.stdout.write(welcome(url, login))
     })
     // A stop does not wait for a start that takes long.
-    await Promise.race([welcomed, untilAborted(stop), stopped])
-    await Promise.race([untilAborted(stop), stopped])
+    await Promise.race([welcomed, whenAborted(stop), stopped])
+    await Promise.race([whenAborted(stop), stopped])
   } catch (error) {
     log.fatal({ err: error }, 'this process can go on no longer: it ends, for another to take its place')
     running.abort()

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Type } from 'typebox'
-import { Content, isSignal, signalKinds, textOf } from './content.ts'
+import { Content, isSignal, signalKinds } from './content.ts'
 import { eventSchema, type Decide, type Decider, type EventOf } from './decider.ts'
-import { notFound, Refusal } from './errors.ts'
-import { ERASED, isGroup, literals, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
+import { Refusal } from './errors.ts'
+import { ERASED, literals, PersonalText, SerialNumber, Time, Uuid } from './values.ts'
 
 // --- Words ---------------------------------------------------------------------------------------
 
@@ -73,13 +73,14 @@ export type MessageEvent = EventOf<typeof messageEvents>
 type DataOf<T extends MessageEvent['type']> = Extract<MessageEvent, { type: T }>['data']
 export type QueuedMessage = DataOf<'MessageQueued'>
 export type WhatsAppMessage = DataOf<'MessageReceived'>
+export type MessageBody = QueuedMessage | WhatsAppMessage
 export type Reaction = DataOf<'MessageReacted'>
 
 // --- State ---------------------------------------------------------------------------------------
 
 export type Message = {
   /** Unknown until the message itself is on the stream; reactions may come before it. */
-  readonly body?: QueuedMessage | WhatsAppMessage
+  readonly body?: MessageBody
   readonly direction?: 'incoming' | 'outgoing'
   readonly status?: MessageStatus
   readonly reason?: string
@@ -123,7 +124,9 @@ export const Message: Decider<Message, MessageEvent> = {
 }
 
 // --- Decisions -----------------------------------------------------------------------------------
-type Decision = Decide<Message, MessageEvent>
+
+export type MessageDecision = Decide<Message, MessageEvent>
+type Decision = MessageDecision
 
 /** Nobody can say any more what it was; it stays known by its ids. */
 export const isErased = ({ body }: Message) => body?.chat === ERASED
@@ -155,27 +158,24 @@ export const receive =
     body ? [] : [{ type: fromMe ? 'MessageSentFromPhone' : 'MessageReceived', data: message }]
 
 /** Marks what happened to a message before it was imported. */
-const pastMark = (body: Message['body'], at: string) =>
+export const pastMark = (body: MessageBody | undefined, at: string) =>
   body && 'importedAt' in body && body.importedAt !== undefined && at < body.importedAt
     ? { past: true as const }
     : {}
 
-const placeOf = (
-  { instanceId, conversationId }: { instanceId: string; conversationId: string },
-  at: string,
-) => ({
+const placeOf = ({ instanceId, conversationId }: MessageBody, at: string) => ({
   instanceId,
   conversationId,
   at,
 })
 
-const stepOf = (body: NonNullable<Message['body']>, at: string) => ({
+const stepOf = (body: MessageBody, at: string) => ({
   ...placeOf(body, at),
   ...pastMark(body, at),
   ...(isSignal(body.content) && { signal: body.content.kind }),
 })
 
-const sentEvent = (body: NonNullable<Message['body']>, at: string): MessageEvent => ({
+const sentEvent = (body: MessageBody, at: string): MessageEvent => ({
   type: 'MessageSent',
   data: { ...placeOf(body, at), kind: body.content.kind },
 })
@@ -191,11 +191,7 @@ export const fail =
   ({ body, status }) =>
     body && status === 'queued' ? [{ type: 'MessageFailed', data: { ...stepOf(body, at), reason } }] : []
 
-const receiptEvent = (
-  status: ReceiptStatus,
-  body: NonNullable<Message['body']>,
-  at: string,
-): MessageEvent => {
+const receiptEvent = (status: ReceiptStatus, body: MessageBody, at: string): MessageEvent => {
   const data = stepOf(body, at)
   switch (status) {
     case 'sent':
@@ -230,75 +226,8 @@ export const react =
       ? []
       : [{ type: 'MessageReacted', data: { ...reaction, ...pastMark(body, reaction.at) } }]
 
-/** Who changes a message, and where it is now. */
-export type Changer = {
-  /** JID, as the message has that of its author; left out by who vouches that it is the author. */
-  readonly by?: string
-  /** Of the group that the message is in. */
-  readonly asAdmin?: boolean
-  /** Where the message is, if its conversation was merged. */
-  readonly conversationId?: string
-}
-
-const changeOf = (
-  { instanceId, number, ...body }: NonNullable<Message['body']>,
-  { conversationId = body.conversationId }: Changer,
-  at: string,
-) => ({ instanceId, conversationId, number, ...pastMark({ instanceId, number, ...body }, at), at })
-
-/** Whoever writes through the account of the instance is one author. */
-const isAuthor = ({ body, direction }: Message, fromMe: boolean, { by }: Changer) =>
-  fromMe === (direction === 'outgoing') &&
-  (fromMe || by === undefined || (body !== undefined && 'sender' in body && body.sender === by))
-
-/** The author, and nobody else, gave the message another text; of a message that is not known, or no longer there, nothing. */
-export const edit =
-  (text: string, fromMe: boolean, at: string, changer: Changer = {}): Decision =>
-  (message) => {
-    const { body, deleted, text: present } = message
-    if (!body || deleted || isErased(message) || !isAuthor(message, fromMe, changer)) return []
-    return text === (present ?? textOf(body.content))
-      ? []
-      : [{ type: 'MessageEdited', data: { ...changeOf(body, changer, at), text, fromMe } }]
-  }
-
-/** The author, or an admin of the group, took the message back. */
-export const takeBack =
-  (fromMe: boolean, at: string, changer: Changer = {}): Decision =>
-  (message) => {
-    const { body, deleted } = message
-    if (!body || deleted || isErased(message)) return []
-    const isAllowed =
-      changer.by === undefined ||
-      isAuthor(message, fromMe, changer) ||
-      (changer.asAdmin && isGroup(body.chat))
-    return isAllowed ? [{ type: 'MessageDeleted', data: { ...changeOf(body, changer, at), fromMe } }] : []
-  }
-
 /** JID of the author of a message, as far as the log knows it: `own` is that of the instance's phone. */
 export const authorOf = ({ body, direction }: Message, own: string): string | undefined => {
   if (!body) return undefined
   return direction === 'outgoing' || !('sender' in body) ? own : body.sender
-}
-
-/** Refuses unless the message went out through this instance and can still be changed. */
-export const mustBeChangeable = ({
-  body,
-  direction,
-  status,
-  deleted,
-}: Message): NonNullable<Message['body']> => {
-  if (!body || deleted) throw notFound('Message')
-  if (direction !== 'outgoing')
-    throw new Refusal('CONFLICT', 'Only messages that were sent by this instance can be changed.')
-  if (status === 'queued' || status === 'failed')
-    throw new Refusal('CONFLICT', 'WhatsApp does not have this message, so it cannot be changed.', { status })
-  return body
-}
-
-/** Refuses unless the message is a text that went out through this instance. */
-export const mustBeEditable = (message: Message) => {
-  const body = mustBeChangeable(message)
-  if (body.content.kind !== 'text') throw new Refusal('CONFLICT', 'Only text messages can be edited.')
-  return body
 }

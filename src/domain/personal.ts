@@ -1,7 +1,7 @@
 import { catalogue } from './catalogue.ts'
 import { idOfStream, type DomainEvent } from './decider.ts'
 import { conversationId } from './ids.ts'
-import { ERASED } from './values.ts'
+import { ERASED, isObject } from './values.ts'
 
 /** What of a schema says which fields are personal. */
 type Schema = {
@@ -106,7 +106,6 @@ const NUMBERS = ['latitude', 'longitude']
 export const withErased = (data: object, nulls: readonly number[] = []): object =>
   fill(data, nulls, (_n, name) => (NUMBERS.includes(name) ? 0 : ERASED))
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 const mapFields = (data: object, change: (value: unknown, name: string) => unknown): object =>
   Object.fromEntries(Object.entries(data).map(([name, value]) => [name, change(value, name)]))
 

@@ -9,6 +9,9 @@ export const SerialNumber = Type.Integer({ minimum: 1 })
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 const SERIAL = /^[1-9]\d{0,14}$/
 export const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
+/** A JSON object: neither a list nor null. */
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 export const isSerial = (text: string) => SERIAL.test(text)
 
 /** Marks a field of a stored event as personal: names, numbers, text, media. Erasure and encryption go by this mark. */

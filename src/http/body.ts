@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import getRawBody from 'raw-body'
 import { Refusal } from '../domain/errors.ts'
 import { storable } from '../domain/storable.ts'
+import { isObject } from '../domain/values.ts'
 
 export type BodyLimits = { readonly bodyLimitBytes: number; readonly bodyTimeoutMs: number }
 
@@ -69,9 +70,6 @@ const parseJson = (text: string): unknown => {
     throw malformed(`The body is not valid JSON: ${error instanceof Error ? error.message : 'unreadable'}`)
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const malformed = (message: string) => new Refusal('MALFORMED_REQUEST', message)
 

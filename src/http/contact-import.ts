@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox'
 import type { GivenDetails } from '../domain/contact.ts'
 import { invalid, Refusal } from '../domain/errors.ts'
 import type { Context } from '../domain/metadata.ts'
-import { toPerson } from '../domain/values.ts'
+import { isObject, toPerson } from '../domain/values.ts'
 import type { Contacts } from '../write/contacts.ts'
 import { DetailFields, PhoneNumber } from './contacts.ts'
 import { Nullable } from './format.ts'
@@ -29,8 +29,6 @@ type Imported = Static<typeof Imported>
 
 const rowCheck = bodyCheck(Type.Object({ phone_number: PhoneNumber, ...DetailFields }))
 
-const isObject = (row: unknown): row is Readonly<Record<string, unknown>> =>
-  typeof row === 'object' && row !== null && !Array.isArray(row)
 const trimmed = (value: unknown) => (typeof value === 'string' ? value.trim() : value)
 const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined)
 

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox'
 import type { Picture } from '../domain/conversation.ts'
 import { mediaTypes } from '../domain/media-rules.ts'
 import { fileUrl, type StoredMedia } from '../domain/media.ts'
-import { literals } from '../domain/values.ts'
+import { isUuid, literals } from '../domain/values.ts'
 import type { MediaRow } from '../projections/media.ts'
 import type { KeptMedia } from '../write/media.ts'
 import { isoSeconds, Nullable } from './format.ts'
@@ -10,7 +10,6 @@ import type { RouteRequest } from './route.ts'
 
 const HYPHENS_AFTER = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/
 const apiId = /^media_([0-9a-f]{32})$/i
-const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i
 
 /** The id as clients see it: `media_` and the UUID without hyphens. */
 const apiMediaId = (id: string) => `media_${id.replaceAll('-', '')}`
@@ -19,7 +18,7 @@ const apiMediaId = (id: string) => `media_${id.replaceAll('-', '')}`
 export const mediaIdOf = (ref: string): string | undefined => {
   const hex = apiId.exec(ref)?.[1]
   if (hex !== undefined) return hex.toLowerCase().replace(HYPHENS_AFTER, '$1-$2-$3-$4-$5')
-  return uuid.test(ref) ? ref.toLowerCase() : undefined
+  return isUuid(ref) ? ref.toLowerCase() : undefined
 }
 
 /** The address of a file, as whoever asks can reach it. */

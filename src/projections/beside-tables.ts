@@ -2,6 +2,7 @@ import type { Pool, PoolClient } from 'pg'
 import type { Position } from '../ports/event-store.ts'
 import type { Scrub } from '../ports/scrub.ts'
 import type { LogReader } from '../read-log.ts'
+import { inTransaction } from '../transaction.ts'
 import { createIndex, createTable, type AnyProjection } from './projection.ts'
 
 /** Where read models are made anew, and where they are made to be compared with. */
@@ -63,7 +64,7 @@ export const scrubBeside =
     const text = 'select nspname as schema from pg_namespace where nspname = any($1)'
     const { rows } = await pool.query<{ schema: string }>(text, [[REBUILD, SCRATCH]])
     for (const { schema } of rows)
-      await transaction(pool, async (client) => {
+      await inTransaction(pool, async (client) => {
         const lock = 'select pg_try_advisory_xact_lock(hashtext($1)) as taken'
         const { rows } = await client.query<{ taken: boolean }>(lock, [lockOf(schema)])
         if (rows[0]?.taken) await client.query(`drop schema if exists ${schema} cascade`)
@@ -84,7 +85,7 @@ export type OpenTable = Awaited<ReturnType<typeof openTable>>
 export const openTables = async (place: Place, store: Pick<LogReader, 'head'>): Promise<OpenTable[]> => {
   const { pool, schema, projections } = place
   const head = await store.head()
-  return transaction(pool, async (client) => {
+  return inTransaction(pool, async (client) => {
     await client.query(`
       create schema if not exists ${schema};
       create table if not exists ${schema}.checkpoint (
@@ -152,7 +153,7 @@ const openTable = async (client: PoolClient, projection: AnyProjection, place: P
       const [shortest] = candidates.toSorted((one, other) => one.length - other.length)
       if (shortest === undefined) throw new Error(`${name} has no index of ${column}, by which it is swept`)
       if ('release' in through) await add(shortest, through)
-      else await transaction(pool, (own) => add(shortest, own))
+      else await inTransaction(pool, (own) => add(shortest, own))
     },
 
     /** All that are missing, and what the planner has to know. */
@@ -161,25 +162,10 @@ const openTable = async (client: PoolClient, projection: AnyProjection, place: P
       if (missing.length === 0) return
       await pool.query(`vacuum (analyze) ${schema}.${name}`)
       for (const index of missing)
-        await transaction(pool, async (own) => {
+        await inTransaction(pool, async (own) => {
           await own.query(`set local maintenance_work_mem = '${INDEX_MEMORY}'`)
           await add(index, own)
         })
     },
-  }
-}
-
-const transaction = async <T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> => {
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
-    const answer = await work(client)
-    await client.query('commit')
-    return answer
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
-  } finally {
-    client.release()
   }
 }

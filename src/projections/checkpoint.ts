@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { START, type Position } from '../ports/event-store.ts'
+import { inTransaction } from '../transaction.ts'
 import { createTable, type Projection } from './projection.ts'
 
 /** How far tables are that were made by the present version of their projections. */
@@ -41,9 +42,7 @@ export const ensureTable = async <Row extends object>(
   { remake = true }: { readonly remake?: boolean } = {},
 ) => {
   const { name, version } = projection
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
+  await inTransaction(pool, async (client) => {
     await client.query('select pg_advisory_xact_lock(hashtext($1))', [`projection ${name}`])
     const { rows } = await client.query<{ present: boolean }>(
       `select exists (select 1 from checkpoint where name = $1 and (version = $2 or not $3))
@@ -59,11 +58,5 @@ export const ensureTable = async <Row extends object>(
         [name, version],
       )
     }
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
-  } finally {
-    client.release()
-  }
+  })
 }

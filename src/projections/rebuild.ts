@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import type { Position } from '../ports/event-store.ts'
 import type { LogReader } from '../read-log.ts'
+import { inTransaction } from '../transaction.ts'
 import { openBeside, type Beside } from './beside.ts'
 import { REBUILD as SCHEMA } from './beside-tables.ts'
 import type { AnyProjection } from './projection.ts'
@@ -84,19 +85,13 @@ const catchUp = async (beside: Beside, store: LogReader, count: () => number) =>
 
 /** Puts the tables in the places of the live ones. Answers false if somebody is in the way. */
 const swap = async (beside: Beside, pool: Pool, projections: readonly AnyProjection[]): Promise<boolean> => {
-  const client = await pool.connect()
   try {
-    await client.query('begin')
-    await swapIn(beside, client, projections)
-    await client.query('commit')
+    await inTransaction(pool, (client) => swapIn(beside, client, projections))
     return true
   } catch (error) {
-    await client.query('rollback').catch(() => {})
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     if (BUSY.includes(code)) return false
     throw code === DEPENDENT_OBJECTS ? inTheWay(error) : error
-  } finally {
-    client.release()
   }
 }
 

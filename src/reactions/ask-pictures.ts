@@ -5,6 +5,7 @@ import type { Context } from '../domain/metadata.ts'
 import type { Recorded } from '../ports/event-store.ts'
 import type { Gateway } from '../ports/gateway.ts'
 import type { TakePicture } from '../write/pictures.ts'
+import { createInstanceQueues } from './instance-queues.ts'
 import { isUnreachable } from './unreachable.ts'
 
 /** Between two questions of one instance: whoever asks for many at once looks like a thief of addresses. */
@@ -37,8 +38,6 @@ type Parts = {
  */
 export const createPictureAsker = ({ gatewayOf, take, onError }: Parts) => {
   const asked = new LRUCache<string, true>({ max: REMEMBERED, ttl: ASK_AGAIN_MS })
-  const waiting = new Map<string, Map<string, Pictured>>()
-  const asking = new Set<string>()
 
   const ask = async (gateway: Gateway, pictured: Pictured) => {
     const { instanceId, tenantId, conversationId, chat, cause } = pictured
@@ -52,36 +51,28 @@ export const createPictureAsker = ({ gatewayOf, take, onError }: Parts) => {
     await take({ instanceId, conversationId }, url, context)
   }
 
-  /** Asks for what waits at an instance until nothing does, or the connection is lost. */
-  const askAll = async (instanceId: string): Promise<void> => {
-    if (asking.has(instanceId)) return
-    asking.add(instanceId)
-    for (;;) {
-      const gateway = gatewayOf(instanceId)
-      const [next] = waiting.get(instanceId)?.values() ?? []
-      if (!next || !gateway?.connected(instanceId)) break
-      waiting.get(instanceId)?.delete(next.conversationId)
+  const { queueOf, drain, forget } = createInstanceQueues<Pictured>({
+    gatewayOf,
+    handle: async (gateway, _, pictured) => {
       try {
-        await ask(gateway, next)
-        asked.set(next.conversationId, true)
+        await ask(gateway, pictured)
       } catch (error) {
         // Without a connection it is asked for with the next message; what cannot be had, not for a while.
-        if (isUnreachable(error)) break
-        asked.set(next.conversationId, true)
+        if (isUnreachable(error)) return false
         onError(error)
       }
+      asked.set(pictured.conversationId, true)
       await sleep(PAUSE_MS, undefined, { ref: false })
-    }
-    asking.delete(instanceId)
-  }
+      return true
+    },
+  })
 
   const want = (pictured: Pictured) => {
     const { instanceId, conversationId } = pictured
     if (!gatewayOf(instanceId)) return
-    const wanted = waiting.get(instanceId) ?? new Map<string, Pictured>()
-    waiting.set(instanceId, wanted)
+    const wanted = queueOf(instanceId)
     if (wanted.size < WAITING_MAX) wanted.set(conversationId, pictured)
-    void askAll(instanceId)
+    void drain(instanceId)
   }
 
   return {
@@ -92,8 +83,7 @@ export const createPictureAsker = ({ gatewayOf, take, onError }: Parts) => {
     /** There is another picture, or none any more. */
     changed: want,
     /** The instance is connected. */
-    connected: (instanceId: string) => void askAll(instanceId),
-    /** The session is no longer here. */
-    forget: (instanceId: string) => void waiting.delete(instanceId),
+    connected: (instanceId: string) => void drain(instanceId),
+    forget,
   }
 }

@@ -2,6 +2,7 @@ import { idOfStream } from '../domain/decider.ts'
 import type { Position } from '../ports/event-store.ts'
 import type { Gateway, MessageAddress } from '../ports/gateway.ts'
 import type { RecordedOf } from '../projections/projection.ts'
+import { createInstanceQueues } from './instance-queues.ts'
 import { isUnreachable } from './unreachable.ts'
 
 /** Messages of one conversation that are shown as read at once, the newest. */
@@ -33,12 +34,33 @@ type Parts = {
  * while the session stays at this node; nobody misses a receipt that never comes, so that nothing of it is stored.
  */
 export const createReadReceipts = ({ gatewayOf, messagesIn, onError }: Parts) => {
-  const waiting = new Map<string, Map<string, Span>>()
-  const showing = new Set<string>()
+  const showOne = async (gateway: Gateway, instanceId: string, span: Span) => {
+    const messages = await messagesIn({ ...span, limit: MESSAGES_MAX })
+    if (messages.length > 0)
+      await gateway.markRead(
+        instanceId,
+        messages.map((message) => ({ ...message, fromMe: false })),
+      )
+  }
+
+  const { queueOf, drain, forget } = createInstanceQueues<Span>({
+    gatewayOf,
+    handle: async (gateway, instanceId, span) => {
+      try {
+        await showOne(gateway, instanceId, span)
+      } catch (error) {
+        if (isUnreachable(error) && gatewayOf(instanceId)) {
+          keep(instanceId, span)
+          return false
+        }
+        onError(error)
+      }
+      return true
+    },
+  })
 
   const keep = (instanceId: string, span: Span) => {
-    const spans = waiting.get(instanceId) ?? new Map<string, Span>()
-    waiting.set(instanceId, spans)
+    const spans = queueOf(instanceId)
     const before = spans.get(span.conversationId) ?? span
     spans.set(span.conversationId, {
       ...(before.upTo > span.upTo ? before : span),
@@ -48,47 +70,16 @@ export const createReadReceipts = ({ gatewayOf, messagesIn, onError }: Parts) =>
     if (spans.size > CONVERSATIONS_MAX && oldest !== undefined) spans.delete(oldest)
   }
 
-  const showOne = async (instanceId: string, gateway: Gateway, span: Span) => {
-    const messages = await messagesIn({ ...span, limit: MESSAGES_MAX })
-    if (messages.length > 0)
-      await gateway.markRead(
-        instanceId,
-        messages.map((message) => ({ ...message, fromMe: false })),
-      )
-  }
-
-  /** Shows what waits at an instance until nothing does, or the connection is lost. */
-  const show = async (instanceId: string): Promise<void> => {
-    if (showing.has(instanceId)) return
-    showing.add(instanceId)
-    for (;;) {
-      const gateway = gatewayOf(instanceId)
-      const [span] = waiting.get(instanceId)?.values() ?? []
-      if (!span || !gateway?.connected(instanceId)) break
-      waiting.get(instanceId)?.delete(span.conversationId)
-      try {
-        await showOne(instanceId, gateway, span)
-      } catch (error) {
-        if (isUnreachable(error) && gatewayOf(instanceId)) {
-          keep(instanceId, span)
-          break
-        }
-        onError(error)
-      }
-    }
-    showing.delete(instanceId)
-  }
-
   return {
     /** A conversation was read. */
     read: ({ stream, data, position }: RecordedOf<'ConversationRead'>) => {
       const { instanceId, upTo, after = 0 } = data
       if (instanceId === undefined || !gatewayOf(instanceId)) return
       keep(instanceId, { conversationId: idOfStream(stream), after, upTo, position })
-      void show(instanceId)
+      void drain(instanceId)
     },
-    show,
-    /** The session is no longer here. */
-    forget: (instanceId: string) => void waiting.delete(instanceId),
+    /** The instance is connected. */
+    show: drain,
+    forget,
   }
 }

@@ -4,17 +4,8 @@ import { ERASED } from '../domain/values.ts'
 import { messageId } from '../domain/ids.ts'
 import { Instance } from '../domain/instance.ts'
 import type { Decide } from '../domain/decider.ts'
-import {
-  accept,
-  authorOf,
-  edit,
-  fail,
-  isErased,
-  Message,
-  react,
-  takeBack,
-  type MessageEvent,
-} from '../domain/message.ts'
+import { edit, takeBack } from '../domain/message-changes.ts'
+import { accept, authorOf, fail, isErased, Message, react, type MessageEvent } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import { START, type Position } from '../ports/event-store.ts'
 import type { Gateway, Outgoing } from '../ports/gateway.ts'

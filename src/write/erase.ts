@@ -1,8 +1,10 @@
 import { Address, forget } from '../domain/address.ts'
+import type { ZapiniEvent } from '../domain/catalogue.ts'
 import { Contact, removeAgain as removeContactAgain } from '../domain/contact.ts'
 import { Conversation, removeAgain as removeConversationAgain } from '../domain/conversation.ts'
-import { idOfStream, streamOf } from '../domain/decider.ts'
-import { Message, takeBack } from '../domain/message.ts'
+import { idOfStream, streamOf, type Decider } from '../domain/decider.ts'
+import { takeBack } from '../domain/message-changes.ts'
+import { Message } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import { ERASED } from '../domain/values.ts'
 import type { Erasures } from '../ports/erasures.ts'
@@ -37,12 +39,11 @@ export const createErase = (parts: Parts) => {
   const { transact, load, store, stored, keys, scrubs, erasures } = parts
   const now = () => new Date().toISOString()
 
-  const withUnited = async (
-    decider: typeof Conversation | typeof Contact,
+  const withUnited = async <S extends { readonly united: readonly string[] }, E extends ZapiniEvent>(
+    decider: Decider<S, E>,
     id: string,
   ): Promise<readonly string[]> => {
-    const { united } =
-      decider === Conversation ? (await load(Conversation, id)).state : (await load(Contact, id)).state
+    const { united } = (await load(decider, id)).state
     const parts = await Promise.all(united.map((other) => withUnited(decider, other)))
     return [id, ...parts.flat()]
   }

@@ -1,19 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fold, type Decide } from '../../src/domain/decider.ts'
+import { edit, mustBeChangeable, mustBeEditable, takeBack } from '../../src/domain/message-changes.ts'
 import {
   accept,
   acknowledge,
-  edit,
   fail,
   Message,
-  mustBeChangeable,
-  mustBeEditable,
   queue,
   react,
   receiptStatuses,
   receive,
-  takeBack,
   type MessageEvent,
   type Reaction,
 } from '../../src/domain/message.ts'

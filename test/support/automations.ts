@@ -26,6 +26,10 @@ import { testMedia } from './media.ts'
 import { startSubscriber } from './subscriber.ts'
 
 export const flowOf = (...steps: Step[]): Definition => ({ trigger: { type: 'any' }, steps })
+export const reply = (text: string) => ({ type: 'reply', text }) as const
+export const ask = { type: 'ask', text: 'How old?', save_as: 'age' } as const
+/** Says two things, waits, and says another one. */
+export const survey = flowOf(reply('Hi {{name}}'), ask, reply('{{age}}, fine'))
 export const integration: Definition = {
   url: 'https://example.com/bot',
   secret: 'a secret of theirs',
@@ -44,6 +48,15 @@ export const automationRow = (number: number, definition: Definition): Automatio
   created_at: AT,
   updated_at: AT,
 })
+
+/** The first write to a kind of aggregate fails, as if the program were killed there. */
+export const dyingAt =
+  (category: 'run' | 'conversation') =>
+  (transact: Transact): Transact =>
+  async (decider, ...rest) => {
+    if (decider.category === category) throw new Error('Killed')
+    return transact(decider, ...rest)
+  }
 
 type Question = { readonly conversation_uuid: string; readonly message: { readonly content: string } }
 type Options = {

@@ -11,10 +11,11 @@ import {
   type EventStoreDBClient,
   type ResolvedEvent,
 } from '@eventstore/db-client'
-import { inTime } from './attempts.ts'
+import { createPlaces } from '../../places.ts'
+import { within } from '../within.ts'
+import { inTime, Late } from './attempts.ts'
 import { openClient } from './client.ts'
 import { isKeptForEver, isLeaving } from './errors.ts'
-import { createPlaces, once } from './places.ts'
 
 /**
  * Appends that the client is given at once. From the 16th unsent one on it keeps them in a queue of its own, and a
@@ -84,14 +85,26 @@ export const connect = (url: string) => {
   /** Counts an append as under way until it is settled; answers how to say that it is. */
   const begin = (onSettled: () => void) => {
     underWay++
-    const settle = once(() => {
+    let isUnderWay = true
+    const settle = () => {
+      if (!isUnderWay) return
+      isUnderWay = false
       clearTimeout(timer)
       if (--underWay === 0) onIdle()
       onSettled()
-    })
+    }
     const timer = setTimeout(settle, SETTLED_MS)
     timer.unref()
     return settle
+  }
+
+  /** Waits for a place, so long at most; answers how to give it back. */
+  const enter = (ms: number) => {
+    const waiting = new AbortController()
+    return within(ms, places.enter(waiting.signal), () => {
+      waiting.abort()
+      return new Late(`There was no place for an append within ${Math.round(ms)} ms`)
+    })
   }
 
   const send = async ({ stream, expected, events }: Append, endsAt: number, giveBack: () => void) => {
@@ -123,7 +136,7 @@ export const connect = (url: string) => {
     { leftMs, answerMs }: { leftMs: number; answerMs: number },
   ): Promise<AppendResult> => {
     const endsAt = performance.now() + leftMs
-    const giveBack = await places.take(leftMs)
+    const giveBack = await enter(leftMs)
     return inTime(Math.min(answerMs, endsAt - performance.now()), send(what, endsAt, giveBack))
   }
 

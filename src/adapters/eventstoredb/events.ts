@@ -1,10 +1,10 @@
 import type { EventData, ResolvedEvent } from '@eventstore/db-client'
 import type { Metadata } from '../../domain/metadata.ts'
+import { isObject, isUuid } from '../../domain/values.ts'
 import { AppendTooLarge, type NewEvent, type Position, type Recorded } from '../../ports/event-store.ts'
 
 /** A server takes 1 MiB at once, unless it is told otherwise; how it counts is its own affair. */
 const APPEND_MAX_BYTES = 1_000_000
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const NIL = '00000000-0000-0000-0000-000000000000'
 const SYSTEM = '$'
 /** What a server or a later commit position may say instead of a position that it does not know. */
@@ -16,9 +16,6 @@ export const positionAt = (commit: bigint): Position => commit + 1n
 export const commitOf = (position: Position): bigint | undefined =>
   position > 0n ? position - 1n : undefined
 export const isPosition = (commit: bigint) => commit >= 0n && commit < POSITION_END
-
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
 
 const fieldsOf = (value: object, what: string): Record<string, unknown> => {
   if (!isObject(value)) throw new TypeError(`${what} is not an object`)
@@ -32,7 +29,7 @@ export const toStore = (stream: string, events: readonly NewEvent[]): EventData[
     throw new TypeError(`"${stream}" cannot be the name of a stream`)
   let bytes = 0
   const stored = events.map(({ id, type, data, meta }): EventData => {
-    if (!UUID.test(id) || id === NIL) throw new TypeError(`The id of an event must be a uuid, not "${id}"`)
+    if (!isUuid(id) || id === NIL) throw new TypeError(`The id of an event must be a uuid, not "${id}"`)
     if (type === '' || type.startsWith(SYSTEM))
       throw new TypeError(`"${type}" cannot be the type of an event`)
     const fields = fieldsOf(data, `The data of ${type}`)
@@ -48,11 +45,7 @@ export const toStore = (stream: string, events: readonly NewEvent[]): EventData[
 
 /** As far as it tells ours from others'. */
 const isMetadata = (value: unknown): value is Metadata =>
-  isObject(value) &&
-  'tenant' in value &&
-  typeof value.tenant === 'string' &&
-  'version' in value &&
-  typeof value.version === 'number'
+  isObject(value) && typeof value['tenant'] === 'string' && typeof value['version'] === 'number'
 
 /**
  * An event as we know it; undefined for what is not ours: other prefixes, system streams and events, links, bytes, and

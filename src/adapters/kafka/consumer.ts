@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Consumer, Kafka } from 'kafkajs'
+import { whenAborted } from '../../aborted.ts'
 import { handleBatch, type BatchOptions, type OnTrouble } from './batch.ts'
 import { clientRetry } from './client.ts'
-import { whenAborted } from './retry.ts'
 
 /** Partitions that are handled beside each other. */
 const PARTITIONS_AT_ONCE = 4

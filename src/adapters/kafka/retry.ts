@@ -1,14 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { whenAborted } from '../../aborted.ts'
 
 const RETRY_MIN_MS = 100
 const RETRY_MAX_MS = 5000
-
-/** Resolves with undefined once the signal is there. */
-export const whenAborted = (signal: AbortSignal) =>
-  new Promise<undefined>((done) => {
-    if (signal.aborted) done(undefined)
-    else signal.addEventListener('abort', () => done(undefined), { once: true })
-  })
 
 /**
  * Tries until it works, resting longer and longer, or until the signal: then it answers undefined, and does not wait for

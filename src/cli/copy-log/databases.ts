@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Pool, PoolClient } from 'pg'
+import type { Pool } from 'pg'
 import { NOTHING, type Progress } from './events.ts'
 
 /** The sessions of a program that has just ended need a moment to go. */
@@ -61,19 +61,4 @@ export const saveProgress = async (target: Pool, copy: string, progress: Progres
      on conflict (one) do update set event_id = $1, source_position = $2, target_position = $3, events = $4`,
     [copy, String(progress.source), String(progress.target), progress.events],
   )
-}
-
-export const inTransaction = async <T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> => {
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
-    const result = await work(client)
-    await client.query('commit')
-    return result
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
-  } finally {
-    client.release()
-  }
 }

@@ -8,9 +8,10 @@ import {
   type Recorded,
 } from '../../ports/event-store.ts'
 import type { LogReader } from '../../read-log.ts'
+import { inTransaction } from '../../transaction.ts'
 import { startProgress, type Output } from '../progress.ts'
 import { compareLogs, type Comparison } from './compare.ts'
-import { inTransaction, readProgress, saveProgress } from './databases.ts'
+import { readProgress, saveProgress } from './databases.ts'
 import { copyEvents, NOTHING, NotACopy, type Progress } from './events.ts'
 
 /**

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Kysely } from 'kysely'
 import { Address } from '../../domain/address.ts'
+import type { ZapiniEvent } from '../../domain/catalogue.ts'
 import { Contact } from '../../domain/contact.ts'
 import { Conversation } from '../../domain/conversation.ts'
-import { streamOf } from '../../domain/decider.ts'
+import { streamOf, type Decider } from '../../domain/decider.ts'
 import { addressId, contactId, conversationId } from '../../domain/ids.ts'
-import { Message, takeBack } from '../../domain/message.ts'
+import { takeBack } from '../../domain/message-changes.ts'
+import { Message } from '../../domain/message.ts'
 import type { Context } from '../../domain/metadata.ts'
 import { isSerial, isUuid, toPerson } from '../../domain/values.ts'
 import type { EventStore } from '../../ports/event-store.ts'
@@ -36,6 +38,9 @@ export type Targets = {
   /** Messages in groups, of somebody who is to be forgotten. */
   readonly messages: readonly string[]
 }
+/** The state of what can become part of another one of its kind. */
+type Mergeable = { readonly mergedInto?: { readonly id: string } }
+
 const nothing = { conversations: [], contacts: [], addresses: [], messages: [] }
 
 /** Finds what is named, also if it was deleted before; throws with words for people if there never was anything. */
@@ -44,14 +49,16 @@ export const createTargets = ({ db, store, stored, keys, load, transact, deletio
     (await stored.readStream(stream))[0]?.meta.tenant
 
   /** What a conversation or contact is part of now. */
-  const follow = async (decider: typeof Conversation | typeof Contact, id: string): Promise<string> => {
-    const { mergedInto } =
-      decider === Conversation ? (await load(Conversation, id)).state : (await load(Contact, id)).state
+  const follow = async <S extends Mergeable, E extends ZapiniEvent>(
+    decider: Decider<S, E>,
+    id: string,
+  ): Promise<string> => {
+    const { mergedInto } = (await load(decider, id)).state
     return mergedInto ? follow(decider, mergedInto.id) : id
   }
 
-  const one = async (
-    decider: typeof Conversation | typeof Contact,
+  const one = async <S extends Mergeable, E extends ZapiniEvent>(
+    decider: Decider<S, E>,
     ref: string,
     tenant: string | undefined,
   ): Promise<Targets> => {
@@ -101,12 +108,14 @@ export const createTargets = ({ db, store, stored, keys, load, transact, deletio
 
   /** What there is, or was, of a person at an instance, by all JIDs that the person is known by. */
   const ofPersonAt = async (instanceId: string, jids: readonly string[]) => {
-    const goingOn = (decider: typeof Conversation | typeof Contact, idOf: typeof contactId) =>
-      Promise.all(jids.map((jid) => follow(decider, idOf(instanceId, jid))))
+    const conversations = await Promise.all(
+      jids.map((jid) => follow(Conversation, conversationId(instanceId, jid))),
+    )
+    const contacts = await Promise.all(jids.map((jid) => follow(Contact, contactId(instanceId, jid))))
     const addresses = jids.map((jid) => addressId(instanceId, jid))
     return {
-      conversations: await known(Conversation, await goingOn(Conversation, conversationId)),
-      contacts: await known(Contact, await goingOn(Contact, contactId)),
+      conversations: await known(Conversation, conversations),
+      contacts: await known(Contact, contacts),
       addresses: (await known(Address, addresses)).map((id) => ({ id, instanceId })),
     }
   }

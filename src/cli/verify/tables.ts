@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
+import { isUuid } from '../../domain/values.ts'
 import type { Position } from '../../ports/event-store.ts'
 import { openBeside, type Beside } from '../../projections/beside.ts'
 import { SCRATCH as SCHEMA } from '../../projections/beside-tables.ts'
@@ -192,10 +193,11 @@ const differenceOf = (
 }
 
 const WORDLESS = ['uuid', 'smallint', 'integer', 'bigint', 'boolean', 'timestamptz', 'uuid[]']
-const TIME_OR_ID = /^(\d{4}-\d\d-\d\dT[\d:.]+Z|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/
 
 /** Nobody's words: a number, a time, an id. */
-const isHarmless = (type: string, value: string) => WORDLESS.includes(type) || TIME_OR_ID.test(value)
+const isHarmless = (type: string, value: string) =>
+  WORDLESS.includes(type) || TIME.test(value) || isUuid(value)
 
 type Checkpoint = { readonly version: number; readonly position: Position; readonly isThere: boolean }
 
