@@ -208,7 +208,7 @@ describe('what the receiver gets', () => {
     )
   })
   it('contact.update for who writes, and for what becomes of contacts, in order', async () => {
-    await configure({ webhook_url: receiver.url })
+    await configure({ webhook_url: receiver.url, events: ['message.received', 'contact.update'] })
     await incoming('C1')
     await eventually(() => expect(events()).toEqual(['message.received', 'contact.update']))
     const { contact_id: id } = last().data

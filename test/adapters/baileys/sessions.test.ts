@@ -128,6 +128,16 @@ describe('a connection that ends', () => {
     await status(shop, { status: 'connected', phoneNumber: shop.owner.phoneNumber })
   })
 
+  it('is offline once more, to those outside, when it was asked for and does not come', async () => {
+    const { whatsApp, gateway, opened } = await startGateway({ timing: { offlineAfterMs: 50 } })
+    whatsApp.faults.upgrade = 503
+    const shop = await opened()
+    const reported = () => shop.connections.map(({ status }) => status)
+    await vi.waitFor(() => expect(reported()).toEqual(['offline']), PATIENCE)
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    await vi.waitFor(() => expect(reported()).toEqual(['offline', 'offline']), PATIENCE)
+  })
+
   it.each([401, 403])('keeps the pairing when a proxy answers %s', async (upgrade) => {
     const { logs, whatsApp, paired, isConnected } = await startGateway()
     const shop = await paired()
