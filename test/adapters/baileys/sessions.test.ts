@@ -78,6 +78,18 @@ describe('pairing by code', () => {
     await isConnected(shop)
   })
 
+  it('can be asked for anew at once, however often, whatever connections that took', async () => {
+    const slowly = { backoff: { minMs: 600_000, maxMs: 600_000 }, codeMs: 5000 }
+    const { gateway, whatsApp, opened, isConnected } = await startGateway({ timing: slowly, random: () => 1 })
+    const owner = whatsApp.person('Shop')
+    const { instanceId } = await opened()
+    const codes = []
+    for (let n = 0; n < 3; n++) codes.push(await gateway.pairingCode(instanceId, owner.phoneNumber))
+    expect(new Set(codes).size).toBe(3)
+    await owner.enterCode(codes.at(-1) ?? '')
+    await isConnected({ instanceId })
+  })
+
   it('leaves nothing behind that would break a pairing by QR code after it', async () => {
     const { gateway, whatsApp, opened, qrOf, isConnected } = await startGateway()
     const owner = whatsApp.person('Shop')
