@@ -21,6 +21,8 @@ import { createVersions } from './version.ts'
 
 /** A login costs a quarter of a second of work, and a thundering herd is not well received. */
 const LOGINS_AT_ONCE = 4
+/** Files that go out at once, of all sessions: each has its pictures in memory, and lies encrypted on the disk. */
+const UPLOADS_AT_ONCE = 8
 const PURGE_EVERY_MS = 6 * 3_600_000
 
 export const usualTiming = {
@@ -75,7 +77,8 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
   const watching = options.watch ? { watch: options.watch } : {}
   const attempt = createAttempt({
     ...watching,
-    ...{ url, timing, versions, write, logins: createPlaces(LOGINS_AT_ONCE) },
+    ...{ url, timing, versions, write },
+    ...{ logins: createPlaces(LOGINS_AT_ONCE), uploads: createPlaces(UPLOADS_AT_ONCE) },
     network: { fetchAgent: new Agent(ca) },
     download: downloads.download,
     fileOf: async ({ content }) => (isMedia(content) ? openUpload(content, options.mediaStore) : undefined),

@@ -90,6 +90,28 @@ describe('a message that goes out', () => {
   })
 })
 
+describe('after a 479, which says that what was known of a chat is out of date,', () => {
+  it('its people and their devices are asked for anew, also those of a group', async () => {
+    const { gateway, world, whatsApp, maria, shop } = await shopAndMaria()
+    const { group } = world.groups.create(shop.owner, 'Team', [maria.jid])
+    const send = (text: string) => gateway.send(textTo(shop.instanceId, { jid: group.id }, text))
+    const asked = () => {
+      const isAsked = ({ attrs }: { attrs: Record<string, string> }) =>
+        attrs['xmlns'] === 'usync' || (attrs['xmlns'] === 'w:g2' && attrs['to'] === group.id)
+      return whatsApp.stanzas.all
+        .filter(({ node, direction }) => direction === 'from-client' && isAsked(node))
+        .map(({ node }) => node.attrs['xmlns'])
+    }
+    expect((await send('One')).kind).toBe('sent')
+    whatsApp.faults.ack = () => ({ error: '479' })
+    expect((await send('Two')).kind).toBe('refused')
+    whatsApp.faults.ack = undefined
+    const before = asked().length
+    expect((await send('Three')).kind).toBe('sent')
+    expect(new Set(asked().slice(before))).toEqual(new Set(['w:g2', 'usync']))
+  })
+})
+
 describe('a message of which nothing is known', () => {
   it('lost its acknowledgement: it goes again under its id, and the phone shows one', async () => {
     const { gateway, whatsApp, maria, shop } = await shopAndMaria({ timing: { ackMs: 200 } })
