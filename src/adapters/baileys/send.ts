@@ -79,6 +79,13 @@ export const createSend = (parts: Parts) => {
     return made
   }
 
+  /** The library would send it to the other devices of this account alone, and WhatsApp take that. */
+  const hasDevices = async (chat: string) => {
+    if (isJidGroup(chat)) return true
+    const devices = await ask('devices', () => sock.getUSyncDevices([chat], true, false))
+    return devices.length > 0
+  }
+
   const deliver = async (id: string, chat: string, message: proto.IMessage): Promise<Ack> => {
     const ack = expectAck(id)
     try {
@@ -97,6 +104,7 @@ export const createSend = (parts: Parts) => {
     if (chat === undefined) return refused('This number is not on WhatsApp.')
     const { message: content } = await rawOf(message, chat)
     if (!content) return refused('There is nothing in this message.')
+    if (!(await hasDevices(chat))) return retry('WhatsApp names no device that could read the message.')
     const ack = await deliver(message.whatsappId, chat, content)
     switch (ack.kind) {
       case 'good':

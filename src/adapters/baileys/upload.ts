@@ -124,7 +124,7 @@ export const createUpload = (
   let known: Promise<MediaConnInfo> | undefined
   let askAt = 0
   const look = async () => {
-    const hosts = hostsIn(await ask('media hosts', () => sock.query(mediaHosts())))
+    const hosts = hostsIn(await ask<BinaryNode>('media hosts', () => sock.query(mediaHosts())))
     askAt = performance.now() + hosts.ttl * 1000
     return hosts
   }

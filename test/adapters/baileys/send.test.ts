@@ -1,3 +1,4 @@
+import type { BinaryNode } from '@whiskeysockets/baileys'
 import { describe, expect, it, vi } from 'vitest'
 import type { Outgoing } from '../../../src/ports/gateway.ts'
 import { textMessage } from '../../contracts/gateway.ts'
@@ -16,6 +17,14 @@ const sentBy = ({ stanzas }: WhatsApp) =>
   stanzas.all.flatMap(({ node, direction }) =>
     direction === 'from-client' && node.tag === 'message' ? [node] : [],
   )
+
+/** What WhatsApp says of people, without the devices of one. */
+const withoutDevices = (node: BinaryNode, person: Person): BinaryNode => {
+  if (!Array.isArray(node.content)) return node
+  const isHers = node.tag === 'user' && [person.jid, person.lid].includes(node.attrs['jid'] ?? '')
+  const left = node.content.filter(({ tag }) => !(isHers && tag === 'devices'))
+  return { ...node, content: left.map((one) => withoutDevices(one, person)) }
+}
 
 /** A shop that is connected, and Maria, who writes to nobody. */
 const shopAndMaria = async (...options: Parameters<typeof startGateway>) => {
@@ -63,6 +72,23 @@ describe('a message that goes out', () => {
     expect(first).toBeGreaterThan(0)
     await gateway.send(textTo(shop.instanceId, maria, 'Two'))
     expect(asked()).toBe(first)
+  })
+
+  it('does not go where nobody could read it: WhatsApp names no device of the other side', async () => {
+    const { gateway, whatsApp, maria, shop } = await shopAndMaria()
+    const usual = whatsApp.handlers.get('usync')
+    whatsApp.handlers.set('usync', async (iq, connection) => {
+      const answer = await usual?.(iq, connection)
+      return Array.isArray(answer) ? answer.map((node) => withoutDevices(node, maria)) : 'silence'
+    })
+    const message = textTo(shop.instanceId, maria, 'Hello?')
+    expect(await gateway.send(message)).toMatchObject({
+      kind: 'retry',
+      reason: expect.stringContaining('no device'),
+    })
+    expect(sentBy(whatsApp)).toEqual([])
+    if (usual) whatsApp.handlers.set('usync', usual)
+    expect((await gateway.send(message)).kind).toBe('sent')
   })
 
   it('is refused for good, with advice and an alarm, when WhatsApp restricts the account', async () => {
