@@ -38,6 +38,9 @@ export const createInstanceRunner = (parts: Parts) => {
     const { id } = instance
     let term: number | undefined
     let gateway: Gateway | undefined
+    // At once, also while the work waits for something else: another node may open the session any moment.
+    const close = () => void gateway?.close(id, { forget: false }).catch(() => undefined)
+    lease.signal.addEventListener('abort', close, { once: true })
     news.tell(false)
     try {
       while (await news.came(lease.signal)) {
@@ -54,6 +57,7 @@ export const createInstanceRunner = (parts: Parts) => {
         }
       }
     } finally {
+      lease.signal.removeEventListener('abort', close)
       sessions.delete(id)
       onEnded(id)
       // The phone stays paired: another node goes on with it.
