@@ -47,6 +47,8 @@ export type Parts = {
   readonly numbers: Numbers & { align(): Promise<void> }
   /** Those that this deployment offers. */
   readonly gateways: Gateways
+  /** Instances, also those that do not exist any more, whose sessions a gateway keeps something of. */
+  readonly keptSessions?: () => Promise<readonly string[]>
   readonly sandbox?: SandboxPhone
   /** For webhooks. */
   readonly post: Post

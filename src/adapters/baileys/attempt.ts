@@ -13,6 +13,7 @@ import { createSend } from './send.ts'
 import { connect, type Connection, type Ended } from './connection.ts'
 import { Overtaken, type SessionStore } from './session-store.ts'
 import { startLosing, stopLosing, type Session, type Watch } from './sessions.ts'
+import { createUpload } from './upload.ts'
 import type { Versions } from './version.ts'
 
 export type AttemptParts = {
@@ -24,6 +25,8 @@ export type AttemptParts = {
   readonly logins: Pick<Places, 'enter'>
   readonly download: Downloads['download']
   readonly fileOf: (message: Outgoing) => Promise<OutgoingFile | undefined>
+  /** For files that go out. */
+  readonly uploads: Pick<Places, 'within'>
   readonly write: Write
   readonly watch?: Watch
   readonly timing: {
@@ -48,12 +51,13 @@ export const createAttempt = (parts: AttemptParts) => {
     const version = await versions.current()
     closing.signal.throwIfAborted()
     const code = codeFor(session, store)
+    const logger = quietLogs(write, ref.instanceId)
     const connection: Connection = connect({
       ...{ url: parts.url, version, store, caches: session.caches },
       ...(parts.network && { network: parts.network }),
       ...(code && { qrMs: CODE_QR_MS }),
       ...{ callMs: timing.callMs, loginMs: timing.loginMs },
-      logger: quietLogs(write, ref.instanceId),
+      logger,
       groupOf: (jid) => groups.cachedGroupMetadata(jid),
       onQr: (qr) => {
         leave()
@@ -92,13 +96,19 @@ export const createAttempt = (parts: AttemptParts) => {
       requestCode(sock, code.phoneNumber).then(code.resolve, code.reject)
     }
     const onOpen = () => {
+      const open = { sock, ask }
       const send = createSend({
-        ...{ open: { sock, ask }, messages: store.messages, addresses: session.addresses },
-        ...{ fileOf: parts.fileOf, ackMs: timing.ackMs, uploadMs: timing.uploadMs },
+        ...{ open, messages: store.messages, addresses: session.addresses, groups },
+        ...{
+          fileOf: parts.fileOf,
+          uploads: parts.uploads,
+          upload: createUpload(open, { ...parts.network, logger }),
+        },
+        ...{ ackMs: timing.ackMs, uploadMs: timing.uploadMs },
         onRestricted: () => write('error', 'WhatsApp restricts this account (463)', fault(session)),
         onError: (error) => write('warn', 'a message could not be sent', fault(session, error)),
       })
-      session.open = { sock, ask, send, groups }
+      session.open = { ...open, send, groups }
       parts.watch?.opened()
       stopLosing(session)
       session.report({ status: 'connected', ...profileOf(sock), at: now() })

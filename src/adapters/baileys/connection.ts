@@ -249,8 +249,8 @@ const createAsk =
   async (name, call) => {
     if (life.isOver()) throw notConnected()
     const late = () => {
-      // Whatever else waits, waits for the same: the link is dead.
-      end({ code: 408, message: `No answer to ${name}` })
+      // Whatever else waits, waits for the same: the link is dead. Who asked is told first, and why.
+      queueMicrotask(() => end({ code: 408, message: `No answer to ${name}` }))
       return new Refusal(
         'UNAVAILABLE',
         'WhatsApp did not answer in time: it may or may not be done. Connecting again.',

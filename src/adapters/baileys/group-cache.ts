@@ -39,6 +39,8 @@ export const createGroupCache = (open: () => OpenSocket) => {
     /** For the configuration of the socket. */
     cachedGroupMetadata: async (jid: string): Promise<GroupMetadata | undefined> =>
       groups.get(jid) ?? asking.get(jid) ?? ask(jid),
+    /** The next message asks again. */
+    forget,
     /** Hears every batch of events. Of changes at the same time only the first comes as such, but all come as messages. */
     hear: (events: Partial<BaileysEventMap>) => {
       for (const { id } of events['groups.upsert'] ?? []) forget(id)

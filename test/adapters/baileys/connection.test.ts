@@ -6,6 +6,7 @@ import { createCaches } from '../../../src/adapters/baileys/caches.ts'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
 import { quietLogs } from '../../../src/adapters/baileys/quiet-logs.ts'
 import { connect } from '../../../src/adapters/baileys/connection.ts'
+import { requestCode } from '../../../src/adapters/baileys/pairing.ts'
 import { openSessionStore } from '../../../src/adapters/baileys/session-store.ts'
 import { startWhatsApp, trustWhatsApp } from '../../stand-ins/whatsapp/whatsapp.ts'
 import { testPool } from '../../support/database.ts'
@@ -60,10 +61,19 @@ it('a call that is under way when the connection ends is answered at once', asyn
   })
 })
 
-it('a call without an answer ends the connection', async () => {
+it('a pairing code that is asked for as the connection ends is refused in our own words', async () => {
+  const { connection } = await offering()
+  connection.end({ code: undefined, message: 'Gone' })
+  await expect(requestCode(connection.sock, '5511999999999')).rejects.toMatchObject({
+    code: 'INSTANCE_NOT_CONNECTED',
+  })
+})
+
+it('a call without an answer says so, and ends the connection', async () => {
   const { connection } = await offering()
   await expect(connection.ask('nothing', () => new Promise(quiet))).rejects.toMatchObject({
     code: 'UNAVAILABLE',
+    message: expect.stringContaining('did not answer in time'),
   })
   expect(await connection.ended).toMatchObject({ code: 408, message: 'No answer to nothing', openForMs: 0 })
 })
@@ -75,7 +85,8 @@ it('what a call rejects with is told apart: a no of WhatsApp, a closed connectio
     Object.assign(new Error('forbidden'), { output: { statusCode }, data })
   await expect(rejecting(boom(500, 403))).rejects.toMatchObject({ name: 'CallRefused', code: 403 })
   await expect(rejecting(boom(428))).rejects.toMatchObject({ code: 'INSTANCE_NOT_CONNECTED' })
-  await expect(rejecting(1006)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  for (const lost of [1006, 1005, 1001, boom(408)])
+    await expect(rejecting(lost)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   await expect(rejecting(boom(500))).rejects.toThrow('forbidden')
 })
 
