@@ -51,15 +51,18 @@ export const recordingListener = () => {
     links: [] as AddressLink[],
     connections: [] as ConnectionReport[],
   }
+  /** In the order in which it was heard. */
+  const all: object[] = []
   let refusals = 0
   const hear =
-    <T>(list: T[]) =>
+    <T extends object>(list: T[]) =>
     async (item: T) => {
       if (refusals > 0) {
         refusals -= 1
         throw new Error('Nothing can be stored at the moment')
       }
       list.push(item)
+      all.push(item)
     }
   const listener: GatewayListener = {
     message: hear(heard.messages),
@@ -74,7 +77,7 @@ export const recordingListener = () => {
   const refuse = (times: number) => {
     refusals = times
   }
-  return { ...heard, listener, refuse }
+  return { ...heard, all, listener, refuse }
 }
 
 /** The session of an instance under its first owner. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { jidDecode, type UserFacingSocketConfig, type WASocket } from '@whiskeysockets/baileys'
 import { Refusal } from '../../domain/errors.ts'
 import type { Outgoing, SessionRef } from '../../ports/gateway.ts'
@@ -67,6 +69,7 @@ export const createAttempt = (parts: AttemptParts) => {
         leave()
         onOpen()
       },
+      hasRoom: () => hearing.hasRoom(),
       onBatch: (batch) => {
         groups.hear(batch)
         hearing.hear(batch)
@@ -77,7 +80,7 @@ export const createAttempt = (parts: AttemptParts) => {
     const groups = createGroupCache(() => ({ sock, ask }))
     const hearing = createHearing({
       ...{ connection, groups, store, download: parts.download },
-      ...{ listener: session.listener, importsPast: ref.importsPast },
+      ...{ listener: session.listener, importsPast: ref.importsPast, closing: closing.signal },
       onError: (error) => write('warn', 'what came from WhatsApp is not stored yet', fault(session, error)),
     })
     const showQr = showQrCodes({
@@ -127,7 +130,8 @@ export const createAttempt = (parts: AttemptParts) => {
       (error: unknown) =>
         write('warn', 'not all was stored at the end of a connection', fault(session, error)),
     )
-    await within(timing.settleMs, hearing.stop(), late).catch(() => undefined)
+    // What memory alone has comes before another socket, which would bring more.
+    await untilClosed(hearing.stop(), closing.signal, timing.settleMs)
     return store.broken.reason instanceof Overtaken ? 'overtaken' : ended
   }
 
@@ -166,6 +170,15 @@ const profileOf = ({ user }: WASocket) => {
   const { id = '', name = NAMELESS } = user ?? {}
   const phoneNumber = jidDecode(id)?.user ?? ''
   return { phoneNumber, ...(name !== NAMELESS && { profileName: name }) }
+}
+
+/** Waits for something; once the signal comes, no longer than so. */
+const untilClosed = async (work: Promise<void>, signal: AbortSignal, graceMs: number): Promise<void> => {
+  const over = new AbortController()
+  const closed = signal.aborted ? Promise.resolve() : once(signal, 'abort', { signal: over.signal })
+  const late = closed.then(async () => sleep(graceMs, undefined, { signal: over.signal }))
+  await Promise.race([work, late.catch(() => undefined)])
+  over.abort()
 }
 
 const now = () => new Date().toISOString()

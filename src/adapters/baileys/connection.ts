@@ -1,8 +1,8 @@
 import makeWASocket, {
   Browsers,
   getErrorCodeFromStreamError,
-  isJidBroadcast,
   isJidNewsletter,
+  isJidStatusBroadcast,
   type BaileysEventMap,
   type BinaryNode,
   type SocketConfig,
@@ -44,6 +44,8 @@ export type SocketOptions = {
   readonly loginMs: number
   readonly onQr: (qr: string) => void
   readonly onOpen: () => void
+  /** Resolves once there is room for a part of the past. */
+  readonly hasRoom: () => Promise<void>
   /** Everything else that happens, in the library's words. */
   readonly onBatch: (batch: Batch) => void
   readonly onError: (error: unknown) => void
@@ -78,8 +80,11 @@ export const connect = (options: SocketOptions): Connection => {
       return { ...repository, close }
     },
   })
-  handleInTurn(sock, (error) => onFailed(error))
-  store.journal.attach(sock.ws)
+  handleInTurn(sock, {
+    hasRoom: options.hasRoom,
+    before: store.journal.expect,
+    onFailed: (error) => onFailed(error),
+  })
   leaveOutPlaintext(sock, onError)
 
   const end = (ending: Ending) => {
@@ -183,7 +188,7 @@ const configOf = ({ store, groupOf, ...options }: SocketOptions): UserFacingSock
   markOnlineOnConnect: false,
   syncFullHistory: false,
   transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
-  shouldIgnoreJid: (jid) => isJidBroadcast(jid) || isJidNewsletter(jid),
+  shouldIgnoreJid: (jid) => isJidStatusBroadcast(jid) || isJidNewsletter(jid),
   ...(groupOf && { cachedGroupMetadata: groupOf }),
   ...(options.qrMs !== undefined && { qrTimeout: options.qrMs }),
   ...options.caches,

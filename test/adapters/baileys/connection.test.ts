@@ -26,7 +26,7 @@ const offering = async () => {
   const connection = connect({
     ...{ url: whatsApp.url, version: DEFAULT_CONNECTION_CONFIG.version, store, caches: createCaches() },
     ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000 },
-    ...{ onQr: shown, onOpen: quiet, onBatch: quiet, onError: quiet },
+    ...{ onQr: shown, onOpen: quiet, onBatch: quiet, onError: quiet, hasRoom: async () => undefined },
   })
   onTestFinished(async () => {
     connection.end({ code: undefined, message: 'The test is over' })
@@ -101,7 +101,7 @@ it('a socket whose keys failed before it was made ends at once, and leaves no ti
   const connection = connect({
     ...{ url: 'ws://127.0.0.1:1', version: DEFAULT_CONNECTION_CONFIG.version, store, caches: createCaches() },
     ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000 },
-    ...{ onQr: quiet, onOpen: quiet, onBatch: quiet, onError: quiet },
+    ...{ onQr: quiet, onOpen: quiet, onBatch: quiet, onError: quiet, hasRoom: async () => undefined },
   })
   expect(await connection.ended).toMatchObject({ message: expect.stringContaining('could not be kept') })
   // The library's own are of other lengths.

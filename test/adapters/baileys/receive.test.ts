@@ -1,3 +1,4 @@
+import { proto } from '@whiskeysockets/baileys'
 import { describe, expect, it, vi } from 'vitest'
 import { sessionOf } from '../../contracts/gateway.ts'
 import { range } from '../../support/range.ts'
@@ -50,6 +51,49 @@ describe('what comes in', () => {
       shop.messages.filter(({ chat }) => chat === jid).map(({ whatsappId }) => whatsappId),
     ])
     expect(told).toEqual([...said])
+  })
+
+  it('is told before its receipts, also where both were said while nobody listened', async () => {
+    const { gateway, whatsApp, paired, isConnected } = await startGateway()
+    const shop = await paired()
+    const maria = whatsApp.person('Maria')
+    await gateway.close(shop.instanceId, { forget: false })
+    const typed: string[] = []
+    for (const n of range(20)) {
+      typed.push(await shop.owner.writeTo(maria, `Hello ${n}`))
+      maria.receipt(shop.owner, typed.at(-1) ?? '', 'read')
+    }
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    await isConnected(shop)
+    await vi.waitFor(() => expect(shop.receipts).toHaveLength(typed.length), PATIENCE)
+    expect(shop.messages.map(({ whatsappId }) => whatsappId)).toEqual(typed)
+    for (const id of typed) {
+      const told = shop.all.filter((one) => 'whatsappId' in one && one.whatsappId === id)
+      expect(told.map((one) => ('status' in one ? one.status : 'message'))).toEqual(['message', 'read'])
+    }
+  })
+
+  it('is told in the chat of its author if it was sent to a list of people', async () => {
+    const { whatsApp, paired } = await startGateway()
+    const shop = await paired()
+    const maria = whatsApp.person('Maria')
+    const message = proto.Message.encode({ conversation: 'To all of you' }).finish()
+    for (const device of shop.owner.devices.values())
+      whatsApp.deliver(shop.owner, device.id, {
+        tag: 'message',
+        attrs: {
+          ...{ id: 'LIST1', from: '1700000000@broadcast', participant: maria.lid, participant_pn: maria.jid },
+          ...{ t: '1767225600', type: 'text', notify: maria.name },
+        },
+        content: [await maria.phone.encrypt(device, message)],
+      })
+    await vi.waitFor(
+      () =>
+        expect(shop.messages).toMatchObject([
+          { whatsappId: 'LIST1', chat: maria.jid, sender: maria.jid, senderName: 'Maria' },
+        ]),
+      PATIENCE,
+    )
   })
 
   it('waits in the journal while nothing can be stored, and is told once it can', async () => {
