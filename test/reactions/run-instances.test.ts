@@ -8,6 +8,7 @@ import { recordingListener } from '../contracts/gateway.ts'
 import { AT, context, INSTANCE, TENANT } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
 import { gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 /** One lease, which this node has until it is lost. */
 const leaseToLose = () => {
@@ -38,8 +39,8 @@ it('a session ends with its lease, also while the log does not answer', async ()
     onEnded: () => undefined,
   })
   runner.begin([{ id: INSTANCE, tenantId: TENANT }], signal)
-  await vi.waitFor(() => sandbox.scan(INSTANCE, { phoneNumber: '5511777777777' }))
-  await vi.waitFor(() => expect(sandbox.connected(INSTANCE)).toBe(true))
+  await eventually(() => sandbox.scan(INSTANCE, { phoneNumber: '5511777777777' }))
+  await eventually(() => expect(sandbox.connected(INSTANCE)).toBe(true))
 
   const { opened, open: answer } = gate()
   onTestFinished(answer)
@@ -49,9 +50,9 @@ it('a session ends with its lease, also while the log does not answer', async ()
   const [event] = await store.readStream(`instance-${INSTANCE}`)
   if (!event) throw new Error('The instance is not in the log')
   runner.each(event, signal)
-  await vi.waitFor(() => expect(loading).toHaveBeenCalled())
+  await eventually(() => expect(loading).toHaveBeenCalled())
   lose()
-  await vi.waitFor(() => expect(sandbox.connected(INSTANCE)).toBe(false))
+  await eventually(() => expect(sandbox.connected(INSTANCE)).toBe(false))
   answer()
   await runner.ended()
 })

@@ -46,6 +46,7 @@ export const createGoodbye = (parts: Parts) => {
       logger: quietLogs(write, instanceId),
       onQr: () => undefined,
       onOpen: open,
+      hasRoom: () => Promise.resolve(),
       onBatch: () => undefined,
       onError: () => undefined,
     })

@@ -4,6 +4,7 @@ import type { BinaryNode } from '@whiskeysockets/baileys'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { handleInTurn } from '../../../src/adapters/baileys/stanzas.ts'
 import { gate } from '../../support/subscriber.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const TWO_MINUTES = 120_000
 
@@ -47,7 +48,7 @@ test('messages and receipts are handled in the order in which they came, each an
   await turn()
   expect(handled).toEqual(['before A'])
   open()
-  await vi.waitFor(() => expect(handled).toEqual(['before A', 'A', 'before B', 'B', 'of A', 'before C', 'C']))
+  await eventually(() => expect(handled).toEqual(['before A', 'A', 'before B', 'B', 'of A', 'before C', 'C']))
 })
 
 test('what is not handled within two minutes ends its connection, and nothing after it is acknowledged', async () => {
@@ -72,7 +73,7 @@ test('what is not handled within two minutes ends its connection, and nothing af
 test('a stanza that makes the library fail ends the connection at once', async () => {
   const { come, failures } = wire(() => Promise.reject(new Error('Broken')))
   come('CB:message', 'A')
-  await vi.waitFor(() => expect(failures).toEqual([new Error('Broken')]))
+  await eventually(() => expect(failures).toEqual([new Error('Broken')]))
 })
 
 test('what the phone itself tells waits until there is room for it, and is not late for that', async () => {
