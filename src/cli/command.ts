@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { openStorage, type Storage } from '../storage.ts'
+import { untilInterrupted } from './interrupt.ts'
 import type { Output } from './progress.ts'
 
 /** Where a command's answer goes, and where it tells people how it is getting on. */
@@ -30,16 +31,21 @@ export class WrongUsage extends Error {
   override name = 'WrongUsage'
 }
 
-/** Opens the log and the database beside a program that may be running, and closes them again. */
-export const visit = async <T>(
+/**
+ * Opens the log and the database beside a program that may be running, and closes them again. The work hears when
+ * somebody wants it to stop.
+ */
+export const visit = <T>(
   { config, log }: Pick<Given, 'config' | 'log'>,
-  work: (storage: Storage) => Promise<T>,
+  work: (storage: Storage, interrupted: AbortSignal) => Promise<T>,
   use: { readonly anyLog?: boolean } = {},
-): Promise<T> => {
-  const storage = await openStorage(config, log, { visiting: true, ...use })
-  try {
-    return await work(storage)
-  } finally {
-    await storage.close()
-  }
-}
+): Promise<T> =>
+  untilInterrupted(async (interrupted) => {
+    const storage = await openStorage(config, log, { visiting: true, ...use })
+    try {
+      interrupted.throwIfAborted()
+      return await work(storage, interrupted)
+    } finally {
+      await storage.close()
+    }
+  })

@@ -5,6 +5,7 @@ import { START, type EventStore } from '../ports/event-store.ts'
 import { readLog } from '../read-log.ts'
 import { sealOf } from '../seal.ts'
 import { visit, type Command } from './command.ts'
+import { interruptible } from './interrupt.ts'
 import { startProgress, type Output } from './progress.ts'
 import { createWriter } from './write.ts'
 
@@ -65,8 +66,8 @@ it stops everybody who reads it. First look for a backup of the table sealing_ke
     const { values } = parseArgs({ args: [...given.args], options: { 'give-up': { type: 'boolean' } } })
     const { out, progress } = given.screen
     const write = createWriter(out)
-    await visit(given, async ({ pool, stored }) => {
-      const lost = await findLost(pool, stored, progress)
+    await visit(given, async ({ pool, stored }, interrupted) => {
+      const lost = await findLost(pool, interruptible(stored, interrupted), progress)
       const found = `Keys that are missing: ${lost.streams.size}. Events in which they sealed what is personal: ${lost.events}.`
       if (!values['give-up']) return write(`${found}\n`)
       await giveUp(pool, lost)

@@ -3,7 +3,6 @@ import type { EventStore } from '../ports/event-store.ts'
 import type { AnyProjection } from '../projections/projection.ts'
 import { rebuild, type RebuildStage } from '../projections/rebuild.ts'
 import { visit, type Command, type Screen } from './command.ts'
-import { untilInterrupted } from './interrupt.ts'
 import { startProgress } from './progress.ts'
 import { readModelsNamed } from './read-models-named.ts'
 import { createWriter } from './write.ts'
@@ -50,8 +49,8 @@ export const replayCommand: Command = {
   summary: 'makes read models anew from the log, all or those named; the server may run meanwhile',
   run: async (given) => {
     const wanted = readModelsNamed(given.args)
-    await untilInterrupted((interrupted) =>
-      visit(given, ({ workPool, store }) => replay(workPool, store, wanted, given.screen, interrupted)),
+    await visit(given, ({ workPool, store }, interrupted) =>
+      replay(workPool, store, wanted, given.screen, interrupted),
     )
     return 0
   },

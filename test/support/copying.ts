@@ -23,6 +23,7 @@ export const copy = async (source: Deployment, target: Deployment) => {
     source,
     target,
     output: { write: (text) => (output += text) },
+    interrupted: new AbortController().signal,
     refuseIfInUse: () => Promise.resolve(),
   })
   return { ...copied, output }

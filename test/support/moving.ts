@@ -62,6 +62,7 @@ export const imported = async (text: string, target: Deployment, sealed?: Sealed
     reading: sealed ? plainLog(sealed.store, sealed.stored) : target.store,
     seal: sealed ? sealAll(sealed.keys) : (events) => Promise.resolve(events),
     output,
+    interrupted: new AbortController().signal,
     refuseIfInUse: () => Promise.resolve(),
   })
 }

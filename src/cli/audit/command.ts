@@ -12,7 +12,6 @@ import type { AnyProjection } from '../../projections/projection.ts'
 import { createDeliveries } from '../../webhooks/deliveries.ts'
 import type { Storage } from '../../storage.ts'
 import { visit, WrongUsage, type Command, type Given, type Screen } from '../command.ts'
-import { untilInterrupted } from '../interrupt.ts'
 import { createWriter, NobodyReads } from '../write.ts'
 import { asOfRequest, showAsOf } from './as-of.ts'
 import { chainText } from './causes.ts'
@@ -110,8 +109,8 @@ const run = async (given: Given): Promise<number> => {
     else if (id !== undefined) await causes(opened, values, id)
     else await audit(opened, values, signal)
   }
-  return visit(given, async (storage) => {
-    await untilInterrupted((signal) => ask(storage, signal)).catch((error: unknown) => {
+  return visit(given, async (storage, interrupted) => {
+    await ask(storage, interrupted).catch((error: unknown) => {
       if (!(error instanceof NobodyReads)) throw error
     })
     return 0

@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Config } from '../../config.ts'
-import type { Log } from '../../log.ts'
 import { openStorage } from '../../storage.ts'
-import { WrongUsage, type Command } from '../command.ts'
-import type { Output } from '../progress.ts'
+import { WrongUsage, type Command, type Given } from '../command.ts'
+import { untilInterrupted } from '../interrupt.ts'
 import { copyLog, type Copied } from './copy.ts'
 import { refuseIfInUse } from './databases.ts'
 import { sourceConfig } from './source.ts'
 
 /** Copies the log of what is named to where the settings point. */
-const runCopyLog = async (from: string, config: Config, log: Log, output: Output) => {
+const runCopyLog = async (from: string, { config, log, screen }: Given, interrupted: AbortSignal) => {
+  const output = screen.progress
   const before = await sourceConfig(from, process.env)
   if (before.secrets.eventstoreUrl !== undefined && config.secrets.eventstoreUrl !== undefined)
     throw new Error(
@@ -20,6 +20,7 @@ const runCopyLog = async (from: string, config: Config, log: Log, output: Output
   const copying = `zapini copy-log ${randomBytes(4).toString('hex')}`
   const target = await openStorage(config, log, { copying })
   try {
+    interrupted.throwIfAborted()
     // An embedded PostgreSQL that has both is started once.
     const source = await openStorage(before, log, {
       copying,
@@ -30,6 +31,7 @@ const runCopyLog = async (from: string, config: Config, log: Log, output: Output
         source: source.deployment,
         target: target.deployment,
         output,
+        interrupted,
         refuseIfInUse: async () => {
           await refuseIfInUse(source.pool, 'source', copying)
           await refuseIfInUse(target.pool, 'target', copying)
@@ -76,10 +78,10 @@ export const copyLogCommand: Command = {
 the server ran on until now: its data folder, a postgres:// or esdb:// URL, or a
 file of settings like .env. No server may run meanwhile. Interrupted, the same
 command goes on.`,
-  run: async ({ args, config, log, screen }) => {
-    const { from } = parseArgs({ args: [...args], options: { from: { type: 'string' } } }).values
+  run: async (given) => {
+    const { from } = parseArgs({ args: [...given.args], options: { from: { type: 'string' } } }).values
     if (from === undefined) throw new WrongUsage('--from is missing.')
-    await runCopyLog(from, config, log, screen.progress)
+    await untilInterrupted((interrupted) => runCopyLog(from, given, interrupted))
     return 0
   },
 }

@@ -15,6 +15,7 @@ type Options = {
   readonly source: Deployment
   readonly target: Deployment
   readonly output: Output
+  readonly interrupted: AbortSignal
   /** Throws if another program is at work on one of them. */
   readonly refuseIfInUse: () => Promise<void>
 }
@@ -23,7 +24,8 @@ type Options = {
  * Copies a log and makes the target go on where the source stopped. Until the last statement commits, the target cannot
  * be used; interrupted at any moment, the same call goes on. Throws with words for people.
  */
-export const copyLog = async ({ source, target, output, refuseIfInUse }: Options): Promise<Copied> => {
+export const copyLog = async (options: Options): Promise<Copied> => {
+  const { source, target, output, interrupted, refuseIfInUse } = options
   await followLog(source).catch((error: unknown) => {
     if (!(error instanceof WrongLog)) throw error
     throw new Error(`What is named with --from does not belong together. ${error.message}`, { cause: error })
@@ -41,6 +43,7 @@ export const copyLog = async ({ source, target, output, refuseIfInUse }: Options
     target,
     copy: first.id,
     output,
+    interrupted,
     checkpoints: () => reactionCheckpoints(source.pool),
     refuseIfInUse,
     finish: async (client, { checkpoints }, copiedFirst) => {

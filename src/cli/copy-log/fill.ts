@@ -9,6 +9,7 @@ import {
 } from '../../ports/event-store.ts'
 import type { LogReader } from '../../read-log.ts'
 import { inTransaction } from '../../transaction.ts'
+import { interruptible } from '../interrupt.ts'
 import { startProgress, type Output } from '../progress.ts'
 import { compareLogs, type Comparison } from './compare.ts'
 import { readProgress, saveProgress } from './databases.ts'
@@ -30,6 +31,7 @@ type Options = {
   /** UUID of what is copied, by which an interrupted copy is known again. */
   readonly copy: string
   readonly output: Output
+  readonly interrupted: AbortSignal
   /** Positions of the source to find in the target, by name. */
   readonly checkpoints?: () => Promise<ReadonlyMap<string, Position>>
   /** Throws if another program is at work on what this concerns. */
@@ -43,7 +45,8 @@ type Options = {
  * target cannot be used; interrupted at any moment, the same call goes on. Throws with words for people.
  */
 export const fillLog = async (options: Options): Promise<Comparison> => {
-  const { source, target, reading = target.store, prepare, copy, output, refuseIfInUse, finish } = options
+  const { target, reading = target.store, prepare, copy, output, refuseIfInUse, finish } = options
+  const source = interruptible(options.source, options.interrupted)
   await refuseIfInUse()
   const from = await whereToBegin(source, target, copy)
   await saveProgress(target.pool, copy, from)

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kysely, PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
+import { whenAborted } from '../../aborted.ts'
 import { Address } from '../../domain/address.ts'
 import { Contact } from '../../domain/contact.ts'
 import { Conversation } from '../../domain/conversation.ts'
@@ -22,6 +23,7 @@ import { sealOf } from '../../seal.ts'
 import { scrubTold } from '../../webhooks/scrub.ts'
 import { isDeletion, type DeletionType, type Erasing } from '../../write/erase.ts'
 import type { Load, Transact } from '../../write/transact.ts'
+import { interruptible } from '../interrupt.ts'
 import type { Output } from '../progress.ts'
 import type { Targets } from './targets.ts'
 
@@ -42,6 +44,7 @@ type Parts = {
   /** A server may be at work. */
   readonly beside: boolean
   readonly output: Output
+  readonly interrupted: AbortSignal
 }
 type Deleted = Pick<Targets, 'conversations' | 'contacts' | 'addresses'>
 type TakenBack = Pick<Targets, 'messages'>
@@ -51,12 +54,13 @@ type TakenBack = Pick<Targets, 'messages'>
  * server, read models and files are brought up to date here, as they would be at the next start.
  */
 export const carryOut = async (parts: Parts, deleted: Deleted & TakenBack): Promise<void> => {
-  const { store, erasing, beside, output } = parts
+  const { store, erasing, beside, output, interrupted } = parts
   output.write('erasing\n')
   await runUpTo(parts, eraseDeleted(erasing), await store.head())
   const deletions = await deletionsOf(store, deleted)
   await erasing.erase(deletions)
   await scrubMessages(parts, deleted)
+  interrupted.throwIfAborted()
   output.write('waiting for read models and files\n')
   if (beside && (await serverIsThrough(parts, await deletionsOf(store, deleted)))) return
   await doItHere(parts)
@@ -105,11 +109,10 @@ export const countPlain = async (
 }
 
 /** Does what a reaction does from its checkpoint on. */
-const runUpTo = async ({ pool, store }: Parts, reaction: Reaction, upTo: Position) => {
+const runUpTo = async ({ pool, store, interrupted }: Parts, reaction: Reaction, upTo: Position) => {
   const progress = createProgress(pool, reaction.name, () => {})
-  const { signal } = new AbortController()
-  for await (const batch of readLog(store, await progress.load(), upTo)) {
-    await reaction.handle(batch, signal)
+  for await (const batch of readLog(interruptible(store, interrupted), await progress.load(), upTo)) {
+    await reaction.handle(batch, interrupted)
     progress.moveTo(batch.at(-1)?.position ?? progress.position())
   }
   await progress.flush()
@@ -123,7 +126,10 @@ const TABLES = {
 } as const satisfies Record<DeletionType, readonly string[]>
 const FILES = 'media-removal'
 
-const serverIsThrough = async ({ pool, store }: Parts, deletions: readonly Recorded[]): Promise<boolean> => {
+const serverIsThrough = async (
+  { pool, store, interrupted }: Parts,
+  deletions: readonly Recorded[],
+): Promise<boolean> => {
   const wanted = new Map<string, Position>()
   for (const { type, position } of deletions.filter(isDeletion))
     for (const table of TABLES[type]) if (position > (wanted.get(table) ?? 0n)) wanted.set(table, position)
@@ -140,6 +146,7 @@ const serverIsThrough = async ({ pool, store }: Parts, deletions: readonly Recor
   for (let pass = 1; pass <= 2; pass++) {
     wanted.set(FILES, await store.head())
     while (!(await isThrough())) {
+      interrupted.throwIfAborted()
       if (performance.now() > until) return false
       await sleep(LOOK_EVERY_MS)
     }
@@ -148,9 +155,10 @@ const serverIsThrough = async ({ pool, store }: Parts, deletions: readonly Recor
 }
 
 const doItHere = async (parts: Parts) => {
-  const { pool, store, keys, transact, load, mediaStore } = parts
+  const { pool, store, keys, transact, load, mediaStore, interrupted } = parts
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const stop = new AbortController()
+  const stopped = whenAborted(interrupted)
   // Every read model listens to it.
   setMaxListeners(0, stop.signal)
   let failure: unknown
@@ -163,7 +171,9 @@ const doItHere = async (parts: Parts) => {
   await readModels.prepare()
   const running = readModels.run(stop.signal)
   const reach = async (position: Position) => {
-    if (!(await readModels.reached(position, STEP_MS, ...readModels.names)))
+    const isThere = await Promise.race([readModels.reached(position, STEP_MS, ...readModels.names), stopped])
+    interrupted.throwIfAborted()
+    if (!isThere)
       throw new Error('The read models did not get there. Run "zapini erase" again.', { cause: failure })
   }
   try {

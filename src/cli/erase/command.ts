@@ -1,7 +1,11 @@
 import { parseArgs } from 'node:util'
 import { Kysely, PostgresDialect } from 'kysely'
+import type { Pool } from 'pg'
 import { openCopies, type Storage } from '../../storage.ts'
+import { readCheckpoints } from '../../projections/checkpoint.ts'
 import type { Database } from '../../projections/database.ts'
+import { projections } from '../../projections/index.ts'
+import type { AnyProjection } from '../../projections/projection.ts'
 import { scrubWebhooks } from '../../webhooks/scrub.ts'
 import { createDelete } from '../../write/delete.ts'
 import { createErase } from '../../write/erase.ts'
@@ -45,11 +49,22 @@ by zapini audit, by as_of, and in exports.
 const SPACE = `Their space in the files of the database is used again in time; with --vacuum it is cleared at once.
 `
 
-const run = async (given: Given, storage: Storage) => {
+/** What there is of somebody is found in read models: without them, not all would be. */
+const mustHaveReadModels = async (pool: Pool) => {
+  const all: readonly AnyProjection[] = Object.values(projections)
+  const made = await readCheckpoints(pool, all)
+  if (all.some(({ name }) => !made.has(name)))
+    throw new Error(
+      'There are read models that were not made yet. Run "zapini replay", then the same command again.',
+    )
+}
+
+const run = async (given: Given, storage: Storage, interrupted: AbortSignal) => {
   const { values } = parseArgs({ args: [...given.args], options })
   const { conversation, contact, person, tenant } = values
   const { out, progress } = given.screen
   const { pool, store, stored, keys, beside, clearLog } = storage
+  await mustHaveReadModels(pool)
   const { media, scrubs, erasures } = await openCopies(given.config, storage)
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
   const { transact, load } = createTransact(store, () => {}, keys.changes)
@@ -73,13 +88,13 @@ const run = async (given: Given, storage: Storage) => {
     await targets.remove(found)
     await carryOut(
       {
-        ...{ pool, store, keys, transact, load, erasing, beside },
+        ...{ pool, store, keys, transact, load, erasing, beside, interrupted },
         mediaStore: media.store,
         output: progress,
       },
       found,
     )
-    if (values.vacuum) await vacuum({ pool, clearLog, output: progress })
+    if (values.vacuum) await vacuum({ pool, clearLog, output: progress, interrupted })
     out.write(`Erased: ${describe(found)}.\n`)
     const plain = await countPlain(stored, erasing, found)
     if (plain > 0) out.write(inPlain(plain))
@@ -103,6 +118,6 @@ meanwhile. Interrupted, the same command goes on.`,
     const { conversation, contact, person } = parseArgs({ args: [...given.args], options }).values
     if ([conversation, contact, person].filter((one) => one !== undefined).length !== 1)
       throw new WrongUsage('Say one of --conversation, --contact and --person.')
-    return visit(given, (storage) => run(given, storage))
+    return visit(given, (storage, interrupted) => run(given, storage, interrupted))
   },
 }

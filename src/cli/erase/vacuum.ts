@@ -24,16 +24,18 @@ type Options = {
   /** Of an embedded PostgreSQL. */
   readonly clearLog: (() => Promise<void>) | undefined
   readonly output: Output
+  readonly interrupted: AbortSignal
 }
 
 /**
  * Writes the tables anew, without what was deleted from them, and begins a new file of the write-ahead log, so that the
  * files of the database hold nothing of it. Each table is locked while it is written.
  */
-export const vacuum = async ({ pool, clearLog, output }: Options): Promise<void> => {
+export const vacuum = async ({ pool, clearLog, output, interrupted }: Options): Promise<void> => {
   const { rows } = await pool.query<{ name: string }>(TABLES, [NOT_CLEARED])
   let canForget = true
   for (const [n, { name }] of rows.entries()) {
+    interrupted.throwIfAborted()
     output.write(`clearing ${n + 1} of ${rows.length}: ${name}\n`)
     await pool.query(`vacuum (full) ${name}`)
     await pool.query(FORGET, [name]).catch(unless(UNDEFINED_FUNCTION, () => (canForget = false)))

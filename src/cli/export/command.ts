@@ -2,7 +2,6 @@ import { parseArgs } from 'node:util'
 import { version } from '../../version.ts'
 import { visit, WrongUsage, type Command } from '../command.ts'
 import { findConversation, findTenant } from '../find.ts'
-import { untilInterrupted } from '../interrupt.ts'
 import { plainLog } from '../plain-log.ts'
 import { createWriter, type Write } from '../write.ts'
 import { exportLog } from './export.ts'
@@ -26,7 +25,7 @@ in it. The server may run meanwhile.`,
     })
     const { tenant, conversation, out } = values
     if (out === '') throw new WrongUsage('--out names no file.')
-    await visit(given, async ({ store, stored }) => {
+    await visit(given, async ({ store, stored }, interrupted) => {
       const tenantId = tenant === undefined ? undefined : await findTenant(store, tenant)
       const scope: Scope =
         conversation !== undefined
@@ -35,18 +34,16 @@ in it. The server may run meanwhile.`,
             ? { kind: 'tenant', id: tenantId }
             : { kind: 'log' }
       const zapini = await version()
-      const { events } = await untilInterrupted((interrupted) => {
-        const write = (to: Write) =>
-          exportLog({
-            log: plainLog(store, stored),
-            scope,
-            zapini,
-            write: to,
-            output: screen.progress,
-            interrupted,
-          })
-        return out === undefined ? write(createWriter(screen.out)) : writeFile(out, write)
-      })
+      const write = (to: Write) =>
+        exportLog({
+          log: plainLog(store, stored),
+          scope,
+          zapini,
+          write: to,
+          output: screen.progress,
+          interrupted,
+        })
+      const { events } = await (out === undefined ? write(createWriter(screen.out)) : writeFile(out, write))
       screen.progress.write(`${events} events written, with everything personal in plain: keep them safe.\n`)
     })
     return 0

@@ -4,6 +4,7 @@ import { openStorage } from '../../storage.ts'
 import { WrongUsage, type Command, type Given } from '../command.ts'
 import { refuseIfInUse } from '../copy-log/databases.ts'
 import type { Header } from '../export/format.ts'
+import { untilInterrupted } from '../interrupt.ts'
 import { plainLog } from '../plain-log.ts'
 import { startProgress } from '../progress.ts'
 import { checkExport, openExport, type Checked, type ExportFile } from './export-file.ts'
@@ -17,13 +18,13 @@ const check = async (source: ExportFile, { screen }: Given): Promise<Checked> =>
   return checked
 }
 
-const runImport = async (source: ExportFile, given: Given) => {
+const fill = async (source: ExportFile, checked: Checked, given: Given, interrupted: AbortSignal) => {
   const { config, log, screen } = given
-  const checked = await check(source, given)
   const copying = `zapini import ${randomBytes(4).toString('hex')}`
   const storage = await openStorage(config, log, { copying, sealing: true })
   const { deployment: target, store, stored, keys, pool } = storage
   try {
+    interrupted.throwIfAborted()
     const { events, sha256 } = await importLog({
       source,
       checked,
@@ -31,6 +32,7 @@ const runImport = async (source: ExportFile, given: Given) => {
       reading: plainLog(store, stored),
       seal: sealAll(keys),
       output: screen.progress,
+      interrupted,
       refuseIfInUse: () => refuseIfInUse(pool, 'target', copying),
     })
     screen.progress.write(report(checked.header, events, sha256))
@@ -69,7 +71,8 @@ command goes on.`,
     if (path === undefined || positionals.length > 1) throw new WrongUsage('One file is imported at a time.')
     const source = await openExport(path, process.stdin)
     try {
-      await runImport(source, given)
+      const checked = await check(source, given)
+      await untilInterrupted((interrupted) => fill(source, checked, given, interrupted))
     } finally {
       await source.file.close()
     }

@@ -17,12 +17,13 @@ type Options = {
   /** Seals what the target shall hold. */
   readonly seal: (events: readonly Recorded[]) => Promise<readonly Recorded[]>
   readonly output: Output
+  readonly interrupted: AbortSignal
   readonly refuseIfInUse: () => Promise<void>
 }
 
 /** Fills an empty log from an export that was checked. Reactions go on from its end: nobody is told old news. */
 export const importLog = async (options: Options): Promise<Comparison> => {
-  const { source, checked, target, reading, seal, output, refuseIfInUse } = options
+  const { source, checked, target, reading, seal, output, interrupted, refuseIfInUse } = options
   await refuseUsedDatabase(target)
   return fillLog({
     source: exportedLog(source, checked),
@@ -31,6 +32,7 @@ export const importLog = async (options: Options): Promise<Comparison> => {
     prepare: seal,
     copy: importId(checked.checksum),
     output,
+    interrupted,
     refuseIfInUse,
     finish: async (client, _comparison, first) => {
       await recordLog(client, target.kind, first, await target.store.head())

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
 import { refuseWrongLog, WrongLog, type Deployment } from '../../followed-log.ts'
 import { visit, WrongUsage, type Command, type Given } from '../command.ts'
-import { untilInterrupted } from '../interrupt.ts'
 import { startProgress } from '../progress.ts'
 import { readModelsNamed } from '../read-models-named.ts'
 import { createWriter } from '../write.ts'
@@ -51,40 +50,38 @@ const expectedOf = (text: string): Expected => {
 const run = async (given: Given): Promise<number> => {
   const { looksAtLog, expected, wanted, showValues, json } = optionsOf(given.args)
   const { out, progress } = given.screen
-  const look = (interrupted: AbortSignal) =>
-    visit(
-      given,
-      async ({ workPool: pool, stored, keys, deployment }) => {
-        const wrong = looksAtLog ? await wrongLogOf(deployment) : undefined
-        const checkLog = async (): Promise<LogReport> => {
-          const { show, end } = startProgress(progress, 'log')
-          const log = await verifyLog({
-            ...{ pool, stored, keys, expected, wrong, interrupted },
-            ...{ max: NAMED_MAX, onProgress: show },
-          })
-          end(log.events)
-          return log
-        }
-        const checkTables = async () => {
-          const { show, end } = startProgress(progress, 'tables')
-          const unopened = collect<LogDifference>(NAMED_MAX)
-          let count = 0
-          const onProgress: typeof show = (position, head, events) => show(position, head, (count = events))
-          const tables = await verifyTables({
-            ...{ pool, store: openedLog(stored, keys, unopened.add), projections: wanted },
-            ...{ showValues, max: NAMED_MAX, onProgress, interrupted },
-          })
-          end(count)
-          return { tables, ...(!looksAtLog && { unopened: unopened.findings() }) }
-        }
-        return {
-          log: looksAtLog ? await checkLog() : undefined,
-          ...(wanted.length > 0 && (await checkTables())),
-        }
-      },
-      { anyLog: looksAtLog },
-    )
-  const report = await untilInterrupted(look)
+  const report = await visit(
+    given,
+    async ({ workPool: pool, stored, keys, deployment }, interrupted) => {
+      const wrong = looksAtLog ? await wrongLogOf(deployment) : undefined
+      const checkLog = async (): Promise<LogReport> => {
+        const { show, end } = startProgress(progress, 'log')
+        const log = await verifyLog({
+          ...{ pool, stored, keys, expected, wrong, interrupted },
+          ...{ max: NAMED_MAX, onProgress: show },
+        })
+        end(log.events)
+        return log
+      }
+      const checkTables = async () => {
+        const { show, end } = startProgress(progress, 'tables')
+        const unopened = collect<LogDifference>(NAMED_MAX)
+        let count = 0
+        const onProgress: typeof show = (position, head, events) => show(position, head, (count = events))
+        const tables = await verifyTables({
+          ...{ pool, store: openedLog(stored, keys, unopened.add), projections: wanted },
+          ...{ showValues, max: NAMED_MAX, onProgress, interrupted },
+        })
+        end(count)
+        return { tables, ...(!looksAtLog && { unopened: unopened.findings() }) }
+      }
+      return {
+        log: looksAtLog ? await checkLog() : undefined,
+        ...(wanted.length > 0 && (await checkTables())),
+      }
+    },
+    { anyLog: looksAtLog },
+  )
   await createWriter(out)(json ? asJson(report) : asText(report))
   return countOf(report) === 0 ? 0 : 1
 }

@@ -6,7 +6,6 @@ import { confirm } from '../confirm.ts'
 import { lookForConversation } from '../export/export.ts'
 import { conversationsAmong } from '../export/related.ts'
 import { findConversation } from '../find.ts'
-import { untilInterrupted } from '../interrupt.ts'
 import { timeOf } from '../times.ts'
 import { findEndpoint, isServed, type Endpoint } from './endpoint.ts'
 import { redeliver, type Redelivered } from './redeliver.ts'
@@ -57,37 +56,35 @@ const report = ({ delivered, dead, open, isOver }: Redelivered): string =>
 const run = async (given: Given, args: readonly string[]): Promise<number> => {
   const { since, until, perSecond, yes, ...named } = wantedOf(args)
   const { progress, out } = given.screen
-  return visit(given, ({ pool, store, onError }) =>
-    untilInterrupted(async (interrupted) => {
-      const endpoint = await findEndpoint(pool, named.endpoint)
-      if (!(await isServed(pool)))
-        throw new Error(
-          'No server is running here that would deliver. Start one, then run the same command again.',
-        )
-      const conversationId =
-        named.conversation === undefined
-          ? undefined
-          : await findConversation(store, named.conversation, endpoint.tenantId)
-      const range: Range = { endpointId: endpoint.id, since, until, conversationId }
-      if (!yes && !(await confirm(question(range, endpoint, perSecond)))) {
-        out.write('Nothing is delivered.\n')
-        return 1
-      }
-      const looking = { log: store, output: progress, interrupted }
-      const conversations =
-        conversationId &&
-        new Set(conversationsAmong(await lookForConversation(looking, conversationId, await store.head())))
-      const others = createWakeOthers({ pool, onWoken: () => {}, onError })
-      const done = await redeliver({
-        ...{ store, endpoint, range, perSecond, interrupted, output: progress },
-        ...(conversations && { conversations }),
-        redeliveries: createRedeliveries(pool, others.tell),
-        isServed: () => isServed(pool),
-      })
-      out.write(report(done))
-      return done.isOver && done.dead === 0 ? 0 : 1
-    }),
-  )
+  return visit(given, async ({ pool, store, onError }, interrupted) => {
+    const endpoint = await findEndpoint(pool, named.endpoint)
+    if (!(await isServed(pool)))
+      throw new Error(
+        'No server is running here that would deliver. Start one, then run the same command again.',
+      )
+    const conversationId =
+      named.conversation === undefined
+        ? undefined
+        : await findConversation(store, named.conversation, endpoint.tenantId)
+    const range: Range = { endpointId: endpoint.id, since, until, conversationId }
+    if (!yes && !(await confirm(question(range, endpoint, perSecond)))) {
+      out.write('Nothing is delivered.\n')
+      return 1
+    }
+    const looking = { log: store, output: progress, interrupted }
+    const conversations =
+      conversationId &&
+      new Set(conversationsAmong(await lookForConversation(looking, conversationId, await store.head())))
+    const others = createWakeOthers({ pool, onWoken: () => {}, onError })
+    const done = await redeliver({
+      ...{ store, endpoint, range, perSecond, interrupted, output: progress },
+      ...(conversations && { conversations }),
+      redeliveries: createRedeliveries(pool, others.tell),
+      isServed: () => isServed(pool),
+    })
+    out.write(report(done))
+    return done.isOver && done.dead === 0 ? 0 : 1
+  })
 }
 
 export const webhooksCommand: Command = {
