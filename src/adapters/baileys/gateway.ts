@@ -9,7 +9,7 @@ import { within } from '../within.ts'
 import { alreadyPaired, createAttempt } from './attempt.ts'
 import type { Cipher } from './cipher.ts'
 import { markRead, profilePicture, showPresence } from './calls.ts'
-import { notConnected } from './failures.ts'
+import { disconnected, notConnected } from './failures.ts'
 import { createGoodbye } from './goodbye.ts'
 import { baileysGroups } from './groups.ts'
 import { createDownloads } from './download.ts'
@@ -149,7 +149,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
 
   const pairingCode: Gateway['pairingCode'] = (instanceId, phoneNumber) => {
     const session = sessions.get(instanceId)?.session
-    if (!session || session.isOver) return Promise.reject(notConnected())
+    if (!session || session.isOver) return Promise.reject(disconnected())
     if (session.store && isPaired(session.store.auth.creds)) return Promise.reject(alreadyPaired())
     session.code?.reject(noAnswer())
     const asked = new Promise<string>((resolve, reject) => {

@@ -54,9 +54,10 @@ export const createPairing = ({ faults }: WhatsApp): Pairing => {
       requests.delete(connection)
     },
     readQr: (qr) => {
-      const [ref = '', , identityKey = '', advSecret = ''] = qr.slice(qr.indexOf('#') + 1).split(',')
+      const [ref = '', noiseKey, identityKey = '', advSecret = ''] = qr.slice(qr.indexOf('#') + 1).split(',')
       const connection = refs.get(ref)
-      if (!connection) throw new Error('This QR is not valid, or no more.')
+      if (!connection || noiseKey !== connection.noiseKey.toString('base64'))
+        throw new Error('This QR is not valid, or no more.')
       if (retired.get(connection) === advSecret)
         throw new Error('Could not link the device: this QR was retired.')
       if (faults.refreshOnScan && !retired.has(connection)) {

@@ -1,5 +1,6 @@
 import { request } from 'node:http'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { AnyMessageContent } from '@whiskeysockets/baileys'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import type { BaileysClient } from '../../support/baileys.ts'
 import { freePort } from '../../support/program.ts'
 import { whatsAppWorld } from '../../support/whatsapp-world.ts'
@@ -73,6 +74,17 @@ it('what the client sends shows on the page, with its edits and reactions, and i
   await test.world.whatsApp.stanzas.first(
     ({ node }) => node.tag === 'receipt' && node.attrs.id === key.id && node.attrs.type === 'read',
   )
+})
+it('places, contacts and polls can be read', async () => {
+  const vcard = 'BEGIN:VCARD\nVERSION:3.0\nFN:Bob\nEND:VCARD'
+  const contents: AnyMessageContent[] = [
+    { location: { degreesLatitude: -23.5, degreesLongitude: -46.6, name: 'Shop' } },
+    { contacts: { displayName: 'Bob', contacts: [{ displayName: 'Bob', vcard }] } },
+    { poll: { name: 'Which?', values: ['This', 'That'] } },
+  ]
+  const words = ['Place:\nShop\n-23.5, -46.6', 'Contact: Bob', 'Poll: Which?\n○ This\n○ That']
+  for (const content of contents) await client.socket.sendMessage(alice.jid, content)
+  await vi.waitFor(async () => expect((await entries()).slice(-3).map(({ text }) => text)).toEqual(words))
 })
 it('files go both ways, and only what a browser may show is shown as it is', async () => {
   const base64 = Buffer.from('<script>alert(1)</script>').toString('base64')
