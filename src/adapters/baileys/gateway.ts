@@ -16,7 +16,7 @@ import { createDownloads } from './download.ts'
 import { isPaired, noAnswer } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
 import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
-import { createSession, runSession, type Open, type Session, type Watch } from './sessions.ts'
+import { createSession, runSession, stopLosing, type Open, type Session, type Watch } from './sessions.ts'
 import { openUpload, removeUploadLeftovers } from './upload.ts'
 import { createVersions } from './version.ts'
 
@@ -118,7 +118,11 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
 
   const open: Gateway['open'] = async (ref, listener) => {
     const known = sessions.get(ref.instanceId)
-    if (known && !known.session.isOver) return known.session.wake()
+    if (known && !known.session.isOver) {
+      // It counts as being on its way again: that it is not there, too, is told again.
+      stopLosing(known.session)
+      return known.session.wake()
+    }
     // What it has still to report is no longer true; what it still deletes is not to be read again.
     known?.session.closing.abort()
     await known?.ended

@@ -140,6 +140,27 @@ describe('a connection that ends', () => {
     await status(shop, { status: 'connected', phoneNumber: shop.owner.phoneNumber })
   })
 
+  it('is offline again when it is opened anew and does not come back then, either', async () => {
+    const { whatsApp, gateway, paired, status, isConnected } = await startGateway({
+      timing: { offlineAfterMs: 50 },
+    })
+    const shop = await paired()
+    await status(shop, { status: 'connected' })
+    const before = shop.connections.length
+    const since = (...statuses: string[]) =>
+      vi.waitFor(
+        () => expect(shop.connections.slice(before).map((report) => report.status)).toEqual(statuses),
+        PATIENCE,
+      )
+    whatsApp.faults.upgrade = 503
+    shop.owner.drop()
+    await since('offline')
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    await since('offline', 'offline')
+    whatsApp.faults.upgrade = undefined
+    await isConnected(shop)
+  })
+
   it.each([401, 403])('keeps the pairing when a proxy answers %s', async (upgrade) => {
     const { logs, whatsApp, paired, isConnected } = await startGateway()
     const shop = await paired()
