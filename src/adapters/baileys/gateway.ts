@@ -13,7 +13,7 @@ import { notConnected } from './failures.ts'
 import { createGoodbye } from './goodbye.ts'
 import { baileysGroups } from './groups.ts'
 import { createDownloads } from './download.ts'
-import { isPaired, noAnswer } from './pairing.ts'
+import { isPaired, noAnswer, nothingToPairOver } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
 import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
 import { createSession, runSession, stopLosing, type Open, type Session, type Watch } from './sessions.ts'
@@ -149,7 +149,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
 
   const pairingCode: Gateway['pairingCode'] = (instanceId, phoneNumber) => {
     const session = sessions.get(instanceId)?.session
-    if (!session || session.isOver) return Promise.reject(notConnected())
+    if (!session || session.isOver) return Promise.reject(nothingToPairOver())
     if (session.store && isPaired(session.store.auth.creds)) return Promise.reject(alreadyPaired())
     session.code?.reject(noAnswer())
     const asked = new Promise<string>((resolve, reject) => {

@@ -102,6 +102,20 @@ describe('pairing by code', () => {
     expect(shop.connections.map(({ status }) => status)).not.toContain('disconnected')
   })
 
+  it('is refused at once where the session stops while it is asked for', async () => {
+    const { gateway, whatsApp, opened, qrOf } = await startGateway()
+    const shop = await opened()
+    await qrOf(shop)
+    whatsApp.faults.qrRefs = 0
+    await expect(gateway.pairingCode(shop.instanceId, '5511999999999')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    })
+    await expect(gateway.pairingCode(shop.instanceId, '5511999999999')).rejects.toMatchObject({
+      code: 'INSTANCE_NOT_CONNECTED',
+      message: expect.stringContaining('Reconnect it'),
+    })
+  })
+
   it('is a conflict where a phone is paired, and needs an open session', async () => {
     const { gateway, paired } = await startGateway()
     const { instanceId, owner } = await paired()
@@ -111,6 +125,7 @@ describe('pairing by code', () => {
     await gateway.close(instanceId, { forget: false })
     await expect(gateway.pairingCode(instanceId, owner.phoneNumber)).rejects.toMatchObject({
       code: 'INSTANCE_NOT_CONNECTED',
+      message: expect.stringContaining('Reconnect it'),
     })
   })
 })
