@@ -6,7 +6,6 @@ import { createConnectedInstance, incomingPayload, type Client } from '../suppor
 import { listen } from '../support/event-stream.ts'
 import { range } from '../support/range.ts'
 import { eventually } from '../support/eventually.ts'
-import { eventually } from '../support/subscriber.ts'
 import { addTenant, instanceClient, operatorOf, userClient, type App } from './world.ts'
 
 const HEARTBEAT_MS = 200
@@ -174,7 +173,7 @@ describe('a client that comes back', () => {
       connections++
       const enough = Math.floor(Math.random() * 40)
       const hasEnd = () => idsIn(stream).includes('LOAD-END')
-      await eventually(
+      await vi.waitFor(
         () => {
           const isEnough = isOver ? hasEnd() : stream.events.length >= enough
           expect(isEnough || hasEnd()).toBe(true)

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startApp } from '../support/app.ts'
-import { eventually } from '../support/subscriber.ts'
 
 let app: Awaited<ReturnType<typeof startApp>>
 beforeAll(async () => {
@@ -28,7 +27,7 @@ test('an event that a read model cannot read shows in /ready and /metrics, and h
     const { projections } = body as { projections: { name: string; state: string; error?: string }[] }
     return { overall: body.status, ...projections.find((one) => one.name === name) }
   }
-  await eventually(
+  await vi.waitFor(
     async () => expect(await stateOf('message')).toMatchObject({ overall: 'degraded', state: 'stopped' }),
     10_000,
   )

@@ -9,7 +9,6 @@ import { publicTypes } from '../../src/domain/public-events.ts'
 import { OPERATOR_TOKEN, startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, login, type Client } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
 
 const SECRET = 'your_secret_key_here'
 const PATIENCE = { timeout: 20_000, interval: 20 }
@@ -350,7 +349,7 @@ describe('an endpoint', () => {
     await vi.waitFor(() => expect(mostAtOnce.length).toBeGreaterThan(8), PATIENCE)
     expect(Math.max(...mostAtOnce)).toBeLessThan(FEW)
     hangs = false
-    await eventually(
+    await vi.waitFor(
       async () => expect(await deliveriesOf(id, '?state=delivered', impatient.admin)).toHaveLength(13),
       PATIENCE,
     )

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import type { PublicEvent } from '../../src/domain/public-events.ts'
 import { createDeliveries } from '../../src/webhooks/deliveries.ts'
 import { createFanOut } from '../../src/webhooks/fan-out.ts'
@@ -15,7 +15,6 @@ import {
   incoming,
   startQueue,
   stopQueue,
-import { eventually } from '../support/subscriber.ts'
 } from './support.ts'
 
 afterAll(stopQueue)
@@ -468,7 +467,7 @@ const startTransaction = async (pool: Pool) => {
   return {
     client,
     isWaitedFor: (times = 1) =>
-      eventually(
+      vi.waitFor(
         async () => {
           const { rows } = await pool.query(
             `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,

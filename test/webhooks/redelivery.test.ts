@@ -7,7 +7,6 @@ import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload } from '../support/client.ts'
 import { range } from '../support/range.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
 
 const PATIENCE = { timeout: 20_000, interval: 10 }
 /** More than an endpoint gets at once. */
@@ -47,7 +46,7 @@ test('however slow an endpoint is with what is delivered again, what is new does
   })
   await vi.waitFor(() => expect(receiver.received.filter(isMarked)).toHaveLength(8), PATIENCE)
   await say('NEW', CONVERSATIONS)
-  await eventually(
+  await vi.waitFor(
     () =>
       expect(receiver.received.at(-1)).toMatchObject({
         data: { whatsapp_message_id: 'NEW' },

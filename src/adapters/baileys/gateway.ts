@@ -13,7 +13,7 @@ import { disconnected, notConnected } from './failures.ts'
 import { createGoodbye } from './goodbye.ts'
 import { baileysGroups } from './groups.ts'
 import { createDownloads } from './download.ts'
-import { isPaired, noAnswer } from './pairing.ts'
+import { isPaired, noAnswer, nothingToPairOver } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
 import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
 import { createSession, runSession, stopLosing, type Open, type Session, type Watch } from './sessions.ts'
@@ -119,7 +119,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
   const open: Gateway['open'] = async (ref, listener) => {
     const known = sessions.get(ref.instanceId)
     if (known && !known.session.isOver) {
-      // For those outside it begins anew: if it does not come, they are told once more.
+      // It counts as being on its way again: that it is not there, too, is told again.
       stopLosing(known.session)
       return known.session.wake()
     }
@@ -149,7 +149,7 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
 
   const pairingCode: Gateway['pairingCode'] = (instanceId, phoneNumber) => {
     const session = sessions.get(instanceId)?.session
-    if (!session || session.isOver) return Promise.reject(disconnected())
+    if (!session || session.isOver) return Promise.reject(nothingToPairOver())
     if (session.store && isPaired(session.store.auth.creds)) return Promise.reject(alreadyPaired())
     session.code?.reject(noAnswer())
     const asked = new Promise<string>((resolve, reject) => {

@@ -21,7 +21,7 @@ export type MessageMemory = {
 
 type Entry = { readonly key: WAMessageKey; readonly info: Buffer }
 
-export const createMessageMemory = ({ instanceId, pool, cipher }: Opening): MessageMemory => {
+export const createMessageMemory = ({ instanceId, pool, cipher, attempt }: Opening): MessageMemory => {
   const place = (lookup: Buffer) => placeOf('whatsapp_message', lookup)
   const lookupOf = ({ id, fromMe }: Key) => cipher.lookup(fromMe ? 'own message' : 'message', id ?? '')
 
@@ -52,11 +52,14 @@ export const createMessageMemory = ({ instanceId, pool, cipher }: Opening): Mess
 
     find: async (key) => {
       const lookup = lookupOf(key)
-      const { rows } = await pool.query<{ value: Buffer }>({
-        name: 'whatsapp-remembered',
-        text: 'select value from whatsapp_message where instance_id = $1 and id = $2',
-        values: [instanceId, lookup],
-      })
+      // What is to be sent waits for the next connection, which needs the database first.
+      const { rows } = await attempt(() =>
+        pool.query<{ value: Buffer }>({
+          name: 'whatsapp-remembered',
+          text: 'select value from whatsapp_message where instance_id = $1 and id = $2',
+          values: [instanceId, lookup],
+        }),
+      )
       if (!rows[0]) return undefined
       const entry = decode(cipher.open(place(lookup), rows[0].value)) as Entry
       return Object.assign(proto.WebMessageInfo.decode(entry.info), { key: entry.key })

@@ -89,6 +89,12 @@ export const requestCode = async (
   }
 }
 
+export const nothingToPairOver = () =>
+  new Refusal(
+    'INSTANCE_NOT_CONNECTED',
+    'The instance does not try to connect, so that no phone can be paired. Reconnect it, then ask again.',
+  )
+
 export const noAnswer = () =>
   new Refusal('UNAVAILABLE', 'WhatsApp did not answer the request for a pairing code. Try again.')
 

@@ -85,13 +85,18 @@ export const createSend = (parts: Parts) => {
     const devices = await ask('devices', () => sock.getUSyncDevices([chat], true, false))
     return devices.length > 0
   }
+  /** Answers whether there was anybody to write to. */
+  const relay = async (id: string, chat: string, message: proto.IMessage) => {
+    const isThere = await hasDevices(chat)
+    if (isThere)
+      await ask('message', () => sock.relayMessage(chat, message, { messageId: id, ...stanzaOf(message) }))
+    return isThere
+  }
 
-  const deliver = async (id: string, chat: string, message: proto.IMessage): Promise<Ack> => {
+  const deliver = async (id: string, chat: string, message: proto.IMessage): Promise<Ack | Nobody> => {
     const ack = expectAck(id)
     try {
-      await inTurn(() =>
-        ask('message', () => sock.relayMessage(chat, message, { messageId: id, ...stanzaOf(message) })),
-      )
+      if (!(await inTurn(() => relay(id, chat, message)))) return { kind: 'nobody' }
       // The answer comes after; what is lost with the connection is unknown.
       return await ask('acknowledgement', () => ack.within(parts.ackMs))
     } finally {
@@ -104,7 +109,6 @@ export const createSend = (parts: Parts) => {
     if (chat === undefined) return refused('This number is not on WhatsApp.')
     const { message: content } = await rawOf(message, chat)
     if (!content) return refused('There is nothing in this message.')
-    if (!(await hasDevices(chat))) return retry('WhatsApp names no device that could read the message.')
     const ack = await deliver(message.whatsappId, chat, content)
     switch (ack.kind) {
       case 'good':
@@ -113,6 +117,8 @@ export const createSend = (parts: Parts) => {
         if (ack.code === RESTRICTED) parts.onRestricted()
         if (ack.code === STALE) await forgetAddresses(message.chat, chat)
         return refusal(ack.code)
+      case 'nobody':
+        return retry('WhatsApp names no device that could read the message.')
       case 'none':
         // Either the acknowledgement alone was lost, or the connection is dead, which this finds out.
         await ask('ping', () => sock.query(ping()))
@@ -140,6 +146,8 @@ export const createSend = (parts: Parts) => {
   }
 }
 export type Send = ReturnType<typeof createSend>
+
+type Nobody = { readonly kind: 'nobody' }
 
 const RESTRICTED = 463
 const STALE = 479

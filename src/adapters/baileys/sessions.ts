@@ -3,14 +3,14 @@ import type { GatewayListener, SessionRef } from '../../ports/gateway.ts'
 import { createAddresses, type Addresses } from './addresses.ts'
 import type { OpenSocket } from './ask.ts'
 import { createCaches } from './caches.ts'
-import { notConnected } from './failures.ts'
 import type { GroupCache } from './group-cache.ts'
-import type { CodeRequest } from './pairing.ts'
+import { nothingToPairOver, type CodeRequest } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
 import { backoffMs, verdictOn, type Backoff, type Reconnect, type Stop } from './reconnect.ts'
 import { createReports, type Reports } from './reports.ts'
 import type { Send } from './send.ts'
-import type { Connection, Ended } from './connection.ts'
+import type { Connection } from './connection.ts'
+import type { Ended } from './life.ts'
 import type { SessionStore } from './session-store.ts'
 import type { Versions } from './version.ts'
 
@@ -103,7 +103,7 @@ export const runSession = async (parts: Parts, session: Session): Promise<void> 
     write(alarm === undefined ? 'info' : 'error', alarm ?? 'the session stopped', { ...fields, reason })
     // If it fails, the next login is refused again, and wipes again.
     if (wipes) await session.store?.wipe().catch((error: unknown) => fault('the keys were not wiped', error))
-    session.code?.reject(notConnected())
+    session.code?.reject(nothingToPairOver())
     session.report({ status: 'disconnected', reason, at: now() })
   }
   const fault = (text: string, error: unknown) => write('error', text, { ...fields, err: error })

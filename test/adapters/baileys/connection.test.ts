@@ -7,6 +7,7 @@ import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
 import { quietLogs } from '../../../src/adapters/baileys/quiet-logs.ts'
 import { connect } from '../../../src/adapters/baileys/connection.ts'
 import { requestCode } from '../../../src/adapters/baileys/pairing.ts'
+import { verdictOn } from '../../../src/adapters/baileys/reconnect.ts'
 import { openSessionStore } from '../../../src/adapters/baileys/session-store.ts'
 import { startWhatsApp, trustWhatsApp } from '../../stand-ins/whatsapp/whatsapp.ts'
 import { testPool } from '../../support/database.ts'
@@ -14,8 +15,9 @@ import { testPool } from '../../support/database.ts'
 const quiet = () => undefined
 
 /** A socket that shows its first QR code. */
-const offering = async () => {
+const offering = async ({ qrRefs = 6, qrMs = 60_000 } = {}) => {
   const whatsApp = await startWhatsApp()
+  whatsApp.faults.qrRefs = qrRefs
   const distrust = trustWhatsApp(whatsApp.rootKey)
   const parts = { pool: await testPool(), cipher: createCipher(randomBytes(32)), onError: quiet }
   const store = await openSessionStore(parts, { instanceId: randomUUID(), term: 1 })
@@ -25,7 +27,7 @@ const offering = async () => {
   })
   const connection = connect({
     ...{ url: whatsApp.url, version: DEFAULT_CONNECTION_CONFIG.version, store, caches: createCaches() },
-    ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000 },
+    ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000, qrMs },
     ...{ onQr: shown, onOpen: quiet, onBatch: quiet, onError: quiet, hasRoom: async () => undefined },
   })
   onTestFinished(async () => {
@@ -106,4 +108,10 @@ it('a socket whose keys failed before it was made ends at once, and leaves no ti
   expect(await connection.ended).toMatchObject({ message: expect.stringContaining('could not be kept') })
   // The library's own are of other lengths.
   expect(begun.mock.calls.filter(([, ms]) => ms === 3000)).toEqual([])
+})
+
+it('nobody scanned a code: that is how it ended, also if the other side does not say goodbye', async () => {
+  const { connection, whatsApp } = await offering({ qrRefs: 2, qrMs: 200 })
+  for (const each of whatsApp.connections) each.hang()
+  expect(verdictOn(await connection.ended, false)).toMatchObject({ kind: 'stop', reason: 'qr_expired' })
 })

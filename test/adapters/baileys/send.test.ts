@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Outgoing } from '../../../src/ports/gateway.ts'
 import { textMessage } from '../../contracts/gateway.ts'
 import type { Person, WhatsApp } from '../../stand-ins/whatsapp/whatsapp.ts'
+import { testPool } from '../../support/database.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
 
 const textTo = (instanceId: string, { jid }: Pick<Person, 'jid'>, text: string): Outgoing => ({
@@ -185,6 +186,29 @@ describe('a message of which nothing is known', () => {
     const message = textTo(shop.instanceId, maria, 'Hello')
     expect((await gateway.send(message)).kind).toBe('retry')
     whatsApp.faults.ack = undefined
+    await isConnected(shop)
+    expect((await gateway.send(message)).kind).toBe('sent')
+    expect(shown(maria)).toEqual([message.whatsappId])
+  })
+
+  it('and nothing can be known, since the database is away: the connection is ended, for it to wait for the next one', async () => {
+    const pool = await testPool()
+    const query = pool.query.bind(pool)
+    let isAway = false
+    const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+    vi.spyOn(pool, 'query').mockImplementation((...given: unknown[]): unknown =>
+      isAway && JSON.stringify(given).includes('whatsapp-remembered')
+        ? Promise.reject(away)
+        : Reflect.apply(query, pool, given),
+    )
+    const { gateway, maria, shop, isConnected } = await shopAndMaria({ pool })
+    const [device] = shop.owner.devices.values()
+    const logins = device?.logins ?? 0
+    const message = textTo(shop.instanceId, maria, 'Hello')
+    isAway = true
+    expect((await gateway.send(message)).kind).toBe('retry')
+    isAway = false
+    await vi.waitFor(() => expect(device?.logins).toBeGreaterThan(logins), PATIENCE)
     await isConnected(shop)
     expect((await gateway.send(message)).kind).toBe('sent')
     expect(shown(maria)).toEqual([message.whatsappId])

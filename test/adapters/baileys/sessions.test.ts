@@ -102,6 +102,20 @@ describe('pairing by code', () => {
     expect(shop.connections.map(({ status }) => status)).not.toContain('disconnected')
   })
 
+  it('is refused at once where the session stops while it is asked for', async () => {
+    const { gateway, whatsApp, opened, qrOf } = await startGateway()
+    const shop = await opened()
+    await qrOf(shop)
+    whatsApp.faults.qrRefs = 0
+    await expect(gateway.pairingCode(shop.instanceId, '5511999999999')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    })
+    await expect(gateway.pairingCode(shop.instanceId, '5511999999999')).rejects.toMatchObject({
+      code: 'INSTANCE_NOT_CONNECTED',
+      message: expect.stringContaining('Reconnect it'),
+    })
+  })
+
   it('is a conflict where a phone is paired, and needs an open session', async () => {
     const { gateway, paired } = await startGateway()
     const { instanceId, owner } = await paired()
@@ -111,6 +125,7 @@ describe('pairing by code', () => {
     await gateway.close(instanceId, { forget: false })
     await expect(gateway.pairingCode(instanceId, owner.phoneNumber)).rejects.toMatchObject({
       code: 'INSTANCE_NOT_CONNECTED',
+      message: expect.stringContaining('Reconnect it'),
     })
   })
 })
@@ -140,14 +155,25 @@ describe('a connection that ends', () => {
     await status(shop, { status: 'connected', phoneNumber: shop.owner.phoneNumber })
   })
 
-  it('is offline once more, to those outside, when it was asked for and does not come', async () => {
-    const { whatsApp, gateway, opened } = await startGateway({ timing: { offlineAfterMs: 50 } })
+  it('is offline again when it is opened anew and does not come back then, either', async () => {
+    const { whatsApp, gateway, paired, status, isConnected } = await startGateway({
+      timing: { offlineAfterMs: 50 },
+    })
+    const shop = await paired()
+    await status(shop, { status: 'connected' })
+    const before = shop.connections.length
+    const since = (...statuses: string[]) =>
+      vi.waitFor(
+        () => expect(shop.connections.slice(before).map((report) => report.status)).toEqual(statuses),
+        PATIENCE,
+      )
     whatsApp.faults.upgrade = 503
-    const shop = await opened()
-    const reported = () => shop.connections.map(({ status }) => status)
-    await vi.waitFor(() => expect(reported()).toEqual(['offline']), PATIENCE)
+    shop.owner.drop()
+    await since('offline')
     await gateway.open(sessionOf(shop.instanceId), shop.listener)
-    await vi.waitFor(() => expect(reported()).toEqual(['offline', 'offline']), PATIENCE)
+    await since('offline', 'offline')
+    whatsApp.faults.upgrade = undefined
+    await isConnected(shop)
   })
 
   it.each([401, 403])('keeps the pairing when a proxy answers %s', async (upgrade) => {
