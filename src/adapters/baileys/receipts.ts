@@ -1,6 +1,6 @@
 import type { WAMessage } from '@whiskeysockets/baileys'
 import { receiptStatuses, type ReceiptStatus } from '../../domain/message.ts'
-import { fieldsOf, listOf } from '../../domain/whatsapp-content.ts'
+import { fieldsOf, listOf } from '../../domain/whatsapp-fields.ts'
 import { idOf, type Reader } from './reading.ts'
 import type { Told } from './told.ts'
 

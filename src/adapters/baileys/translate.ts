@@ -1,5 +1,6 @@
 import type { BaileysEventMap, WAMessage } from '@whiskeysockets/baileys'
-import { changeIn, countOf, fieldsOf, listOf, unwrapped, type Fields } from '../../domain/whatsapp-content.ts'
+import { changeIn, unwrapped } from '../../domain/whatsapp-content.ts'
+import { countOf, fieldsOf, listOf, type Fields } from '../../domain/whatsapp-fields.ts'
 import { hearPairs, newsOf, subjectsIn } from './people.ts'
 import { createReader, type Known } from './reading.ts'
 import { foldedReceipts, groupReceipts, receiptOfStatus } from './receipts.ts'

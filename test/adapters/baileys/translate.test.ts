@@ -55,6 +55,10 @@ const hi = { conversation: 'Hi' }
 const text = { kind: 'text', text: 'Hi' } as const
 
 describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Addressing) => {
+  test('is told, though nothing of it can be seen, if it is for the phone alone', () =>
+    expect(factsOf(upsert([waMessage({ ...dm('A1'), isViewOnce: true }, undefined)]))).toEqual([
+      message({ kind: 'other', description: 'viewOnceMessage' }),
+    ]))
   test.each(['notify', 'append'] as const)('is told by the number of the person (%s)', (type) =>
     expect(factsOf(upsert([waMessage(dm('A1'), hi)], type))).toEqual([message(text)]),
   )
@@ -328,7 +332,6 @@ describe('what is not told', () => {
   const { dm, inGroup } = byNumber
   test.each<[string, WAMessage]>([
     ['what could not be decrypted', waMessage(dm('A1'), undefined, { messageStubType: StubType.CIPHERTEXT })],
-    ['what is for the phone alone', waMessage({ ...dm('A1'), isViewOnce: true }, undefined)],
     [
       'changes of groups',
       waMessage(inGroup('A1'), undefined, {
