@@ -1,5 +1,6 @@
 import { proto, type WAMessage } from '@whiskeysockets/baileys'
 import { describe, expect, test } from 'vitest'
+import { journalledIn } from '../../../src/adapters/baileys/hearing.ts'
 import { lidsIn, translate, type Known } from '../../../src/adapters/baileys/translate.ts'
 import type { Told } from '../../../src/adapters/baileys/told.ts'
 import type { Content } from '../../../src/domain/content.ts'
@@ -365,6 +366,17 @@ test('the content of a message supersedes the word that it could not be read', (
       ),
     ),
   ).toEqual([message(text)])
+})
+
+test('what the phone gave when it was asked is in no journal, also where the library folds it into what is', () => {
+  const peer = waMessage({ ...byHiddenId.dm('P1', true) }, { protocolMessage: {} }, { category: 'peer' })
+  const given = waMessage(byHiddenId.dm('A1'), hi)
+  const batch = folded(
+    ['messages.upsert', { messages: [peer], type: 'notify' }],
+    ['messages.upsert', { messages: [given], type: 'notify', requestId: 'R1' }],
+  )
+  expect(factsOf(batch)).toEqual([message(text)])
+  expect(journalledIn(batch)).toEqual([peer])
 })
 
 test('who writes to a list writes to each of its members', () =>
