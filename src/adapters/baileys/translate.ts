@@ -153,7 +153,8 @@ const withoutRepeats = (all: readonly Told[]): readonly Told[] => {
   const receipts = new Set<string>()
   return all.filter((told) => {
     if (told.kind === 'receipt') {
-      const receipt = `${told.receipt.status} ${told.receipt.whatsappId}`
+      const { whatsappId, chat, status } = told.receipt
+      const receipt = `${status} ${whatsappId} ${chat}`
       return !receipts.has(receipt) && receipts.add(receipt)
     }
     if (told.kind !== 'contact') return true

@@ -196,7 +196,7 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
       factsOf({
         'messages.update': [{ key: dm('A1', true), update: { status, messageTimestamp: SECONDS } }],
       }),
-    ).toEqual([{ kind: 'receipt', receipt: { whatsappId: 'A1', status: name, at: AT } }]),
+    ).toEqual([{ kind: 'receipt', receipt: { whatsappId: 'A1', chat: alice.jid, status: name, at: AT } }]),
   )
   test.each([Status.ERROR, Status.PENDING, null])('is no receipt with the status %s', (status) =>
     expect(factsOf({ 'messages.update': [{ key: dm('A1', true), update: { status } }] })).toEqual([]),
@@ -214,8 +214,8 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
         ],
       }),
     ).toEqual([
-      { kind: 'receipt', receipt: { whatsappId: 'A1', status: 'delivered', at: AT } },
-      { kind: 'receipt', receipt: { whatsappId: 'A1', status: 'read', at: AT } },
+      { kind: 'receipt', receipt: { whatsappId: 'A1', chat: group, status: 'delivered', at: AT } },
+      { kind: 'receipt', receipt: { whatsappId: 'A1', chat: group, status: 'read', at: AT } },
     ]))
 
   describe('folded into the message by Baileys', () => {
