@@ -9,7 +9,7 @@ import type { Downloads } from './download.ts'
 import type { Batch, Connection } from './connection.ts'
 import type { SessionStore } from './session-store.ts'
 import type { Told } from './told.ts'
-import { lidsIn, translate, type Known } from './translate.ts'
+import { lidsIn, messagesIn, translate, type Known } from './translate.ts'
 
 /** What happens to the socket alone is not news. */
 const plumbing = new Set(['connection.update', 'creds.update'])
@@ -43,10 +43,7 @@ export const createHearing = (parts: Parts) => {
   }
 
   const knownOf = async (batch: Batch): Promise<Known> => {
-    const [pairs, known] = await Promise.all([
-      numbersOf(sock, lidsIn(batch)),
-      groupsOf(batch['messages.upsert']?.messages ?? []),
-    ])
+    const [pairs, known] = await Promise.all([numbersOf(sock, lidsIn(batch)), groupsOf(messagesIn(batch))])
     const { id = '', lid, name } = sock.user ?? {}
     return {
       account: {
@@ -122,8 +119,8 @@ export const createHearing = (parts: Parts) => {
  * What came in a stanza of its own, which has a category, if only an empty one. What the phone gave when it was asked, and
  * what was sent from here, the journal does not have.
  */
-export const journalledIn = ({ 'messages.upsert': upsert }: Batch): readonly WAMessage[] =>
-  upsert?.messages.filter((message) => Object.hasOwn(message, 'category')) ?? []
+export const journalledIn = (batch: Batch): readonly WAMessage[] =>
+  messagesIn(batch).filter((message) => Object.hasOwn(message, 'category'))
 
 const isAdminIn = (group: GroupMetadata | undefined, person: string, pairs: ReadonlyMap<string, string>) =>
   group !== undefined && Boolean(participantIn(group, person, numbersIn([group], pairs))?.admin)

@@ -102,6 +102,14 @@ describe('a file that comes in', () => {
     expect(missing).toEqual([])
   })
 
+  test('is had whatever its message is wrapped in', async () => {
+    const { message = null } = await sent({ kind: 'sticker', bytes: jpeg, mimetype: 'image/webp' })
+    const { kept, keep } = keeper()
+    const wrapped = { ephemeralMessage: { message: { lottieStickerMessage: { message } } } }
+    await downloads()(wrap(wrapped), { kind: 'sticker' }, how(keep))
+    expect([kept, missing]).toEqual([[jpeg], []])
+  })
+
   test('is had in parts, and of any length', async () => {
     for (const length of [1, 15, 16, 17, 1_000_003]) {
       const bytes = randomBytes(length)

@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { proto } from '@whiskeysockets/baileys'
 import { describe, expect, it, vi } from 'vitest'
-import { sessionOf } from '../../contracts/gateway.ts'
+import type { GatewayListener } from '../../../src/ports/gateway.ts'
+import { recordingListener, sessionOf } from '../../contracts/gateway.ts'
 import { range } from '../../support/range.ts'
+import { gate } from '../../support/subscriber.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
 
 describe('what comes in', () => {
@@ -133,6 +136,34 @@ describe('what comes in', () => {
     shop.owner.drop()
     await vi.waitFor(() => expect(shop.messages.map(({ whatsappId }) => whatsappId)).toEqual(ids), PATIENCE)
     await isConnected(shop)
+  })
+
+  it('of the past is told if it is wanted, marked as such, and is not lost with the connection', async () => {
+    const { gateway, whatsApp, world, qrOf, isConnected } = await startGateway({ timing: { settleMs: 100 } })
+    const [owner, maria] = [whatsApp.person('Shop'), whatsApp.person('Maria')]
+    const ids = range(300).map((n) => `PAST${n}`)
+    const messages = ids.map((id, n) => ({ id, from: maria, content: `Hello ${n}`, at: 1_700_000_000 + n }))
+    world.history.keep(owner, [{ with: maria, messages }], ids.length)
+    const { opened: stored, open: store } = gate()
+    const { opened: begun, open: begin } = gate()
+    const instance = { instanceId: randomUUID(), ...recordingListener() }
+    const message: GatewayListener['message'] = async (incoming) => {
+      begin()
+      await stored
+      await instance.listener.message(incoming)
+    }
+    const { instanceId } = instance
+    await gateway.open({ ...sessionOf(instanceId), importsPast: true }, { ...instance.listener, message })
+    await owner.scan(await qrOf(instance))
+    await isConnected(instance)
+    await begun
+    owner.drop()
+    await vi.waitFor(() => expect(gateway.connected(instanceId)).toBe(false), PATIENCE)
+    store()
+    await isConnected(instance)
+    expect(instance.messages.map(({ whatsappId, past }) => [whatsappId, past])).toEqual(
+      ids.map((id) => [id, true]),
+    )
   })
 
   it('is told although WhatsApp never says that the backlog is complete', async () => {
