@@ -15,7 +15,7 @@ import { baileysGroups } from './groups.ts'
 import { createDownloads } from './download.ts'
 import { isPaired, noAnswer, nothingToPairOver } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
-import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
+import { forgetSession, openSessionStore } from './session-store.ts'
 import { createSession, runSession, stopLosing, type Open, type Session, type Watch } from './sessions.ts'
 import { openUpload, removeUploadLeftovers } from './upload.ts'
 import { createVersions } from './version.ts'
@@ -24,7 +24,6 @@ import { createVersions } from './version.ts'
 const LOGINS_AT_ONCE = 4
 /** Files that go out at once, of all sessions: each has its pictures in memory, and lies encrypted on the disk. */
 const UPLOADS_AT_ONCE = 8
-const PURGE_EVERY_MS = 6 * 3_600_000
 
 export const usualTiming = {
   callMs: 20_000,
@@ -171,9 +170,6 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
   if (url !== REAL_URL)
     write('warn', 'WHATSAPP_URL is not WhatsApp: whoever answers there is trusted', { url })
   removeUploadLeftovers().catch(onStoreError)
-  const purging = setInterval(() => {
-    purgeSessionStores(pool, onStoreError).catch(onStoreError)
-  }, PURGE_EVERY_MS).unref()
 
   return {
     open: (ref, listener) => inTurn(ref.instanceId, () => open(ref, listener)),
@@ -189,7 +185,6 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
     profilePicture: async (instanceId, jid) => profilePicture(mustBeOpen(instanceId), jid),
     groups: baileysGroups(mustBeOpen),
     stop: async () => {
-      clearInterval(purging)
       await Promise.all([...sessions.keys()].map((id) => inTurn(id, () => end(id, { forget: false }))))
       await downloads.close()
     },

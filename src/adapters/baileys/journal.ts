@@ -13,14 +13,12 @@ import {
   type WAMessage,
   type WAMessageKey,
 } from '@whiskeysockets/baileys'
-import type { Pool } from 'pg'
 import { placeOf } from './cipher.ts'
 import { decode, encode, type InboundRow, type KeySet } from './key-store.ts'
 import type { Opening } from './opening.ts'
 import { guardSignal } from './signal-guard.ts'
 
 const PENDING_MAX = 1000
-const KEPT_DAYS = 14
 
 /** What WhatsApp sent and was decrypted, until it has been told. */
 export type Journal = {
@@ -177,14 +175,4 @@ const isPlumbing = ({ message }: WAMessage): boolean => {
   const content = normalizeMessageContent(message)
   if (!getContentType(content)) return true
   return content?.protocolMessage ? !toldTypes.includes(content.protocolMessage.type) : false
-}
-
-/** Deletes what is too old to be told as news. */
-export const sweepJournal = async (pool: Pool, onError: (error: unknown) => void): Promise<void> => {
-  const { rows } = await pool.query<{ plumbing: boolean }>(
-    `delete from whatsapp_inbound where at < now() - make_interval(days => ${KEPT_DAYS}) returning plumbing`,
-  )
-  const lost = rows.filter(({ plumbing }) => !plumbing).length
-  if (lost > 0)
-    onError(new Error(`${lost} WhatsApp messages could not be told for ${KEPT_DAYS} days, and were given up`))
 }

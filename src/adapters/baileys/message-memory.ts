@@ -1,11 +1,7 @@
 import { proto, type WAMessage, type WAMessageKey } from '@whiskeysockets/baileys'
-import type { Pool } from 'pg'
 import { placeOf } from './cipher.ts'
 import { decode, encode } from './key-store.ts'
 import type { Opening } from './opening.ts'
-
-const KEPT_DAYS = 30
-const PURGED_AT_ONCE = 1000
 
 type Key = Pick<WAMessageKey, 'id' | 'fromMe'>
 
@@ -72,18 +68,5 @@ export const createMessageMemory = ({ instanceId, pool, cipher, attempt }: Openi
         values: [instanceId, keys.map(lookupOf)],
       })
     },
-  }
-}
-
-/** In batches, so that no one waits long for a lock. */
-export const purgeMessageMemory = async (pool: Pool): Promise<void> => {
-  for (;;) {
-    const { rowCount } = await pool.query(
-      `delete from whatsapp_message where (instance_id, id) in (
-         select instance_id, id from whatsapp_message
-         where at < now() - make_interval(days => ${KEPT_DAYS}) order by at limit ${PURGED_AT_ONCE}
-         for update skip locked)`,
-    )
-    if ((rowCount ?? 0) < PURGED_AT_ONCE) return
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
 import { baileysGateway } from '../../../src/adapters/baileys/gateway.ts'
-import { keptSessions } from '../../../src/adapters/baileys/kept.ts'
+import { keptSessions, purgeSessions } from '../../../src/adapters/baileys/kept.ts'
 import { folderMediaStore } from '../../../src/adapters/media/folder.ts'
 import { createLogPool } from '../../../src/adapters/postgres/pool.ts'
 import { trustWhatsApp } from '../../stand-ins/whatsapp/whatsapp.ts'
@@ -23,7 +23,11 @@ const startShop = async () => {
     ...{ url: world.whatsApp.url, pool, cipher: createCipher(randomBytes(32)), log: quiet, timing: quick },
     ...{ mediaStore: folderMediaStore('/dev/null/none'), mediaCa: world.whatsApp.mediaCa },
   })
-  const parts = { gateways: { baileys }, keptSessions: () => keptSessions(pool) }
+  const parts = {
+    gateways: { baileys },
+    keptSessions: () => keptSessions(pool),
+    purgeSessions: () => purgeSessions(pool, quiet),
+  }
   const app = await startApp({}, parts, database)
   let running = app
   onTestFinished(async () => {
@@ -88,4 +92,19 @@ it('an instance that is deleted while no node has sessions is forgotten by the n
   await restart('api,projector,gateway')
   await vi.waitFor(() => expect(owner.devices.size).toBe(0), PATIENCE)
   await vi.waitFor(async () => expect(await keptSessions(pool)).toEqual([]), PATIENCE)
+})
+
+it('raw messages go after their time, also where nobody has opened a session for as long', async () => {
+  const { pool, baileys, restart } = await startShop()
+  await pool.query(
+    `insert into whatsapp_message (instance_id, id, value, at)
+     values (gen_random_uuid(), 'old', '', now() - interval '31 days'), (gen_random_uuid(), 'new', '', now())`,
+  )
+  const opening = vi.spyOn(baileys, 'open')
+  await restart('api,projector,relay')
+  await vi.waitFor(async () => {
+    const { rows } = await pool.query('select convert_from(id, $1) as id from whatsapp_message', ['UTF8'])
+    expect(rows).toEqual([{ id: 'new' }])
+  }, PATIENCE)
+  expect(opening).not.toHaveBeenCalled()
 })

@@ -4,7 +4,8 @@ import { DEFAULT_CONNECTION_CONFIG, proto, type BinaryNode, type WAMessage } fro
 import type { Pool } from 'pg'
 import { expect, test } from 'vitest'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
-import { openSessionStore, purgeSessionStores } from '../../../src/adapters/baileys/session-store.ts'
+import { purgeSessions } from '../../../src/adapters/baileys/kept.ts'
+import { openSessionStore } from '../../../src/adapters/baileys/session-store.ts'
 import { handleInTurn } from '../../../src/adapters/baileys/stanzas.ts'
 import { testPool } from '../../support/database.ts'
 import { range } from '../../support/range.ts'
@@ -270,7 +271,7 @@ test('after 14 days a message is given up with an alarm, and plumbing without', 
   const alice = await contactOf(store)
   await store.receive(stanzaOf(ALICE, 'K'), await write(alice, { senderKeyDistributionMessage: {} }))
   const errors: unknown[] = []
-  const sweep = () => purgeSessionStores(pool, (error) => errors.push(String(error)))
+  const sweep = () => purgeSessions(pool, (error) => errors.push(String(error)))
   await pool.query(`update whatsapp_inbound set at = now() - interval '15 days'`)
   await sweep()
   expect(errors).toEqual([])

@@ -4,12 +4,8 @@ import fc from 'fast-check'
 import type { Pool } from 'pg'
 import { expect, test, vi } from 'vitest'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
-import {
-  forgetSession,
-  openSessionStore,
-  Overtaken,
-  purgeSessionStores,
-} from '../../../src/adapters/baileys/session-store.ts'
+import { purgeSessions } from '../../../src/adapters/baileys/kept.ts'
+import { forgetSession, openSessionStore, Overtaken } from '../../../src/adapters/baileys/session-store.ts'
 import { testPool } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 
@@ -436,10 +432,10 @@ test('raw messages come back whole, and are forgotten after 30 days', async () =
   expect(await messages.find({ id: 'M2', fromMe: false })).toBeUndefined()
 
   await pool.query(`update whatsapp_message set at = now() - interval '29 days'`)
-  await purgeSessionStores(pool, unexpected)
+  await purgeSessions(pool, unexpected)
   expect(await messages.find(message.key)).toBeDefined()
   await pool.query(`update whatsapp_message set at = now() - interval '31 days'`)
-  await purgeSessionStores(pool, unexpected)
+  await purgeSessions(pool, unexpected)
   expect(await messages.find(message.key)).toBeUndefined()
 })
 
