@@ -103,6 +103,8 @@ it('what cannot be done is told, and the page goes on', async () => {
   const body = JSON.stringify({ person: '1', text: 'Hello' })
   const response = await fetch(`${phone.url}/write`, { method: 'POST', body })
   expect([response.status, await response.json()]).toEqual([400, { error: 'Nobody has the number 1' }])
+  const typed = await fetch(`${phone.url}/code`, { method: 'POST', body: '{"text":"ABCD-EFGH"}' })
+  expect(await typed.json()).toEqual({ error: 'No client asked for a code for this phone number.' })
   expect((await fetch(`${phone.url}/toString`, { method: 'POST', body })).status).toBe(404)
 })
 it('the page runs no script but its own, and other pages and names get nothing', async () => {

@@ -57,6 +57,7 @@ export const servePhone = async ({ world, business, people, instance }: Parts, p
 
   const actions: Record<string, (action: Action) => Promise<unknown>> = {
     scan: async () => business.scan(await instance.qr()),
+    code: async ({ text }) => business.enterCode(text.replace(/[^0-9a-z]/gi, '').toUpperCase()),
     unlink: async () => business.unlink(),
     write: async ({ person: number, text, replyTo }) => {
       const { person, chat } = chatOf(number)
