@@ -4,6 +4,7 @@ import { createRateLimits } from '../src/http/rate-limit.ts'
 import { createHold } from '../src/webhooks/hold.ts'
 import { webhookQueue, type Lane } from '../src/webhooks/queue.ts'
 import { testPool } from './support/database.ts'
+import { eventually } from './support/subscriber.ts'
 
 /** The clock on the wall goes back, as when a machine that was ahead hears the right time; nothing else does. */
 const setBack = (ms: number) => {
@@ -29,7 +30,7 @@ it('a lane of webhooks whose lease ran out is no longer held', async () => {
   }
   hold.add(lane)
   setBack(HOUR_MS)
-  await vi.waitFor(() => expect(hold.has(lane)).toBe(false))
+  await eventually(() => expect(hold.has(lane)).toBe(false))
 })
 
 it('numbers are given', async () => {
@@ -55,5 +56,5 @@ it('who is beyond a limit waits for the end of the window, and no longer', async
   expect(await isExceeded()).toBe(true)
   setBack(HOUR_MS)
   count = 1
-  await vi.waitFor(async () => expect(await isExceeded()).toBe(false))
+  await eventually(async () => expect(await isExceeded()).toBe(false))
 })

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
 import { testCertificate, testKey } from '../support/certificate.ts'
+import { eventually } from '../support/subscriber.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -242,7 +243,7 @@ describe('a post', () => {
     const post = poster({ connectionsPerOrigin: 3 })
     const posts = Promise.all(Array.from({ length: 12 }, () => post(url)))
     for (let answered = 0; answered < 12; answered += 3) {
-      await vi.waitFor(() => expect(held).toHaveLength(3))
+      await eventually(() => expect(held).toHaveLength(3))
       expect(sockets.size).toBe(3)
       for (const release of held.splice(0)) release()
     }
@@ -272,7 +273,7 @@ describe('a post', () => {
       failure('no connection within 0.2 s'),
       failure('no connection within 0.2 s'),
     ])
-    await vi.waitFor(async () => expect(await post(url, '4')).toEqual(answer(200)))
+    await eventually(async () => expect(await post(url, '4')).toEqual(answer(200)))
     // The last one may have been tried more than once.
     expect([...new Set(bodies)]).toEqual(['1', '4'])
   })
@@ -306,7 +307,7 @@ describe('a post', () => {
     const result = await poster({ timeoutMs: 200 })(url)
     expect(result).toEqual(answer(status))
     expect(result.durationMs).toBeLessThan(1500)
-    await vi.waitFor(() => expect(sockets.size).toBe(0))
+    await eventually(() => expect(sockets.size).toBe(0))
   })
 
   it.each([
@@ -325,7 +326,7 @@ describe('a post', () => {
     const { durationMs, ...result } = await poster({ timeoutMs: 60_000 })(url)
     expect(result).toEqual({ kind: 'answer', status, ...(excerpt && { excerpt }) })
     expect(durationMs).toBeLessThan(5000)
-    await vi.waitFor(() => expect(sockets.size).toBe(0))
+    await eventually(() => expect(sockets.size).toBe(0))
   })
 
   it('quotes the beginning of an answer that is not 2xx, in whole characters and without NUL', async () => {

@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sandboxGateway } from '../../src/adapters/sandbox/gateway.ts'
 import type { ConnectionReport } from '../../src/domain/instance.ts'
 import type { Outgoing } from '../../src/ports/gateway.ts'
 import { gatewayContract, recordingListener, sessionOf, textMessage } from '../contracts/gateway.ts'
 import { startSandboxDatabase } from '../support/sandbox.ts'
+import { eventually } from '../support/subscriber.ts'
 
 const quiet = () => undefined
 const page = { limit: 1000 }
 
 /** WhatsApp delivers again until it is acknowledged; in the sandbox whoever drives the phone does. */
-const untilTaken = async <T>(call: () => Promise<T>): Promise<T> => vi.waitFor(call)
+const untilTaken = async <T>(call: () => Promise<T>): Promise<T> => eventually(call)
 
 gatewayContract('sandbox', async () => {
   const database = await startSandboxDatabase()
@@ -298,7 +299,7 @@ describe('the outbox', () => {
     expect(await wired.send(message)).toEqual({ kind: 'retry', reason: expect.any(String) })
     expect(errors).toHaveLength(1)
     database.wire.mend()
-    await vi.waitFor(async () => expect((await wired.send(message)).kind).toBe('sent'))
+    await eventually(async () => expect((await wired.send(message)).kind).toBe('sent'))
     expect(await outboxTexts(instanceId, wired)).toEqual(['Patience'])
   })
 })
@@ -343,7 +344,7 @@ describe('scripted failures', () => {
   it('slow: the message is there before the answer, and closing does not wait for it', async () => {
     const { instanceId } = await scripted({ outcome: 'slow', times: 1, delayMs: 60_000 })
     const sending = sandbox.send(textMessage(instanceId, 'a'))
-    await vi.waitFor(async () => expect(await outboxTexts(instanceId)).toEqual(['a']))
+    await eventually(async () => expect(await outboxTexts(instanceId)).toEqual(['a']))
     await sandbox.close(instanceId, { forget: false })
     expect((await sending).kind).toBe('retry')
   })
@@ -352,7 +353,7 @@ describe('scripted failures', () => {
     refuse(2)
     expect(await sendTexts(instanceId, 'a', 'b')).toMatchObject([{ kind: 'retry' }, { kind: 'retry' }])
     expect(sandbox.connected(instanceId)).toBe(false)
-    await vi.waitFor(() => expect(connections.at(-1)?.status).toBe('disconnected'))
+    await eventually(() => expect(connections.at(-1)?.status).toBe('disconnected'))
     await sandbox.open(sessionOf(instanceId), listener)
     expect(connections.map(({ status }) => status)).toEqual([
       'qr_ready',
@@ -480,6 +481,6 @@ describe('the groups of the simulated phone', () => {
     database.wire.cut()
     await expect(wired.groups.leave(instanceId, jid)).rejects.toThrow()
     database.wire.mend()
-    await vi.waitFor(async () => expect(await wired.groups.list(instanceId)).toHaveLength(1))
+    await eventually(async () => expect(await wired.groups.list(instanceId)).toHaveLength(1))
   })
 })

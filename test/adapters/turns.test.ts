@@ -1,9 +1,10 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { inProcessTurns } from '../../src/adapters/in-process/turns.ts'
 import { createTurnPool } from '../../src/adapters/postgres/pool.ts'
 import { postgresTurns } from '../../src/adapters/postgres/turns.ts'
 import { lasting, turnsContract, WAIT_MS } from '../contracts/turns.ts'
 import { createTestDatabase } from '../support/database.ts'
+import { eventually } from '../support/subscriber.ts'
 
 turnsContract('of one process', async () => {
   const turns = inProcessTurns(WAIT_MS)
@@ -60,7 +61,7 @@ test('a turn goes over as soon as it ends on the other node', async () => {
   await first.begun
   const order: string[] = []
   const waiting = nodes[1]?.('one', async () => void order.push('there'))
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const sessions = await pools[0]?.query(SESSIONS)
     expect(sessions?.rows.map(({ granted }) => granted).toSorted()).toEqual([false, true])
   })
@@ -80,7 +81,7 @@ test('a connection that breaks gives its turn up, and it is told that another ma
   expect(await nodes[1]?.('one', async () => 'runs')).toBe('runs')
   first.end()
   await held
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect(faults.map(String)).toContain('Error: The turn "one" was lost while it lasted'),
   )
   expect(await nodes[0]?.('one', async () => 'runs again')).toBe('runs again')

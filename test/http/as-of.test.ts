@@ -151,7 +151,7 @@ describe('around a conversation', () => {
     await say('one')
     await say('two')
     // Who wrote is learned a moment later.
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await app.store.readStream(`contact-${contactId(shop.instance, john)}`)).not.toEqual([]),
     )
     then = await moment()

@@ -5,6 +5,7 @@ import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Json } from '../support/client.ts'
 import { toAppend } from '../support/facts.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
+import { eventually } from '../support/subscriber.ts'
 import { isoSecondsText, storingNothing, userClient, uuidText, type App } from './world.ts'
 
 const MARIA = '5511999999999'
@@ -279,7 +280,7 @@ describe('while an automation is enabled', () => {
     })
     await hear('Sim')
     await saying(['Sales?', 'Sim!'])
-    await vi.waitFor(async () => expect((await historyOf(id)).at(-1)?.type).toBe('automation.paused'))
+    await eventually(async () => expect((await historyOf(id)).at(-1)?.type).toBe('automation.paused'))
     expect((await send()).status).toBe(200)
     await hear('thanks')
     expect(await said()).toEqual(['Sales?', 'Sim!', 'by hand'])
@@ -318,7 +319,7 @@ describe('while an automation is enabled', () => {
     await saying(['you said olá'])
     const { id } = await conversationRef()
     await hear('crash')
-    await vi.waitFor(async () => expect((await historyOf(id)).at(-1)?.type).toBe('automation.paused'))
+    await eventually(async () => expect((await historyOf(id)).at(-1)?.type).toBe('automation.paused'))
     expect((await historyOf(id)).at(-1)?.data).toEqual({
       reason: 'Automation failed. The integration answered with status 400.',
     })
@@ -363,7 +364,7 @@ describe('the history of a conversation', () => {
     await saying(['Name?'])
     const { id, number } = await conversationRef()
     await hear('Maria')
-    await vi.waitFor(async () => expect((await historyOf(id)).at(-1)?.type).toBe('automation.paused'))
+    await eventually(async () => expect((await historyOf(id)).at(-1)?.type).toBe('automation.paused'))
     await app.admin.post(`/conversations/${id}/mark-read`)
 
     const history = await historyOf(String(number))

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Json } from '../support/client.ts'
 import { startFileServer, tinyFiles } from '../support/files.ts'
+import { eventually } from '../support/subscriber.ts'
 import { storingNothing, type App } from './world.ts'
 
 const MARIA = '5511988887777'
@@ -58,7 +59,7 @@ describe('presence', () => {
     const refused = await app.admin.post(`/conversations/${id}/presence`, { state: 'composing' })
     expect(refused.body.error).toMatchObject({ code: 'INSTANCE_NOT_CONNECTED' })
     await app.admin.post(`/instances/${instance}/disconnect`)
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const closed = await app.admin.post(`/conversations/${id}/presence`, { state: 'composing' })
       expect(closed.body.error).toMatchObject({ code: 'INSTANCE_NOT_CONNECTED' })
     })
@@ -73,7 +74,7 @@ describe('a conversation that is marked as read', () => {
   const shownAsRead = async () =>
     (await signs()).filter(({ kind }) => kind === 'read').map(({ message_id }) => message_id)
   const becomes = (ids: string[]) =>
-    vi.waitFor(async () => expect((await shownAsRead()).toSorted()).toEqual(ids.toSorted()))
+    eventually(async () => expect((await shownAsRead()).toSorted()).toEqual(ids.toSorted()))
 
   it('is shown as read to whoever wrote, each message once', async () => {
     const first = [await write('one'), await write('two')]
@@ -145,7 +146,7 @@ describe('the picture of whoever writes', () => {
     expect(await bytesAt(second)).toEqual(tinyFiles['a.png'])
     await show(null)
     await becomes(null)
-    for (const gone of [first, second]) await vi.waitFor(async () => expect(await bytesAt(gone)).toBe(404))
+    for (const gone of [first, second]) await eventually(async () => expect(await bytesAt(gone)).toBe(404))
   })
   it('stays the same file when it is the same picture', async () => {
     await show('a.jpg')
@@ -176,7 +177,7 @@ describe('the picture of whoever writes', () => {
     await becomes(link)
     const url = await pictureOf()
     await app.admin.delete(`/conversations/${(await conversation()).id}`)
-    await vi.waitFor(async () => expect(await bytesAt(url)).toBe(404))
+    await eventually(async () => expect(await bytesAt(url)).toBe(404))
   })
 })
 
@@ -207,7 +208,7 @@ describe('a pairing code', () => {
     expect((await ask(instance, MARIA)).body.error).toMatchObject({ code: 'CONFLICT' })
     const id = await unpaired()
     await app.admin.post(`/instances/${id}/disconnect`)
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await ask(id, MARIA)).body.error).toMatchObject({ code: 'INSTANCE_NOT_CONNECTED' }),
     )
   })

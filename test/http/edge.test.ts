@@ -9,6 +9,7 @@ import { inProcessCounters } from '../../src/adapters/in-process/counters.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { AppendTooLarge } from '../../src/ports/event-store.ts'
+import { eventually } from '../support/subscriber.ts'
 import { jsonOf, operatorToken, startToys, toyRoutes, toySettings } from './support.ts'
 
 const hello = { recipient: '5511999999999', message: 'hello' }
@@ -300,7 +301,7 @@ describe('errors', () => {
     const server = await startToys({ routes: toyRoutes(() => thrown) })
     const response = await server.get('/fail')
     const text = await response.text()
-    await vi.waitFor(() => expect(server.log()).toContain('"msg":"request"'))
+    await eventually(() => expect(server.log()).toContain('"msg":"request"'))
     await server.stop()
     return { response, text, json: JSON.parse(text), log: server.log() }
   }
@@ -362,7 +363,7 @@ describe('the log', () => {
     })
     await fresh.get('/toys/private-id', 'admin')
     await fresh.get('/toys/1', 'private-token')
-    await vi.waitFor(() => expect(fresh.log().trim().split('\n')).toHaveLength(3))
+    await eventually(() => expect(fresh.log().trim().split('\n')).toHaveLength(3))
     expect(JSON.parse(fresh.log().split('\n')[0] ?? '')).toMatchObject({
       level: 'info',
       method: 'POST',

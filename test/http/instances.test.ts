@@ -1,7 +1,8 @@
 import { inflateSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Json } from '../support/client.ts'
+import { eventually } from '../support/subscriber.ts'
 import { instanceClient, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
 
 let app: App
@@ -14,7 +15,7 @@ afterAll(() => app.stop())
 const createUnpaired = async (name = 'unpaired'): Promise<{ uuid: string; id: number }> => {
   const { body } = await app.admin.post('/instances', { name, provider: 'sandbox' })
   const { uuid } = body.data.instance
-  await vi.waitFor(async () => expect((await show(uuid)).status).toBe('qr_ready'))
+  await eventually(async () => expect((await show(uuid)).status).toBe('qr_ready'))
   return body.data.instance
 }
 const show = async (ref: string | number): Promise<Json> =>
@@ -183,7 +184,7 @@ describe('stats', () => {
       group: 'Family',
       text: 'counted too',
     })
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await app.admin.get(`/instances/${instance}/stats`)).body).toEqual({
         success: true,
         data: {
@@ -218,7 +219,7 @@ describe('the life of an instance', () => {
     expect((await storingNothing(app, () => post('disconnect'))).status).toBe(200)
 
     expect(await post('reconnect')).toMatchObject({ status: 200, body: { success: true } })
-    await vi.waitFor(async () => expect((await show(instance)).status).toBe('connected'))
+    await eventually(async () => expect((await show(instance)).status).toBe('connected'))
     expect((await send()).status).toBe(200)
     expect((await storingNothing(app, () => post('reconnect'))).status).toBe(200)
   })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { formatOf, mediaRules } from '../../src/domain/media-rules.ts'
 import { firstTenantId } from '../../src/domain/ids.ts'
 import { createMediaExpiry } from '../../src/reactions/expire-media.ts'
@@ -10,6 +10,7 @@ import { createTransact } from '../../src/write/transact.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
 import { download, jpeg, mp4, pdf, png, tinyFiles, upload, zip } from '../support/files.ts'
+import { eventually } from '../support/subscriber.ts'
 import { addTenant, instanceClient, isoSecondsText, storingNothing, type App } from './world.ts'
 
 const LIMIT_BYTES = 2000
@@ -213,9 +214,9 @@ describe('POST /media/upload', () => {
       sending.on('error', () => undefined)
       const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
       sending.write(Buffer.concat([Buffer.from(head), png, Buffer.alloc(100_000)]))
-      await vi.waitFor(async () => expect(await arrivingAt(app)).toHaveLength(1))
+      await eventually(async () => expect(await arrivingAt(app)).toHaveLength(1))
       sending.destroy()
-      await vi.waitFor(async () => expect(await arrivingAt(app)).toEqual([]))
+      await eventually(async () => expect(await arrivingAt(app)).toEqual([]))
       expect(await keptBy(app)).toEqual(before)
       expect(app.faults).toEqual([])
     })
@@ -276,7 +277,7 @@ describe('a file', () => {
     expect((await bot.get(`/media/${file.id}`)).status).toBe(404)
     expect((await bot.delete(`/media/${file.id}`)).status).toBe(404)
     expect((await download(bot, file.url)).status).toBe(404)
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await keptBy(app)).not.toContain(uuidOf(file.id))
       expect((await app.store.readStream(`media-${uuidOf(file.id)}`))[0]).toMatchObject({ erased: true })
     })
@@ -290,7 +291,7 @@ describe('a file', () => {
     expect((await bot.get(`/media/${file.id}`)).status).toBe(200)
     await expire(due(60_000))
     expect((await bot.get(`/media/${file.id}`)).status).toBe(404)
-    await vi.waitFor(async () => expect(await keptBy(app)).not.toContain(uuidOf(file.id)))
+    await eventually(async () => expect(await keptBy(app)).not.toContain(uuidOf(file.id)))
     await storingNothing(app, () => expire(due(60_000)))
   })
   it('is the tenant’s, and of an instance’s token only that instance’s', async () => {

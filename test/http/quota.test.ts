@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { dateAt, secondsToMidnight } from '../../src/domain/days.ts'
 import { newId } from '../../src/domain/ids.ts'
 import { NO_STREAM } from '../../src/ports/event-store.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { eventually } from '../support/subscriber.ts'
 import { addTenant, instanceClient, storingNothing, type App } from './world.ts'
 
 let app: App
@@ -103,7 +104,7 @@ describe('a daily limit', () => {
     expect(await standing()).toMatchObject({ messages_sent_today: 0, remaining_quota: 0 })
     expect((await send('three', { queue: true })).status).toBe(429)
     await bot.post(`/sandbox/instances/${instance}/connect`)
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await standing()).toMatchObject({ messages_sent_today: 2, remaining_quota: 0 }),
     )
     expect((await send('three')).status).toBe(429)

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Conversation, remove } from '../../src/domain/conversation.ts'
 import { conversationId, firstTenantId } from '../../src/domain/ids.ts'
 import { mediaRules } from '../../src/domain/media-rules.ts'
@@ -8,6 +8,7 @@ import { createTransact } from '../../src/write/transact.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
 import { download, jpeg, mp4, pdf, png, startFileServer, tinyFiles, upload } from '../support/files.ts'
+import { eventually } from '../support/subscriber.ts'
 import { instanceClient, storingNothing, type App } from './world.ts'
 
 const LIMIT_BYTES = 5000
@@ -345,14 +346,14 @@ describe('when a conversation is deleted', () => {
     const media_id = await uploadedId()
     const sent = async (recipient: string) => {
       const { body } = await send({ recipient, media_url: at('a.jpg') })
-      await vi.waitFor(async () => expect(await mediaIdOf(body.message_uuid)).not.toBe(''))
+      await eventually(async () => expect(await mediaIdOf(body.message_uuid)).not.toBe(''))
       return mediaIdOf(body.message_uuid)
     }
     const own = [await sent(TO), await sent(TO)]
     const other = await sent('5511988888888')
     await send({ media_id })
     await deleteConversation(`${TO}@s.whatsapp.net`)
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       for (const id of own) expect(await isKept(id)).toBe(false)
     })
     const later = await sent(TO)
@@ -370,11 +371,11 @@ describe('when a message is taken back', () => {
     const fileOf = async (uuid: string) =>
       (await app.db.selectFrom('media').select('id').where('message_id', '=', uuid).executeTakeFirst())?.id ??
       ''
-    await vi.waitFor(async () => expect(await fileOf(own.message_uuid)).not.toBe(''))
+    await eventually(async () => expect(await fileOf(own.message_uuid)).not.toBe(''))
     const file = await fileOf(own.message_uuid)
     for (const { message_uuid } of [own, uploaded])
       expect((await app.admin.delete(`/chat/messages/${message_uuid}`)).status).toBe(200)
-    await vi.waitFor(async () => expect(await isKept(file)).toBe(false))
+    await eventually(async () => expect(await isKept(file)).toBe(false))
     expect((await app.admin.get(`/media/${media_id}`)).status).toBe(200)
   })
 })

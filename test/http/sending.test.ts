@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
+import { eventually } from '../support/subscriber.ts'
 import { instanceClient, storingNothing, type App } from './world.ts'
 
 let app: App
@@ -121,8 +122,8 @@ describe('while the instance is disconnected', () => {
     const again = await send('taken', {}, 'k4')
     expect(again).toMatchObject({ status: 202, body: first.body })
     await phone('connect')
-    await vi.waitFor(async () => expect(await texts()).toEqual(['taken']))
-    await vi.waitFor(async () =>
+    await eventually(async () => expect(await texts()).toEqual(['taken']))
+    await eventually(async () =>
       expect(await send('taken', {}, 'k4')).toMatchObject({
         status: 200,
         body: { message_id: first.body.message_id, timestamp: first.body.timestamp, status: 'sent' },
@@ -172,7 +173,7 @@ describe('when WhatsApp', () => {
     await phone('failures', { outcome: 'disconnect' })
     const { status, body } = await send('interrupted')
     expect(status).toBe(202)
-    await vi.waitFor(async () => expect((await bot.get('/status')).body.status).toBe('disconnected'))
+    await eventually(async () => expect((await bot.get('/status')).body.status).toBe('disconnected'))
     await app.admin.post(`/instances/${instance}/reconnect`)
     await vi.waitFor(async () => expect(await statusOf(body.message_uuid)).toBe('sent'), 5000)
     expect(await texts()).toEqual(['interrupted'])

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newId } from '../../src/domain/ids.ts'
 import { NO_STREAM } from '../../src/ports/event-store.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { eventually } from '../support/subscriber.ts'
 import { addTenant, instanceClient, type App } from './world.ts'
 
 let app: App
@@ -51,7 +52,7 @@ describe('GET /stats', () => {
     await bot.post('/send-reaction', reaction)
     await phone('failures', { outcome: 'refuse', reason: 'No' })
     expect((await bot.post('/send-reaction', { ...reaction, emoji: '🎉' })).status).toBe(422)
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { rows, totals } = (await client.get('/stats')).body.data
       expect(totals).toMatchObject({ queued: 3, sent: 2, read: 1, failed: 1, received: 1, played: 0 })
       expect(rows).toEqual([{ date: expect.any(String), instance_id: instance, ...totals }])

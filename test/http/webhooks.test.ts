@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Json } from '../support/client.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
-import { instanceClient, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
+import { eventually } from '../support/subscriber.ts'
+import { endAtRest, instanceClient, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
 
 let app: App
 let instance: string
@@ -17,6 +18,8 @@ beforeEach(async () => {
   answerStatus = 200
   receiver = await startReceiver(() => ({ status: answerStatus }))
   instance = await createConnectedInstance(app.admin)
+  // The steps of its pairing are told before there is a webhook.
+  await endAtRest(app)
   return () => receiver.close()
 })
 
@@ -102,7 +105,7 @@ describe('what the receiver gets', () => {
     const received = { webhook_url: receiver.url, events: ['message.received'] }
     await configure({ ...received, webhook_secret: 'secret123' })
     const { body } = await incoming('3EB0ABC123456789')
-    await vi.waitFor(() => expect(events()).toContain('message.received'))
+    await eventually(() => expect(events()).toContain('message.received'))
     const { headers, raw, body: told } = last()
     expect(headers).toMatchObject({
       'content-type': 'application/json',
@@ -149,7 +152,7 @@ describe('what the receiver gets', () => {
       conversation_id: expect.any(Number),
       source: 'api',
     }
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(1))
+    await eventually(() => expect(receiver.received).toHaveLength(1))
     expect(last().body).toEqual({
       event: 'message.sent',
       instance_uuid: instance_uuid(),
@@ -157,7 +160,7 @@ describe('what the receiver gets', () => {
       data: expect.objectContaining(sentData),
     })
     await incoming('P1', { key: { ...incomingPayload('P1').key, fromMe: true } })
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(2))
+    await eventually(() => expect(receiver.received).toHaveLength(2))
     expect(last().data).toMatchObject({ source: 'phone', recipient_number: '5511999999999' })
   })
   it('message.status, message.reaction and the connection, in the frame of the reference', async () => {
@@ -168,7 +171,7 @@ describe('what the receiver gets', () => {
     const key = { remoteJid: '5511888888888@s.whatsapp.net', id, fromMe: true }
     const told = { key, status: 3, messageTimestamp: 1705312200 }
     await bot.post(`/webhooks/instance/${instance}/status`, told)
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(1))
+    await eventually(() => expect(receiver.received).toHaveLength(1))
     expect(last().body).toEqual({
       event: 'message.status',
       instance_uuid: instance_uuid(),
@@ -185,13 +188,13 @@ describe('what the receiver gets', () => {
     })
     const reaction = { key: { ...key, fromMe: false, id: 'RX' }, reaction: { text: '👍', key: { id } } }
     await bot.post(`/webhooks/instance/${instance}/reaction`, reaction)
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(2))
+    await eventually(() => expect(receiver.received).toHaveLength(2))
     expect(last().data).toMatchObject({ message_id: uuid, emoji: '👍', sender_number: '5511888888888' })
 
     await configure({ webhook_url: receiver.url, events: ['connection.update'] })
     await app.admin.post(`/sandbox/instances/${instance}/disconnect`)
     await app.admin.post(`/sandbox/instances/${instance}/connect`)
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(4))
+    await eventually(() => expect(receiver.received).toHaveLength(4))
     expect(receiver.received.slice(2).map(({ event, data }) => [event, data['new_status']])).toEqual([
       ['connection.update', 'offline'],
       ['connection.update', 'connected'],
@@ -200,22 +203,22 @@ describe('what the receiver gets', () => {
   it('each message once, in order, however often it is posted', async () => {
     await configure({ webhook_url: receiver.url, events: ['message.received'] })
     for (const id of ['A1', 'A1', 'A1', 'A2', 'A1']) expect((await incoming(id)).status).toBe(200)
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(2))
+    await eventually(() => expect(receiver.received).toHaveLength(2))
     await incoming('A3')
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(receiver.received.map(({ data }) => data['whatsapp_message_id'])).toEqual(['A1', 'A2', 'A3']),
     )
   })
   it('contact.update for who writes, and for what becomes of contacts, in order', async () => {
     await configure({ webhook_url: receiver.url })
     await incoming('C1')
-    await vi.waitFor(() => expect(events()).toEqual(['message.received', 'contact.update']))
+    await eventually(() => expect(events()).toEqual(['message.received', 'contact.update']))
     const { contact_id: id } = last().data
     await app.admin.put(`/contacts/${String(id)}`, { name: 'Jane Smith', email: 'jane@example.com' })
     // What was not told by the time of the deletion is not told any more.
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(3))
+    await eventually(() => expect(receiver.received).toHaveLength(3))
     await app.admin.delete(`/contacts/${String(id)}`)
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(4))
+    await eventually(() => expect(receiver.received).toHaveLength(4))
     const contact = {
       contact_id: id,
       contact_uuid: uuidText,
@@ -236,7 +239,7 @@ describe('what the receiver gets', () => {
     await configure({ webhook_url: receiver.url, events: ['contact.update'] })
     await incoming('D1')
     await incoming('D2', { pushName: 'Another name' })
-    await vi.waitFor(() => expect(last().data['push_name']).toBe('Another name'))
+    await eventually(() => expect(last().data['push_name']).toBe('Another name'))
     expect(new Set(events())).toEqual(new Set(['contact.update']))
   })
   it('nothing while the webhook is not active', async () => {
@@ -244,7 +247,7 @@ describe('what the receiver gets', () => {
     await incoming('N1')
     await configure({ webhook_url: receiver.url, is_active: true, events: ['message.received'] })
     await incoming('N2')
-    await vi.waitFor(() => expect(receiver.received).toHaveLength(1))
+    await eventually(() => expect(receiver.received).toHaveLength(1))
     expect(last().data['whatsapp_message_id']).toBe('N2')
   })
 })
@@ -272,7 +275,7 @@ describe('deliveries', () => {
     answerStatus = 200
     const again = await app.admin.post(`/webhooks/deliveries/${dead.id}/redeliver`)
     expect(again).toMatchObject({ status: 202, body: { success: true, message: 'The delivery is due' } })
-    await vi.waitFor(async () => expect(await deliveries('?state=delivered')).toHaveLength(1))
+    await eventually(async () => expect(await deliveries('?state=delivered')).toHaveLength(1))
     expect(receiver.received.at(-1)?.headers['webhook-id']).toBe(receiver.received[0]?.headers['webhook-id'])
     expect(await deliveries(`?before_id=${dead.id}`)).toEqual([])
   })

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { createDeliverer } from '../../src/webhooks/deliver.ts'
+import { eventually } from '../support/subscriber.ts'
 import type { Lane, WebhookQueue } from '../../src/webhooks/queue.ts'
 
 const HOUR_MS = 3_600_000
@@ -47,8 +48,8 @@ test('an endpoint that did not answer and is gone since does not slow others dow
   })
   const stopping = new AbortController()
   const stopped = deliverer.run(stopping.signal)
-  await vi.waitFor(() => expect(lanes).toEqual([]))
-  await vi.waitFor(() => expect(deliverer.lease()).toBeUndefined())
+  await eventually(() => expect(lanes).toEqual([]))
+  await eventually(() => expect(deliverer.lease()).toBeUndefined())
   vi.useFakeTimers({ toFake: ['performance'] })
   vi.advanceTimersByTime(HOUR_MS)
   deliverer.wake()
