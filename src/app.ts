@@ -52,7 +52,7 @@ export const createApp = (given: Parts) => {
     if (['accounts', 'instances', 'tenants', 'tokens'].includes(name)) authentication.forget()
   }
   const readModels = createReadModels({ pool: workPool, store, onChanged, onError: reporter('read model') })
-  const waiting = createWaiting(store, readModels)
+  const waiting = createWaiting(store, readModels, parts.catchUpMs)
 
   // Writing, and what follows from what was written
   const writing = composeWriting({ parts, db, waiting, hasAutomation, reporter })

@@ -68,6 +68,8 @@ export type Parts = {
   readonly stopping: AbortSignal
   /** For tests, which do not want to wait for long. */
   readonly streamTimes?: StreamTimes
+  /** For tests, whose machine may be slow: how long a request waits for the read models to know what was written. */
+  readonly catchUpMs?: number
   /** Nothing else works on this database: what an earlier process left under a lease is free. */
   readonly alone: boolean
   readonly log: Log

@@ -8,10 +8,10 @@ const CATCH_UP_MS = 2000
 const MUST_KNOW_MS = 30_000
 
 /** The ways in which others wait for read models. */
-export const createWaiting = (store: EventStore, readModels: ReadModels) => {
+export const createWaiting = (store: EventStore, readModels: ReadModels, catchUpMs = CATCH_UP_MS) => {
   /** Until they know a position, or for as long as a request may wait. */
   const caughtUp = async (position: Position, ...names: ReadModel[]) => {
-    await readModels.reached(position, CATCH_UP_MS, ...names)
+    await readModels.reached(position, catchUpMs, ...names)
   }
   /** Until they know everything written so far, or for as long as a request may wait. */
   const freshen = async (...names: ReadModel[]) => caughtUp(await store.head(), ...names)
@@ -19,15 +19,15 @@ export const createWaiting = (store: EventStore, readModels: ReadModels) => {
   /** For as long as it takes. */
   const mustReach = async (position: Position, signal: AbortSignal, ...names: ReadModel[]) => {
     // In short waits, so that a stop is not held up by a read model that has stopped before.
-    while (!(await readModels.reached(position, CATCH_UP_MS, ...names))) {
+    while (!(await readModels.reached(position, catchUpMs, ...names))) {
       signal.throwIfAborted()
-      await sleep(CATCH_UP_MS, undefined, { signal })
+      await sleep(catchUpMs, undefined, { signal })
     }
   }
 
   /** For decisions that a read model must not be behind for: refuses if it is. */
   const mustKnowAll = async (name: ReadModel) => {
-    if (await readModels.reached(await store.head(), CATCH_UP_MS, name)) return
+    if (await readModels.reached(await store.head(), catchUpMs, name)) return
     throw new Refusal(
       'UNAVAILABLE',
       'What this depends on is still being counted. Try again in a few seconds.',

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { WrongUsage } from '../../src/cli/command.ts'
 import { readModelsNamed } from '../../src/cli/read-models-named.ts'
 import { replay } from '../../src/cli/replay.ts'
+import { endAtRest } from '../http/world.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
@@ -36,7 +37,7 @@ test('a replay tells nobody anything again: no webhook, no message, no event; wh
     deliveries: await deliveries(),
     head: await app.store.head(),
   })
-  expect(await app.readModels.reached(await app.store.head(), 10_000, ...app.readModels.names)).toBe(true)
+  expect(await app.readModels.reached(await endAtRest(app), 10_000, ...app.readModels.names)).toBe(true)
   const before = { ...(await standing()), rows: await allRows(app.pool) }
 
   await replay(app.pool, app.store, readModelsNamed([]), { out: nowhere, progress: nowhere })

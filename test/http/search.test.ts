@@ -69,17 +69,12 @@ describe('GET /messages/search', () => {
     expect(found.snippet.length).toBeLessThan(300)
   })
   it('finds what went out, and captions', async () => {
-    await app.admin.post('/send-message', {
-      instance_id: instance,
-      recipient: '5511999999999',
-      message: 'saída prometida',
-    })
-    const media = {
-      media_url: `${files.url}/a.jpg`,
-      media_type: 'image',
-      caption: 'legenda prometida',
-    }
-    await app.admin.post('/send-media', { instance_id: instance, recipient: '5511999999999', ...media })
+    const to = { instance_id: instance, recipient: '5511999999999' }
+    const text = await app.admin.post('/send-message', { ...to, message: 'saída prometida' })
+    expect(text.status).toBeLessThan(300)
+    const file = { media_url: `${files.url}/a.jpg`, media_type: 'image', caption: 'legenda prometida' }
+    const media = await app.admin.post('/send-media', { ...to, ...file })
+    expect(media.status).toBeLessThan(300)
     expect((await texts('prometida')).toSorted()).toEqual(['legenda prometida', 'saída prometida'])
   })
   it('does not find reactions', async () => {
@@ -179,7 +174,7 @@ describe('a search', () => {
     expect(await texts('segredo', '', stranger)).toEqual(['segredo alheio'])
     expect(await texts('segredo', '', bot)).toEqual(['segredo vizinho'])
     expect((await texts('segredo', '', await userClient(app, 'viewer'))).length).toBe(2)
-    const [conversation] = (await app.admin.get('/conversations')).body.data
+    const [conversation] = (await app.admin.get(`/conversations?instance_id=${instance}`)).body.data
     for (const client of [stranger, bot])
       for (const more of [`conversation_id=${conversation.id}`, `instance_id=${instance}`])
         expect((await client.get(`/messages/search?q=segredo&${more}`)).status).toBe(404)

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { AddressNotAllowed } from '../../src/adapters/outbound/address-guard.ts'
 import { Conversation, remove } from '../../src/domain/conversation.ts'
 import { conversationId, firstTenantId } from '../../src/domain/ids.ts'
@@ -9,8 +9,8 @@ import { createTransact } from '../../src/write/transact.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
 import { download, jpeg, mp4, pdf, png, startFileServer, tinyFiles, upload } from '../support/files.ts'
-import { instanceClient, storingNothing, type App } from './world.ts'
 import { eventually } from '../support/eventually.ts'
+import { instanceClient, storingNothing, type App } from './world.ts'
 
 const LIMIT_BYTES = 5000
 const TO = '5511999999999'

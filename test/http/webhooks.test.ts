@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Json } from '../support/client.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
-import { instanceClient, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
 import { eventually } from '../support/eventually.ts'
+import { endAtRest, instanceClient, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
 
 let app: App
 let instance: string
@@ -18,6 +18,8 @@ beforeEach(async () => {
   answerStatus = 200
   receiver = await startReceiver(() => ({ status: answerStatus }))
   instance = await createConnectedInstance(app.admin)
+  // The steps of its pairing are told before there is a webhook.
+  await endAtRest(app)
   return () => receiver.close()
 })
 

@@ -7,7 +7,7 @@ import { createClient, login, type Client } from '../support/client.ts'
 export type App = Awaited<ReturnType<typeof startApp>>
 
 const PASSWORD = 'a password for tests'
-const WAIT_MS = 10_000
+const WAIT_MS = 30_000
 
 /** The API as the operator sees it. */
 export const operatorOf = (app: App): Client => createClient(app.url, OPERATOR_TOKEN)
@@ -39,12 +39,14 @@ export const addTenant = async (app: App, name: string, fields: object = {}) => 
 /** Waits until the session of every instance has said how it is, which it does some time after it was asked for. */
 export const untilSessionsAreOpen = (app: App) =>
   vi.waitFor(async () => {
+    // The table may not know the newest instance yet.
+    expect(await app.readModels.reached(await app.store.head(), WAIT_MS, 'instances')).toBe(true)
     const { rows } = await app.pool.query("select id from instance where status = 'pending'")
     expect(rows).toEqual([])
   }, WAIT_MS)
 
 /** The end of the log, once what acts by itself has nothing left to do. */
-const endAtRest = async (app: App) => {
+export const endAtRest = async (app: App) => {
   await untilSessionsAreOpen(app)
   return vi.waitFor(async () => {
     const head = await app.store.head()

@@ -29,6 +29,9 @@ import { createTestDatabase } from './database.ts'
 import { eventually } from './eventually.ts'
 
 export const ADMIN = { email: 'admin@example.com', password: 'a long password' }
+/** A node of several may wait for what another one is to do, or does not. */
+const PATIENCE_MS = 20_000
+
 export const OPERATOR_TOKEN = 'an operator token for tests'
 
 /**
@@ -97,6 +100,7 @@ export const startApp = async (
     integrationPost: integrations.post,
     refusedUrl: guard.checkUrl,
     alone: true,
+    ...(alone && { catchUpMs: PATIENCE_MS }),
     stopping: stopping.signal,
     firstAccount: ADMIN,
     log,

@@ -21,7 +21,7 @@ const [FIRST, SECOND] = [numberOf(1), numberOf(2)]
 type App = Awaited<ReturnType<typeof startApp>>
 let app: App
 beforeAll(async () => {
-  app = await startApp({ WEBHOOK_RETRY_SECONDS: '0.1,0.2' })
+  app = await startApp({ WEBHOOK_RETRY_SECONDS: '0.1,0.2', WEBHOOK_TIMEOUT_SECONDS: '30' })
 })
 afterAll(() => app.stop())
 
