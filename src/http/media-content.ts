@@ -30,6 +30,8 @@ export const MediaFile = {
 type MediaFields = Static<TObject<typeof MediaFile>> & {
   /** WhatsApp id of the message that it answers. */
   readonly replyTo?: string | undefined
+  /** JIDs of who is mentioned in the caption. */
+  readonly mentions?: string[] | undefined
 }
 
 export const mediaNote =
@@ -91,7 +93,7 @@ const factsOf = ({ url, mediaId, mimeType, size, filename }: MediaMessage): Atta
 })
 
 const contentOf = (
-  { media_type: kind, caption, filename, replyTo }: MediaFields,
+  { media_type: kind, caption, filename, replyTo, mentions }: MediaFields,
   file: AttachedFile,
 ): Content => ({
   kind,
@@ -99,4 +101,5 @@ const contentOf = (
   ...(filename !== undefined && { filename }),
   ...(caption !== undefined && { caption }),
   ...(replyTo !== undefined && { replyTo }),
+  ...(mentions !== undefined && { mentions }),
 })

@@ -4,7 +4,7 @@ import { invalid } from '../domain/errors.ts'
 import { Message } from '../domain/message.ts'
 import type { PrepareContent } from '../write/send.ts'
 import { contextOf } from './context.ts'
-import { isUuid } from '../domain/values.ts'
+import { isUuid, toPerson } from '../domain/values.ts'
 import type { Caller, RouteRequest } from './route.ts'
 import type { Services } from './services.ts'
 
@@ -32,6 +32,15 @@ export const ReplyTo = Type.String({
   maxLength: 100,
   description: 'Message to reply to: its UUID or WhatsApp id',
 })
+export const Mentions = Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
+  maxItems: 1024,
+  description:
+    'People to mention, as numbers or JIDs. WhatsApp shows a mention where the text has the number after an @; who is not in the text is named at its end',
+})
+
+/** The part of a content that says who is mentioned. */
+export const mentioning = (people: readonly string[] | undefined): { mentions?: string[] } =>
+  people === undefined ? {} : { mentions: people.map((person, n) => toPerson(person, `mentions.${n}`)) }
 
 export const createSending = ({ load, send }: Services) => {
   /** A WhatsApp id, whichever of our ids the caller gave. */

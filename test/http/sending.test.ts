@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { png, upload } from '../support/files.ts'
 import { instanceClient, storingNothing, type App } from './world.ts'
 
 let app: App
@@ -93,6 +94,34 @@ describe('the same Idempotency-Key', () => {
     await send('twice')
     await send('twice')
     expect(await texts()).toEqual(['twice', 'twice'])
+  })
+})
+
+describe('people who are mentioned', () => {
+  const MENTIONED = ['+55 11 98888-7777', '5511977776666@s.whatsapp.net']
+  const JIDS = ['5511988887777@s.whatsapp.net', '5511977776666@s.whatsapp.net']
+  it('by a text or a caption are told to WhatsApp, and shown', async () => {
+    await send('Hello @5511988887777 and @5511977776666', { mentions: MENTIONED })
+    await bot.post('/chat/send', {
+      ...{ instance_id: instance, recipient: '5511999999999' },
+      ...{ message: 'And @5511988887777', mentions: MENTIONED.slice(0, 1) },
+    })
+    const { body } = await upload(bot, 'a.png', png)
+    await bot.post('/send-media', {
+      ...{ recipient: '5511999999999', media_type: 'image', media_id: body.data.id },
+      ...{ caption: 'Look, @5511988887777', mentions: MENTIONED },
+    })
+    expect((await outbox()).map(({ mentions }) => mentions)).toEqual([JIDS, JIDS.slice(0, 1), JIDS])
+    const { body: list } = await bot.get('/conversations')
+    const shown = await bot.get(`/conversations/${list.data[0].id}/messages?format=chat`)
+    expect(shown.body.data.messages[0]).toMatchObject({ mentioned_jids: JIDS })
+  })
+  it('have numbers: anything else is refused, by its place', async () => {
+    const { status, body } = await storingNothing(app, () =>
+      send('Hello', { mentions: [MENTIONED[0], 'Maria'] }),
+    )
+    expect(status).toBe(422)
+    expect(Object.keys(body.error.details)).toEqual(['mentions.1'])
   })
 })
 

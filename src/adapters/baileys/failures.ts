@@ -20,10 +20,6 @@ export const endingOf = (error: unknown): Ending => ({
 export const notConnected = () =>
   new Refusal('INSTANCE_NOT_CONNECTED', 'The instance is not connected to WhatsApp.')
 
-/** Its session has stopped, and does not begin again by itself. */
-export const disconnected = () =>
-  new Refusal('INSTANCE_NOT_CONNECTED', 'The instance is disconnected. Reconnect it first.')
-
 export const connectionLost = () =>
   new Refusal(
     'UNAVAILABLE',

@@ -12,7 +12,15 @@ import type { Instances } from '../instances.ts'
 import { createMediaContent, MediaFile, mediaNote } from '../media-content.ts'
 import { ChatMessageView, chatMessageViews } from '../message-view.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
-import { createSending, Recipient, ReplyTo, sendRefusals, TEXT_MAX } from '../sending.ts'
+import {
+  createSending,
+  mentioning,
+  Mentions,
+  Recipient,
+  ReplyTo,
+  sendRefusals,
+  TEXT_MAX,
+} from '../sending.ts'
 import type { Services } from '../services.ts'
 
 const common = {
@@ -76,6 +84,7 @@ export const chatRoutes = (services: Services, instances: Instances, { messageOf
         recipient: Recipient,
         message: Type.String({ minLength: 1, maxLength: TEXT_MAX }),
         reply_to: Type.Optional(ReplyTo),
+        mentions: Type.Optional(Mentions),
       }),
       successDescription,
       responses,
@@ -86,6 +95,7 @@ export const chatRoutes = (services: Services, instances: Instances, { messageOf
         const content = {
           kind: 'text',
           text: body.message,
+          ...mentioning(body.mentions),
           ...(await replyTo(instanceId, body.reply_to)),
         } as const
         const { status, view } = await send(caller, request, { instanceId, chat }, content)

@@ -7,7 +7,15 @@ import type { Instances } from '../instances.ts'
 import { createMediaContent, MediaFile, mediaNote } from '../media-content.ts'
 import { reply, route, type Caller, type RouteRequest } from '../route.ts'
 import { instanceField, queueField, recipientAliases, sendRoute, sentAnswer } from '../send-answer.ts'
-import { createSending, Recipient, ReplyTo, sendRefusals, TEXT_MAX } from '../sending.ts'
+import {
+  createSending,
+  mentioning,
+  Mentions,
+  Recipient,
+  ReplyTo,
+  sendRefusals,
+  TEXT_MAX,
+} from '../sending.ts'
 import type { Services } from '../services.ts'
 
 const tag = 'Instance API'
@@ -16,6 +24,7 @@ const MediaBody = Type.Object({
   recipient: Recipient,
   ...MediaFile,
   reply_to: Type.Optional(ReplyTo),
+  mentions: Type.Optional(Mentions),
   ...instanceField,
   ...queueField,
 })
@@ -45,11 +54,11 @@ export const messageRoutes = (services: Services, instances: Instances) => {
   const sendMedia = async (
     caller: Caller,
     request: RouteRequest,
-    { recipient, instance_id, reply_to, queue, ...file }: Static<typeof MediaBody>,
+    { recipient, instance_id, reply_to, mentions, queue, ...file }: Static<typeof MediaBody>,
   ) => {
     const chat = toJid(recipient, 'recipient')
     const instance = await instances.meant(caller, instance_id, request.host)
-    const fields = { ...file, ...(await replyTo(instance.id, reply_to)) }
+    const fields = { ...file, ...mentioning(mentions), ...(await replyTo(instance.id, reply_to)) }
     const content = mediaContent(caller, request, instance.id, fields)
     return sentAnswer(
       'Media',
@@ -70,6 +79,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
         recipient: Recipient,
         message: Type.String({ minLength: 1, maxLength: TEXT_MAX, description: 'Text' }),
         reply_to: Type.Optional(ReplyTo),
+        mentions: Type.Optional(Mentions),
         ...instanceField,
         ...queueField,
       }),
@@ -80,6 +90,7 @@ export const messageRoutes = (services: Services, instances: Instances) => {
         const content = {
           kind: 'text',
           text: body.message,
+          ...mentioning(body.mentions),
           ...(await replyTo(instance.id, body.reply_to)),
         } as const
         const to = { instanceId: instance.id, chat, queue: body.queue }
