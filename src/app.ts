@@ -140,6 +140,7 @@ export const createApp = (given: Parts) => {
     while (!signal.aborted) {
       await queue.purge(settings.deliveryRetentionDays, PURGE_MAX).catch(reporter('purge'))
       await expireMedia(new Date().toISOString()).catch(reporter('media expiry'))
+      await parts.purgeSessions?.().catch(reporter('purge'))
       await sleep(PURGE_EVERY_MS, undefined, { signal }).catch(() => {})
     }
   }

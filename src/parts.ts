@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { createCipher } from './adapters/baileys/cipher.ts'
+import { keptSessions, purgeSessions } from './adapters/baileys/kept.ts'
 import { lazyGateway } from './adapters/baileys/lazy.ts'
 import { inProcessBus } from './adapters/in-process/bus.ts'
 import { inProcessCounters } from './adapters/in-process/counters.ts'
@@ -126,6 +127,11 @@ export const openParts = async (config: Config, log: Log, url: string, metrics?:
       counters: alone ? inProcessCounters() : postgresCounters(workPool, onError),
       numbers: postgresNumbers(logPool),
       gateways: { ...(baileys && { baileys }), ...offered },
+      keptSessions: () => keptSessions(storage.sessionPool),
+      purgeSessions: () =>
+        purgeSessions(storage.sessionPool, (error) =>
+          log.error({ err: error, part: 'whatsapp' }, 'messages were given up'),
+        ),
       ...offered,
       post: outbound.post,
       fetchFile: files.fetchFile,

@@ -33,12 +33,19 @@ const welcome = (url: string, login: Login | undefined) =>
     '',
   ].join('\n')
 
+const inWords = (error: Error, host: string, port: number): Error =>
+  'code' in error && error.code === 'EADDRINUSE'
+    ? new Error(`Port ${port} at ${host} is in use. Set PORT to another one, or stop what uses it.`)
+    : error
+
 const listen = async (
   server: ReturnType<typeof createServer>,
   host: string,
   port: number,
 ): Promise<string> => {
-  await new Promise<void>((done, failed) => server.once('error', failed).listen(port, host, done))
+  await new Promise<void>((done, failed) =>
+    server.once('error', (error) => failed(inWords(error, host, port))).listen(port, host, done),
+  )
   const address = server.address()
   const shownHost = host === '0.0.0.0' || host === '::' ? 'localhost' : host
   return `http://${shownHost}:${typeof address === 'object' && address ? address.port : port}`

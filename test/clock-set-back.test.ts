@@ -4,7 +4,7 @@ import { createRateLimits } from '../src/http/rate-limit.ts'
 import { createHold } from '../src/webhooks/hold.ts'
 import { webhookQueue, type Lane } from '../src/webhooks/queue.ts'
 import { testPool } from './support/database.ts'
-import { eventually } from './support/subscriber.ts'
+import { eventually } from './support/eventually.ts'
 
 /** The clock on the wall goes back, as when a machine that was ahead hears the right time; nothing else does. */
 const setBack = (ms: number) => {

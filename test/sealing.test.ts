@@ -26,7 +26,8 @@ import { eventStoreContract } from './contracts/event-store.ts'
 import { incoming, INSTANCE, JOHN, MARY, messageStream, meta, placeIn, toAppend } from './support/facts.ts'
 import { proxyTo } from './support/postgres-proxy.ts'
 import { sealedLog } from './support/sealed.ts'
-import { eventually, gate, startSubscriber } from './support/subscriber.ts'
+import { eventually } from './support/eventually.ts'
+import { gate, startSubscriber } from './support/subscriber.ts'
 
 const FOLDER = join(import.meta.dirname, 'domain', 'golden')
 const golden = readdirSync(FOLDER).map((file) => {

@@ -101,6 +101,7 @@ export const composeGateways = ({ parts, db, writing, waiting, reporter }: Given
             wanted.map(({ id, tenant_id }) => ({ id, tenantId: tenant_id })),
             signal,
           )
+          await instanceRunner.forget((await parts.keptSessions?.()) ?? [], signal)
         },
         each: (event) => {
           if (isOf(event, 'MessageQueued')) sender.queued(outboxRow(upcast(event)), event.position)

@@ -47,6 +47,10 @@ export type Parts = {
   readonly numbers: Numbers & { align(): Promise<void> }
   /** Those that this deployment offers. */
   readonly gateways: Gateways
+  /** Instances, also those that do not exist any more, whose sessions a gateway keeps something of. */
+  readonly keptSessions?: () => Promise<readonly string[]>
+  /** Deletes what gateways have kept for long enough. */
+  readonly purgeSessions?: () => Promise<void>
   readonly sandbox?: SandboxPhone
   /** For webhooks. */
   readonly post: Post

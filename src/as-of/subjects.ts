@@ -33,16 +33,27 @@ const firstTypes = {
   contact: ['ContactCreated', 'ContactLearned', 'ContactUnited'],
 } as const
 
+/** Whether a number was given to nobody yet. */
+const isUnused = async (client: PoolClient, kind: Kind, number: number) => {
+  const { rows } = await client.query(
+    `select from ${kind}_number where $1 > greatest(last_value, (select number from highest_number where id = $2))`,
+    [number, kind],
+  )
+  return rows.length > 0
+}
+
 /** The ids that something goes by, or went by then. A number is not in `audit_event`: the log is looked through for one of what is gone. */
 const idsOf = async ({ client, finder, question }: Given, kind: Kind, ref: string): Promise<string[]> => {
   if (isUuid(ref)) return [ref.toLowerCase()]
   if (!isSerial(ref)) return []
-  // What answers to it now may have been several then.
-  const { rows } = await client.query<{ id: string; aliases: string[] | null }>(
-    `select id, aliases from ${kind} where tenant_id = $1 and (number = $2 or aliases @> array[$3])`,
-    [question.tenantId, Number(ref), ref],
+  // What answers to it now may have been several then. No two accounts have the same number.
+  const { rows } = await client.query<{ id: string; tenant_id: string; aliases: string[] | null }>(
+    `select id, tenant_id, aliases from ${kind} where number = $1 or aliases @> array[$2]`,
+    [Number(ref), ref],
   )
-  if (rows.length > 0) return rows.flatMap(({ id, aliases }) => [id, ...(aliases ?? []).filter(isUuid)])
+  const own = rows.filter(({ tenant_id }) => tenant_id === question.tenantId)
+  if (own.length > 0) return own.flatMap(({ id, aliases }) => [id, ...(aliases ?? []).filter(isUuid)])
+  if (rows.length > 0 || (await isUnused(client, kind, Number(ref)))) return []
   const first = await finder.look({ types: firstTypes[kind] })
   return first
     .filter(({ data }) => Reflect.get(data, 'number') === Number(ref))

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import type { Content } from './content.ts'
 
-/** What a place, contacts and a poll say beside their text, as the outside sees it. */
+/** What a place, contacts, a poll and what has no words say beside their text, as the outside sees it. */
 export const contentDetails = {
   location: Type.Object(
     {
@@ -26,6 +26,9 @@ export const contentDetails = {
     },
     { description: 'the poll that the message is: `question`, `options`, `selectable`' },
   ),
+  other: Type.String({
+    description: 'what WhatsApp calls a message that has no words here, such as `pollUpdateMessage`',
+  }),
 }
 
 export type ContentDetails = {
@@ -47,6 +50,8 @@ export const detailsOf = (content: Content): ContentDetails => {
       const { question, options, selectable } = content
       return { poll: { question, options, selectable } }
     }
+    case 'other':
+      return { other: content.description }
     case 'text':
     case 'image':
     case 'video':
@@ -56,7 +61,6 @@ export const detailsOf = (content: Content): ContentDetails => {
     case 'reaction':
     case 'edit':
     case 'delete':
-    case 'other':
       return {}
   }
 }

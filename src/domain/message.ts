@@ -209,12 +209,13 @@ const rankOf = (status: MessageStatus | undefined) => receiptStatuses.findIndex(
 
 /**
  * A receipt moves an outgoing message forward, never back. One that overtakes the record of the send says that the
- * message was sent too, so that everybody sees `sent` first.
+ * message was sent too, so that everybody sees `sent` first. A signal is sent once it is recorded what it did.
  */
 export const acknowledge =
   (status: ReceiptStatus, at: string): Decision =>
   ({ body, direction, status: present }) => {
     if (!body || direction !== 'outgoing' || rankOf(status) <= rankOf(present)) return []
+    if (present === 'queued' && isSignal(body.content)) return []
     const steps: ReceiptStatus[] = rankOf(present) < 0 && status !== 'sent' ? ['sent', status] : [status]
     return steps.map((step) => receiptEvent(step, body, at))
   }

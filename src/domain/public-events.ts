@@ -26,6 +26,7 @@ const MessageData = {
   location: Type.Optional(contentDetails.location),
   contacts: Type.Optional(contentDetails.contacts),
   poll: Type.Optional(contentDetails.poll),
+  other: Type.Optional(contentDetails.other),
   timestamp: At,
   conversation_id: ConversationId,
   chat_id: text('JID of the chat'),

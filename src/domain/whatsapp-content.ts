@@ -1,11 +1,8 @@
 import { isMedia, textOf, type Content } from './content.ts'
+import { countOf, fieldsOf, filled, listOf, type Fields } from './whatsapp-fields.ts'
+import { wordingOf } from './whatsapp-wordings.ts'
 
-/**
- * What a message says in the words of WhatsApp – JSON or protobuf, of whoever sent it – in our own. Nothing of it is
- * sure to be there, or of the type that it should have.
- */
-
-export type Fields = Readonly<Record<string, unknown>>
+/** What a message says in the words of WhatsApp – JSON or protobuf, of whoever sent it – in our own. */
 
 /** How text is taken over. What comes out undefined is left out. */
 export type Reading = {
@@ -14,22 +11,6 @@ export type Reading = {
   readonly jid: (given: string) => string | undefined
   /** The address of a file. */
   readonly url: (given: string) => string | undefined
-}
-
-export const fieldsOf = (value: unknown): Fields | undefined => (isFields(value) ? value : undefined)
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-
-const SAFE_HIGH = 2 ** 21
-/** A whole number that is not negative, also as the text or the pair of halves (`Long`) that protobuf makes of big ones. */
-export const countOf = (value: unknown): number | undefined => {
-  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined
-  if (typeof value === 'string') return /^\d{1,15}$/.test(value) ? Number(value) : undefined
-  const { low, high } = fieldsOf(value) ?? {}
-  if (typeof low !== 'number' || typeof high !== 'number') return undefined
-  return high >= 0 && high < SAFE_HIGH ? Math.trunc(high) * 2 ** 32 + (low >>> 0) : undefined
 }
 
 /** Stands beside the content of many messages, and says nothing of it. */
@@ -52,8 +33,6 @@ export const unwrapped = (given: unknown): Fields => {
 
 /** The name that WhatsApp has for the kind of a message; undefined if it says nothing. */
 export const kindOf = (message: Fields): string | undefined => kindsOf(message)[0]
-
-const filled = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
 
 const quoting = (node: Fields, { text, jid }: Reading) => {
   const { stanzaId, mentionedJid } = fieldsOf(node['contextInfo']) ?? {}
@@ -186,6 +165,11 @@ export const contentOf = (message: Fields, reading: Reading): Content | undefine
     contactsOf(message, reading) ??
     pollOf(message, reading)
   if (known) return known
+  const wording = wordingOf(message)
+  if (wording) {
+    const quoted = quoting(wording.node, reading)
+    return { kind: 'text', text: reading.text(wording.text), ...quoted }
+  }
   if (message['conversation'] === '') return { kind: 'text', text: '' }
   const kind = kindOf(message)
   return kind === undefined ? undefined : { kind: 'other', description: reading.text(kind) }

@@ -11,7 +11,7 @@ import { noBody, parseBody, readBody, storableFields, type BodyLimits } from './
 import { refuseIfForwarded, type Forward } from './forward.ts'
 import { rateLimitHeaders, refuseIfExceeded, type RateLimits } from './rate-limit.ts'
 import { contentTypeOf, hasForms, type Caller, type Route, type RouteRequest } from './route.ts'
-import { bodyCheck, responseCheck, textCheck } from './validate.ts'
+import { bodyCheck, queryCheck, responseCheck, textCheck } from './validate.ts'
 
 /** What becomes known of a request while it is served; the log line and the metrics are made from it. */
 export type State = {
@@ -45,7 +45,7 @@ export type EndpointParts = {
 /** Makes the middleware that serves a route. */
 export const endpoint = (route: Route, parts: EndpointParts) => {
   const checkParams = textCheck(route.params)
-  const checkQuery = textCheck(route.query, route.aliases)
+  const checkQuery = queryCheck(route.query, route.aliases)
   const checkBody = bodyCheck(route.body, route.aliases)
   const answer = answerer(route, parts.validateResponses)
   const signed = route.access === 'signed-hook'

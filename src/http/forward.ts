@@ -6,8 +6,8 @@ import type { Log } from '../log.ts'
 import type { Node } from '../ports/leases.ts'
 import type { State } from './endpoint.ts'
 
-/** Longer than anything that is done with a session takes. */
-const TIMEOUT_MS = 20_000
+/** Longer than the slowest answer of a session takes, a pairing code. */
+const TIMEOUT_MS = 45_000
 const CONNECT_TIMEOUT_MS = 3000
 const CONNECTIONS = 64
 const ANSWER_MAX_BYTES = 64 * 1024 * 1024

@@ -4,14 +4,8 @@ import { invalid } from '../domain/errors.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 import { receiptStatuses } from '../domain/message.ts'
 import { isGroup, literals, numberOf, toJid } from '../domain/values.ts'
-import {
-  changeIn,
-  contentOf,
-  editedText,
-  unwrapped,
-  type Fields,
-  type Reading,
-} from '../domain/whatsapp-content.ts'
+import { changeIn, contentOf, editedText, unwrapped, type Reading } from '../domain/whatsapp-content.ts'
+import { type Fields } from '../domain/whatsapp-fields.ts'
 import type { Incoming, IncomingChange, IncomingReaction, Receipt } from '../ports/gateway.ts'
 import { Nullable } from './format.ts'
 import { timeOf } from './times.ts'

@@ -64,10 +64,19 @@ export const QrView = Type.Object({
   message: Type.String(),
 })
 
-const qrMessage = (row: InstanceRow, expired: boolean) => {
-  if (row.status === 'connected') return 'The instance is already connected'
-  if (row.qr === null) return 'No QR code yet; reconnect the instance or try again in a few seconds'
-  return expired ? 'QR code expired; a new one follows' : 'QR code ready to scan'
+const qrMessage = ({ status }: InstanceRow, expired: boolean): string => {
+  switch (status) {
+    case 'pending':
+      return 'No QR code yet; try again in a few seconds'
+    case 'qr_ready':
+      return expired ? 'QR code expired; a new one follows' : 'QR code ready to scan'
+    case 'connected':
+      return 'The instance is already connected'
+    case 'disconnected':
+      return 'The instance is disconnected; reconnect it'
+    case 'offline':
+      return 'There is no connection to WhatsApp; it is tried again and again'
+  }
 }
 
 export const qrView = async (row: InstanceRow): Promise<Static<typeof QrView>> => {

@@ -29,6 +29,9 @@ Authenticate with \`Authorization: Bearer {token}\`: the token of a user, from \
 instance (\`sk_…\`), which reaches that instance only. Answers carry \`X-Request-Id\`; send your own to find it in the log. Where requests are limited, answers carry
 \`X-RateLimit-Limit\`, \`X-RateLimit-Remaining\` and \`X-RateLimit-Reset\` (Unix seconds).
 
+Fields of a body that a call does not know are left alone. A call that can be asked something in its query refuses names
+that it does not know: a filter that was misspelt would ask for everything.
+
 \`/asyncapi.json\` describes the events: records in Kafka and the bodies of webhooks.`
 
 const securitySchemes = {

@@ -40,7 +40,32 @@ export const bodyCheck = (schema: TSchema | undefined, aliases: Aliases = {}): C
       )
     : asItIs
 
-/** The check of path parameters and query strings: text becomes the number, boolean or list that the schema asks for. */
+/**
+ * The check of a query string. A name that the schema does not know is refused: a filter that was misspelt would be no
+ * filter, and the answer would be about everything.
+ */
+export const queryCheck = (schema: TObject | undefined, aliases: Aliases = {}): Check => {
+  if (!schema) return asItIs
+  const check = textCheck(schema, aliases)
+  const names = Object.keys(schema.properties)
+  const known = new Set(
+    Object.entries(schema.properties).flatMap(([name, property]) => [
+      ...(kindOf(property) === 'array' ? [name, `${name}[]`] : [name]),
+      ...(aliases[name] ?? []),
+    ]),
+  )
+  return (value) => {
+    const unknown = Object.keys(value).filter((name) => !known.has(name))
+    if (unknown.length === 0) return check(value)
+    throw new Refusal(
+      'VALIDATION_FAILED',
+      `The query has a name that is not known here. Known are: ${names.join(', ')}.`,
+      Object.fromEntries(unknown.map((name) => [name, ['is not known here']])),
+    )
+  }
+}
+
+/** The check of path parameters: text becomes the number, boolean or list that the schema asks for. */
 export const textCheck = (schema: TObject | undefined, aliases: Aliases = {}): Check => {
   if (!schema) return asItIs
   const [rename, read] = [canonicalNames(aliases), textReader(schema)]

@@ -52,7 +52,13 @@ export type IncomingFile = {
   readonly body: Readable
 }
 
-export type Receipt = { readonly whatsappId: string; readonly status: ReceiptStatus; readonly at: string }
+export type Receipt = {
+  readonly whatsappId: string
+  /** JID of the chat in which it was given; with it, it counts in no other. */
+  readonly chat?: string
+  readonly status: ReceiptStatus
+  readonly at: string
+}
 
 export type IncomingReaction = {
   readonly targetWhatsappId: string

@@ -169,7 +169,7 @@ const nothingSaid = {
 /** Every message, with its newest status and its reactions. */
 export const messages = projection<MessageRow>({
   name: 'message',
-  version: 6,
+  version: 7,
   key: 'id',
   columns: {
     id: 'uuid',

@@ -38,6 +38,9 @@ export const createInstanceRunner = (parts: Parts) => {
     const { id } = instance
     let term: number | undefined
     let gateway: Gateway | undefined
+    // At once, also while the work waits for something else: another node may open the session any moment.
+    const close = () => void gateway?.close(id, { forget: false }).catch(() => undefined)
+    lease.signal.addEventListener('abort', close, { once: true })
     news.tell(false)
     try {
       while (await news.came(lease.signal)) {
@@ -54,6 +57,7 @@ export const createInstanceRunner = (parts: Parts) => {
         }
       }
     } finally {
+      lease.signal.removeEventListener('abort', close)
       sessions.delete(id)
       onEnded(id)
       // The phone stays paired: another node goes on with it.
@@ -77,6 +81,16 @@ export const createInstanceRunner = (parts: Parts) => {
     candidacies.set(instance.id, { news, ended: stand(instance, news, signal) })
   }
 
+  /** Leaves nothing of the session of an instance, if the log says that it was deleted. */
+  const forget = async (id: string, signal: AbortSignal) => {
+    if (candidacies.has(id)) return
+    const { exists, provider } = (await load(Instance, id)).state
+    const gateway = provider && gateways[provider]
+    if (exists || !gateway) return
+    const forgotten = leases.hold(leaseOf(id), () => gateway.close(id, { forget: true }), signal)
+    candidacies.set(id, { news: createNews(), ended: forgotten.finally(() => candidacies.delete(id)) })
+  }
+
   /** The session of an instance that this node has. */
   const sessionOf = (instanceId: string) => {
     const session = sessions.get(instanceId)
@@ -88,6 +102,10 @@ export const createInstanceRunner = (parts: Parts) => {
     begin: (wanted: readonly InstanceRef[], signal: AbortSignal) => {
       for (const { news } of candidacies.values()) news.tell(false)
       for (const instance of wanted) follow(instance, false, signal)
+    },
+    /** Instances that may have been deleted while no node was there to hear of it. */
+    forget: async (ids: readonly string[], signal: AbortSignal) => {
+      await Promise.all(ids.map((id) => forget(id, signal)))
     },
     each: ({ type, stream, meta }: Recorded, signal: AbortSignal) => {
       const instance = { id: idOfStream(stream), tenantId: meta.tenant }

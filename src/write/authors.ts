@@ -50,3 +50,4 @@ export const createAuthors = ({ load, followConversation, addresses }: Parts) =>
 
   return { authorIn, isSamePerson, isIn, isSame, idOf }
 }
+export type Authors = ReturnType<typeof createAuthors>

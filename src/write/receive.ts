@@ -5,7 +5,7 @@ import { conversationId, incomingMediaId, messageId, namesakeId } from '../domai
 import { Instance, report } from '../domain/instance.ts'
 import { fileUrl } from '../domain/media.ts'
 import { edit, takeBack } from '../domain/message-changes.ts'
-import { acknowledge, Message, react, receive } from '../domain/message.ts'
+import { Message, react, receive } from '../domain/message.ts'
 import type { Context } from '../domain/metadata.ts'
 import { isGroup } from '../domain/values.ts'
 import type {
@@ -16,7 +16,6 @@ import type {
   IncomingChange,
   IncomingFile,
   IncomingReaction,
-  Receipt,
 } from '../ports/gateway.ts'
 import type { Numbers } from '../ports/numbers.ts'
 import type { Addresses } from './addresses.ts'
@@ -25,6 +24,7 @@ import type { Contacts } from './contacts.ts'
 import type { FollowConversation, StartConversation } from './conversations.ts'
 import type { LinkAddresses } from './link-addresses.ts'
 import type { KeptMedia, MediaKeeper } from './media.ts'
+import { createReceipt } from './receipts.ts'
 import type { Load, Transact } from './transact.ts'
 import type { ConnectionReport } from '../domain/instance.ts'
 
@@ -50,6 +50,7 @@ export const createReceive = (parts: Parts) => {
   const { transact, load, numbers, startConversation, followConversation } = parts
   const { addresses, linkAddresses, contacts, media, baseUrl } = parts
   const { authorIn, isSamePerson, isIn, isSame, idOf } = createAuthors(parts)
+  const receipt = createReceipt({ transact, addresses, isIn })
 
   /** Its file may have gone, with the conversation that it was to be in, since it was kept. */
   const presentContent = async (content: Content): Promise<Content> =>
@@ -89,10 +90,6 @@ export const createReceive = (parts: Parts) => {
     await startConversation(instanceId, incoming.chat, context, { ...options, surely: true, wrote })
     return written
   }
-
-  /** `state.body` is missing if the message is not known. */
-  const receipt = (instanceId: string, { whatsappId, status, at }: Receipt, context: Context) =>
-    transact(Message, messageId(instanceId, whatsappId), acknowledge(status, at), context)
 
   const reaction = async (instanceId: string, incoming: IncomingReaction, context: Context) => {
     const { targetWhatsappId, chat, senderName, fromMe, emoji, at } = incoming

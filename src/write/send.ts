@@ -196,7 +196,7 @@ export const createSend = (parts: Parts) => {
       const isOpen = !command.queueOnly && queued.state.status === 'queued' && instance.status === 'connected'
       const state = isOpen ? await settled(id, instanceId, queued.state, waiting) : queued.state
       if (!state.body) throw new Error(`Message ${id} was not queued`)
-      if (state.status === 'failed') throw sendFailed(state.reason)
+      if (state.status === 'failed') throw sendFailed(state.reason, idempotencyKey !== undefined)
       return {
         id,
         whatsappId,
@@ -210,7 +210,12 @@ export const createSend = (parts: Parts) => {
 }
 export type Send = ReturnType<typeof createSend>
 
-const sendFailed = (reason = 'unknown reason') =>
-  new Refusal('SEND_FAILED', `WhatsApp did not take the message: ${reason}. Send it again under a new key.`, {
-    reason,
-  })
+const sendFailed = (reason = 'unknown reason', hasKey: boolean) =>
+  new Refusal(
+    'SEND_FAILED',
+    [
+      `WhatsApp did not take the message: ${reason.replace(/\.$/, '')}.`,
+      ...(hasKey ? ['Under this Idempotency-Key it is not tried again.'] : []),
+    ].join(' '),
+    { reason },
+  )

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { coalesce, fulfilled, rejected } from '../../src/adapters/postgres/coalesce.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 /** Doubles numbers, one batch at a time; the nth batch waits for the nth door, if there is one. */
 const doubler = (

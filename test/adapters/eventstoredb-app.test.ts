@@ -14,7 +14,7 @@ import { testLog, type TestLog } from '../support/log.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { allRows, allRowsOfAnyLog } from '../support/rows.ts'
 import { tellStory } from '../support/story.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const shared = sharedEventStoreDb()
 

@@ -4,7 +4,7 @@ import { followLive } from '../../src/adapters/eventstoredb/live.ts'
 import { newId } from '../../src/domain/ids.ts'
 import { START, type Recorded } from '../../src/ports/event-store.ts'
 import { meta } from '../support/facts.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 /** An event as the client reads it. */
 const eventAt = (commit: bigint) => ({

@@ -22,7 +22,8 @@ import {
   testEventStore,
 } from '../support/eventstoredb.ts'
 import { range } from '../support/range.ts'
-import { eventually, expectInOrder, startSubscriber } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { expectInOrder, startSubscriber } from '../support/subscriber.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 const shared = sharedEventStoreDb()

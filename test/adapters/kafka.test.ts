@@ -8,7 +8,8 @@ import { testCertificate } from '../support/certificate.ts'
 import { newPrefix, openKafkaBus, startKafka, type KafkaUnderTest } from '../support/kafka.ts'
 import { RequestKey } from '../support/kafka-proxy.ts'
 import { everyPublicEvent, received } from '../support/public-events.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 const GROUP_AUTHORIZATION_FAILED = 30
 const LARGE_BYTES = 3 * 1024 * 1024

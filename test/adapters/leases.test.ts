@@ -10,7 +10,8 @@ import type { Lease } from '../../src/ports/leases.ts'
 import { leasesContract, untilEnded } from '../contracts/leases.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { proxyTo } from '../support/postgres-proxy.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 const QUICK: LeaseTimes = { leaseMs: 900, renewMs: 150, lookMs: 60 }
 const HOLDER = join(import.meta.dirname, '../support/lease-holder.ts')

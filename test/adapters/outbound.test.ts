@@ -4,10 +4,10 @@ import { createServer as createTlsServer } from 'node:tls'
 import fc from 'fast-check'
 import { Agent, request } from 'undici'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { addressGuard } from '../../src/adapters/outbound/address-guard.ts'
+import { addressGuard, AddressNotAllowed } from '../../src/adapters/outbound/address-guard.ts'
 import { guardedPost } from '../../src/adapters/outbound/post.ts'
 import { testCertificate, testKey } from '../support/certificate.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -178,7 +178,7 @@ describe('the address guard', () => {
     expect(addressGuard(['::1/128']).checkUrl(url)).toBeUndefined()
     const result = await poster({ allow: ['::1/128'] })(url)
     // The server is on 127.0.0.1 alone; whether the name also has ::1 depends on the machine.
-    expect(['address not allowed: 127.0.0.1', 'connection refused']).toContain(
+    expect([new AddressNotAllowed('127.0.0.1').message, 'connection refused']).toContain(
       result.kind === 'failure' && result.reason,
     )
     expect(sockets.size).toBe(0)

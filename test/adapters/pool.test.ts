@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { createPool } from '../../src/adapters/postgres/pool.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { proxyTo } from '../support/postgres-proxy.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 /** What the timer of a connection to a port is for: 02 sees whether the other end still lives (proc(5)). */
 const timersTo = async (port: number) => {

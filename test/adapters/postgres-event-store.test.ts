@@ -7,7 +7,8 @@ import { readLog } from '../../src/read-log.ts'
 import { appendAtEnd, appendSurely, eventStoreContract, happening } from '../contracts/event-store.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { range } from '../support/range.ts'
-import { eventually, expectInOrder, gate, startSubscriber } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { expectInOrder, gate, startSubscriber } from '../support/subscriber.ts'
 
 eventStoreContract('PostgreSQL', async () => (await testLog()).store)
 

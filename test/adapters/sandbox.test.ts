@@ -5,7 +5,7 @@ import type { ConnectionReport } from '../../src/domain/instance.ts'
 import type { Outgoing } from '../../src/ports/gateway.ts'
 import { gatewayContract, recordingListener, sessionOf, textMessage } from '../contracts/gateway.ts'
 import { startSandboxDatabase } from '../support/sandbox.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const quiet = () => undefined
 const page = { limit: 1000 }

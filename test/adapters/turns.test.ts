@@ -4,7 +4,7 @@ import { createTurnPool } from '../../src/adapters/postgres/pool.ts'
 import { postgresTurns } from '../../src/adapters/postgres/turns.ts'
 import { lasting, turnsContract, WAIT_MS } from '../contracts/turns.ts'
 import { createTestDatabase } from '../support/database.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 turnsContract('of one process', async () => {
   const turns = inProcessTurns(WAIT_MS)

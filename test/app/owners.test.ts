@@ -5,7 +5,7 @@ import { createConnectedInstance, type Client, type Json } from '../support/clie
 import { createTestDatabase } from '../support/database.ts'
 import { toAppend } from '../support/facts.ts'
 import { startSessionNode, type SessionNode } from '../support/session-nodes.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { instanceClient } from '../http/world.ts'
 
 const ALL = 'api,projector,relay,gateway'

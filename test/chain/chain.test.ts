@@ -12,7 +12,7 @@ import { sealedLog } from '../support/sealed.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { range } from '../support/range.ts'
 import { tellStory } from '../support/story.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 /** What anybody can work out from the log: sha256 over the digest before and the sha256 of the event's line. */
 const digestOf = async (store: EventStore) => {

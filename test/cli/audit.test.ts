@@ -18,7 +18,7 @@ import { testLog, type TestLog } from '../support/log.ts'
 import { startCommand } from '../support/program.ts'
 import { range } from '../support/range.ts'
 import { ANN, ERASED, story, tellStory } from '../support/story.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const TIME_WIDTH = '2025-01-15T10:30:00.000Z'.length
 

@@ -12,7 +12,7 @@ import { NO_STREAM, START } from '../../src/ports/event-store.ts'
 import { eventsOf } from '../../src/read-log.ts'
 import type { Json } from '../support/client.ts'
 import { TEAM, toAppend } from '../support/facts.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { startToldApp } from '../support/told-app.ts'
 
 const AT = '2025-01-15T10:30:00.000Z'

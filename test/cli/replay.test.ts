@@ -7,7 +7,7 @@ import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { allRows } from '../support/rows.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const nowhere = { write: () => {} }
 

@@ -5,7 +5,7 @@ import type { PublicEvent } from '../../src/domain/public-events.ts'
 import { bodyFields } from '../../src/domain/public-events.ts'
 import type { Bus, HandleEvents } from '../../src/ports/bus.ts'
 import { everyPublicEvent, received } from '../support/public-events.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 export type BusUnderTest = {
   /** A bus on a node of its own, on the same topics; the same bus again where there is but one node. */

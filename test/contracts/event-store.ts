@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { newId } from '../../src/domain/ids.ts'
 import {
   NO_STREAM,
@@ -10,6 +10,7 @@ import {
 } from '../../src/ports/event-store.ts'
 import { meta } from '../support/facts.ts'
 import { expectInOrder, gate, startSubscriber } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 export const happening = (n: number, more: object = {}): NewEvent => ({
   type: 'ThingHappened',
@@ -224,7 +225,7 @@ export const eventStoreContract = (name: string, make: () => Promise<EventStore>
         const leaving = follow(true)
         await store.append('thing-1', NO_STREAM, [happening(1)])
         await leaving
-        await vi.waitFor(() => expect(told).toBe(3))
+        await eventually(() => expect(told).toBe(3))
         stopping.abort()
         await Promise.all(staying)
       })

@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ConnectionReport } from '../../src/domain/instance.ts'
 import type { ReceiptStatus } from '../../src/domain/message.ts'
 import type {
@@ -14,6 +14,7 @@ import type {
   Receipt,
   SessionRef,
 } from '../../src/ports/gateway.ts'
+import { eventually } from '../support/eventually.ts'
 import { groupsContract, type GroupsSide } from './groups.ts'
 
 /** The other side of a gateway: WhatsApp, the phone, and the people who write to it. */
@@ -50,15 +51,18 @@ export const recordingListener = () => {
     links: [] as AddressLink[],
     connections: [] as ConnectionReport[],
   }
+  /** In the order in which it was heard. */
+  const all: object[] = []
   let refusals = 0
   const hear =
-    <T>(list: T[]) =>
+    <T extends object>(list: T[]) =>
     async (item: T) => {
       if (refusals > 0) {
         refusals -= 1
         throw new Error('Nothing can be stored at the moment')
       }
       list.push(item)
+      all.push(item)
     }
   const listener: GatewayListener = {
     message: hear(heard.messages),
@@ -73,7 +77,7 @@ export const recordingListener = () => {
   const refuse = (times: number) => {
     refusals = times
   }
-  return { ...heard, listener, refuse }
+  return { ...heard, all, listener, refuse }
 }
 
 /** The session of an instance under its first owner. */
@@ -92,9 +96,6 @@ export const textMessage = (instanceId: string, text: string, whatsappId: string
 const newId = () => `3EB0${randomUUID().replaceAll('-', '').slice(0, 18).toUpperCase()}`
 const maria = '5511988887777@s.whatsapp.net'
 const newPhoneNumber = () => `55119${String(randomInt(10_000_000, 99_999_999))}`
-/** Behind a gateway there may be a network, and somebody with a phone. */
-const eventually = <T>(look: () => T | Promise<T>): Promise<T> =>
-  vi.waitFor(look, { timeout: 15_000, interval: 20 })
 
 /** What every gateway promises, whatever is behind it. */
 export const gatewayContract = (name: string, start: () => Promise<GatewayUnderTest>) =>

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Gateway, Outgoing } from '../../src/ports/gateway.ts'
 import type { GroupGateway } from '../../src/ports/groups.ts'
+import { eventually } from '../support/eventually.ts'
 
 /** What WhatsApp and other people do to groups. */
 export type GroupsSide = {
@@ -166,7 +167,7 @@ export const groupsContract = (subject: () => Subject) => {
     const { instanceId, jid } = await made()
     const people = Array.from({ length: 10 }, (_, n) => `55119777700${n + 10}@s.whatsapp.net`)
     await Promise.all(people.map((one) => groups().changeParticipants(instanceId, jid, 'add', [one])))
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(Object.keys(await rolesIn(instanceId, jid))).toEqual(expect.arrayContaining(people)),
     )
   })

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import type { Lease, Leases, Node } from '../../src/ports/leases.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 type Opened = { readonly leases: Leases; readonly node: Node; readonly errors: readonly unknown[] }
 

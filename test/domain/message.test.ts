@@ -120,16 +120,20 @@ describe('receipts', () => {
     const past: MessageEvent = { type: 'MessageQueued', data: outgoing('thumb', { content }) }
     const signal = { ...step, signal: 'reaction' } as const
     message
-      .given(past)
+      .given(past, { type: 'MessageSent', data: { ...step, kind: 'reaction' } })
       .when(acknowledge('read', AT))
-      .then(
-        { type: 'MessageSent', data: { ...step, kind: 'reaction' } },
-        { type: 'MessageRead', data: signal },
-      )
+      .then({ type: 'MessageRead', data: signal })
     message
       .given(past)
       .when(fail('gone', AT))
       .then({ type: 'MessageFailed', data: { ...signal, reason: 'gone' } })
+  })
+  test('of a reaction say nothing until what it did is on record, with the record of the send', () => {
+    const content = { kind: 'reaction', targetWhatsappId: 'hello', emoji: '👍' } as const
+    message
+      .given({ type: 'MessageQueued', data: outgoing('thumb', { content }) })
+      .when(acknowledge('delivered', AT))
+      .then()
   })
   test('of an unknown message say nothing', () => message.given().when(acknowledge('read', AT)).then())
 })

@@ -143,10 +143,10 @@ describe('messages', () => {
     expect(toldOfMessage([], there)[0]?.data).not.toHaveProperty('media_missing')
   })
 
-  test('what there are no words for is told, without content', () =>
+  test('what there are no words for is told by its name, without content', () =>
     expect(
       toldOfMessage([], received({ content: { kind: 'other', description: 'poll' } }))[0]?.data,
-    ).toMatchObject({ content: null, media_type: null }))
+    ).toMatchObject({ content: null, media_type: null, other: 'poll' }))
 
   test('message.sent has the fields of the reference, and more', () =>
     expect(toldOfMessage([queued], sent).map(({ type, at, key, data }) => ({ type, at, key, data }))).toEqual(

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createConnectedInstance, incomingPayload, login } from '../support/client.ts'
 import { newPrefix, startKafka, type KafkaUnderTest } from '../support/kafka.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { ADMIN, createHome, type Home } from './home.ts'
 
 const GROUP_AUTHORIZATION_FAILED = 30

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createConnectedInstance, incomingPayload, login } from '../support/client.ts'
 import { listen } from '../support/event-stream.ts'
 import { range } from '../support/range.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { ADMIN, createHome, type Home } from './home.ts'
 
 let home: Home

@@ -12,7 +12,7 @@ import { headersOf, recordOf, type PublicRecord } from '../../src/domain/public-
 import { testPool } from '../support/database.ts'
 import { INSTANCE } from '../support/facts.ts'
 import { startKafka } from '../support/kafka.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const EXAMPLE = join(ROOT, 'examples/kafka-subscriber')

@@ -4,7 +4,7 @@ import { WrongUsage } from '../../src/cli/command.ts'
 import type { Content } from '../../src/domain/content.ts'
 import { contactId, conversationId } from '../../src/domain/ids.ts'
 import type { Answer, Client, Json } from '../support/client.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { startToldApp } from '../support/told-app.ts'
 import { CHATS, createLife } from './life.ts'
 import { addTenant, instanceClient, storingNothing } from './world.ts'
@@ -38,20 +38,20 @@ const pathsOf = ({ instance }: Shop, numbers: ReadonlySet<number>) => {
     '/conversations/archived?include_tags=true',
     '/chat/conversations?untagged=true',
     `/conversations?unread=true&is_group=false&tag_ids=${instance}`,
-    '/contacts?sort=name',
+    '/contacts?page=1',
     `/contacts?search=person&instance_id=${instance}`,
   ].map((path) => `${path}&per_page=${SHOWN}`)
   const ofConversations = CHATS.flatMap((chat) => [
-    `/conversations/${conversationId(instance, chat)}?x=1`,
+    `/conversations/${conversationId(instance, chat)}?format=chat`,
     `/chat/conversations/${conversationId(instance, chat)}/messages?limit=${SHOWN}`,
     `/conversations/${conversationId(instance, chat)}/messages?limit=3&before_id=1000&to=2030-01-01T00:00:00Z`,
   ])
   const byNumber = [...numbers].map((number) => `/conversations/${number}/messages?limit=5`)
-  const ofContacts = CHATS.map((chat) => `/contacts/${contactId(instance, chat)}?x=1`)
+  const ofContacts = CHATS.map((chat) => `/contacts/${contactId(instance, chat)}`)
   return [
     ...lists,
-    '/tags?x=1',
-    '/stats?x=1',
+    '/tags',
+    '/stats',
     `/stats?instance_id=${instance}`,
     ...ofConversations,
     ...byNumber,
@@ -83,7 +83,8 @@ const look = async (shop: Shop, numbers: Set<number>): Promise<Moment> => {
   return { at: await moment(), answers: seen }
 }
 
-const askAsOf = (client: Client, path: string, at: string) => client.get(`${path}&as_of=${at}`)
+const askAsOf = (client: Client, path: string, at: string) =>
+  client.get(`${path}${path.includes('?') ? '&' : '?'}as_of=${at}`)
 
 const expectSameAs = async (shop: Shop, { at, answers }: Moment) => {
   for (const [path, then] of answers) {
@@ -347,5 +348,28 @@ describe('a question that needs too many events', () => {
     }
     expect((await small.admin.get(`/contacts?as_of=${many}`)).status).toBe(200)
     expect(small.faults).toEqual([])
+  })
+
+  it('is not asked for a number that nobody has, or somebody else', async () => {
+    const small = await startToldApp({ AS_OF_MAX_EVENTS: '12' })
+    onTestFinished(small.stop)
+    const other = await addTenant(small, 'other')
+    const tell = async (of: { instance: string; listener: typeof listener }, n: number) => {
+      const chat = `55119000001${String(n).padStart(2, '0')}@s.whatsapp.net`
+      const content = { kind: 'text', text: 'words' } as const
+      const at = new Date().toISOString()
+      await of.listener.message({ whatsappId: `M${n}`, chat, sender: chat, fromMe: false, at, content })
+    }
+    const { instance, listener } = await small.pair()
+    await tell(await small.pair(other.client), 0)
+    for (let n = 1; n <= 13; n++) await tell({ instance, listener }, n)
+    const [theirs] = (await other.client.get('/conversations')).body.data
+    const many = await moment()
+    for (const number of [theirs.number, 999_999])
+      for (const path of [`/conversations/${number}`, `/conversations/${number}/messages`])
+        expect((await small.admin.get(`${path}?as_of=${many}`)).status, path).toBe(404)
+    expect((await small.admin.get(`/contacts/999999?as_of=${many}`)).status).toBe(404)
+    const { number } = (await small.admin.get('/conversations')).body.data[0]
+    expect((await small.admin.get(`/conversations/${number}?as_of=${many}`)).status).toBe(200)
   })
 })

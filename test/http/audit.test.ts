@@ -7,7 +7,7 @@ import type { GatewayListener } from '../../src/ports/gateway.ts'
 import { type Answer, type Client, type Json } from '../support/client.ts'
 import { jpeg, startFileServer } from '../support/files.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { startToldApp } from '../support/told-app.ts'
 import { addTenant, instanceClient, userClient } from './world.ts'
 

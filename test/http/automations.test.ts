@@ -5,8 +5,8 @@ import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Json } from '../support/client.ts'
 import { toAppend } from '../support/facts.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
 import { isoSecondsText, storingNothing, userClient, uuidText, type App } from './world.ts'
+import { eventually } from '../support/eventually.ts'
 
 const MARIA = '5511999999999'
 const any = { type: 'any' } as const

@@ -174,3 +174,24 @@ describe('what no schema can tell', () => {
     expect(app.faults).toEqual([])
   })
 })
+
+describe('a query name that is not known', () => {
+  it('is refused by every call that can be asked something, and those that are known are named', async () => {
+    const asked = (await servedRoutes(app.admin)).filter(({ query }) => query.length > 0)
+    expect(asked.length).toBeGreaterThan(20)
+    for (const { operationId, method, path, query } of asked) {
+      const misspelt = `${query[0]}_`
+      const { status, body } = await app.admin.call(method, `${path.replace('{id}', instance)}?${misspelt}=1`)
+      expect(status, operationId).toBe(422)
+      expect(body.error, operationId).toMatchObject({
+        code: 'VALIDATION_FAILED',
+        message: expect.stringContaining(query.join(', ')),
+        details: { [misspelt]: ['is not known here'] },
+      })
+    }
+  })
+  it('is not one of a list that is written as clients write lists', async () => {
+    expect((await app.admin.get('/audit/events?type[]=InstanceCreated&type[]=UserCreated')).status).toBe(200)
+    expect((await app.admin.get(`/audit/events?instance_id[]=${instance}`)).status).toBe(422)
+  })
+})

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Json } from '../support/client.ts'
 import { startFileServer, tinyFiles } from '../support/files.ts'
-import { eventually } from '../support/subscriber.ts'
 import { storingNothing, type App } from './world.ts'
+import { eventually } from '../support/eventually.ts'
 
 const MARIA = '5511988887777'
 

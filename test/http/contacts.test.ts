@@ -4,7 +4,7 @@ import { contactNames, contactsLike } from '../../src/projections/contacts.ts'
 import { likePattern } from '../../src/projections/search-text.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { instanceClient, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
 
 let app: App

@@ -9,8 +9,8 @@ import { inProcessCounters } from '../../src/adapters/in-process/counters.ts'
 import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { AppendTooLarge } from '../../src/ports/event-store.ts'
-import { eventually } from '../support/subscriber.ts'
 import { jsonOf, operatorToken, startToys, toyRoutes, toySettings } from './support.ts'
+import { eventually } from '../support/eventually.ts'
 
 const hello = { recipient: '5511999999999', message: 'hello' }
 const errorOf = async (response: Response) => {

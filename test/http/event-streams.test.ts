@@ -10,7 +10,8 @@ import { shareTranslation, type Translate } from '../../src/public-events/share.
 import { context, INSTANCE, outgoing, TENANT } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
 import { noErasures } from '../support/erasures.ts'
-import { eventually, startSubscriber } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { startSubscriber } from '../support/subscriber.ts'
 
 const caller = {
   tenantId: TENANT,

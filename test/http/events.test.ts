@@ -5,7 +5,7 @@ import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client } from '../support/client.ts'
 import { listen } from '../support/event-stream.ts'
 import { range } from '../support/range.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { addTenant, instanceClient, operatorOf, userClient, type App } from './world.ts'
 
 const HEARTBEAT_MS = 200

@@ -117,6 +117,7 @@ describe('incoming', () => {
         location: null,
         contacts: null,
         poll: null,
+        other: null,
         sender_number: '5511999999999',
         sender_name: 'John Doe',
         reply_to: null,
@@ -226,7 +227,9 @@ describe('incoming', () => {
     const content = { messageContextInfo: {}, locationMessage: { degreesLatitude: -23.5 } }
     const { status, body } = await hook('incoming', { ...incomingPayload('U1'), message: content })
     expect(status).toBe(200)
-    expect(await message('U1')).toMatchObject({ message_body: null, media_type: null })
+    expect(await message('U1')).toMatchObject({
+      ...{ message_body: null, media_type: null, other: 'locationMessage' },
+    })
     const [event] = await app.store.readStream(`message-${body.data.message_id}`)
     expect(event?.data).toMatchObject({ content: { kind: 'other', description: 'locationMessage' } })
   })

@@ -10,7 +10,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { AT, JOHN } from '../support/facts.ts'
 import { download, pdf } from '../support/files.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import type { App } from './world.ts'
 
 const PUBLIC_URL = 'https://api.example.com'

@@ -2,8 +2,8 @@ import { inflateSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Json } from '../support/client.ts'
-import { eventually } from '../support/subscriber.ts'
 import { instanceClient, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
+import { eventually } from '../support/eventually.ts'
 
 let app: App
 beforeAll(async () => {

@@ -10,8 +10,8 @@ import { createTransact } from '../../src/write/transact.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
 import { download, jpeg, mp4, pdf, png, tinyFiles, upload, zip } from '../support/files.ts'
-import { eventually } from '../support/subscriber.ts'
 import { addTenant, instanceClient, isoSecondsText, storingNothing, type App } from './world.ts'
+import { eventually } from '../support/eventually.ts'
 
 const LIMIT_BYTES = 2000
 const MAX_BYTES = 4000

@@ -4,7 +4,7 @@ import { contactId, conversationId } from '../../src/domain/ids.ts'
 import type { GatewayListener } from '../../src/ports/gateway.ts'
 import type { Json } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 import { startToldApp } from '../support/told-app.ts'
 
 const HIDDEN = '171234567890123@lid'

@@ -4,8 +4,8 @@ import { newId } from '../../src/domain/ids.ts'
 import { NO_STREAM } from '../../src/ports/event-store.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
-import { eventually } from '../support/subscriber.ts'
 import { addTenant, instanceClient, storingNothing, type App } from './world.ts'
+import { eventually } from '../support/eventually.ts'
 
 let app: App
 let instance: string

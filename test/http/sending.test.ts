@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Client, type Json } from '../support/client.ts'
-import { eventually } from '../support/subscriber.ts'
 import { instanceClient, storingNothing, type App } from './world.ts'
+import { eventually } from '../support/eventually.ts'
 
 let app: App
 let instance: string

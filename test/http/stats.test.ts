@@ -3,8 +3,8 @@ import { newId } from '../../src/domain/ids.ts'
 import { NO_STREAM } from '../../src/ports/event-store.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
-import { eventually } from '../support/subscriber.ts'
 import { addTenant, instanceClient, type App } from './world.ts'
+import { eventually } from '../support/eventually.ts'
 
 let app: App
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Json } from '../support/client.ts'
 import { startReceiver, type Received } from '../support/receiver.ts'
-import { eventually } from '../support/subscriber.ts'
 import { endAtRest, instanceClient, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
+import { eventually } from '../support/eventually.ts'
 
 let app: App
 let instance: string
@@ -210,7 +210,7 @@ describe('what the receiver gets', () => {
     )
   })
   it('contact.update for who writes, and for what becomes of contacts, in order', async () => {
-    await configure({ webhook_url: receiver.url })
+    await configure({ webhook_url: receiver.url, events: ['message.received', 'contact.update'] })
     await incoming('C1')
     await eventually(() => expect(events()).toEqual(['message.received', 'contact.update']))
     const { contact_id: id } = last().data

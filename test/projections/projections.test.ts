@@ -292,7 +292,7 @@ describe('after a day of a small business', () => {
       mime_type: 'image/jpeg',
     })
     expect(await message('lost')).toMatchObject({ error: 'no such number' })
-    expect(await message('poll')).toMatchObject({ kind: 'other', body: null, details: {} })
+    expect(await message('poll')).toMatchObject({ kind: 'other', body: null, details: { other: 'poll' } })
     expect(await message('early')).toMatchObject({
       kind: 'contact',
       body: 'early',

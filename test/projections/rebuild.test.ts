@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { loadLargeLog } from '../../bench/large-log.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { projections } from '../../src/projections/index.ts'
@@ -17,7 +17,9 @@ import { context, INSTANCE, JOHN, later, messageStream, placeIn, TENANT, toAppen
 import { testLog, type TestLog } from '../support/log.ts'
 import { allRows, rowsOf } from '../support/rows.ts'
 import { tellStory } from '../support/story.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
 
 const all: readonly AnyProjection[] = Object.values(projections)
 
@@ -33,7 +35,7 @@ const project = async ({ pool, store, run }: TestLog) => {
   await readModels.prepare()
   run(readModels)
   const caughtUp = async () =>
-    expect(await readModels.reached(await store.head(), 20_000, ...readModels.names)).toBe(true)
+    expect(await readModels.reached(await store.head(), 45_000, ...readModels.names)).toBe(true)
   return { errors, caughtUp }
 }
 

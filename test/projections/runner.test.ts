@@ -11,7 +11,7 @@ import { incoming, INSTANCE, messageStream, toAppend } from '../support/facts.ts
 import { testLog, type TestLog } from '../support/log.ts'
 import { rowsOf } from '../support/rows.ts'
 import { tellStory } from '../support/story.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const WAIT_MS = 20_000
 

@@ -12,7 +12,7 @@ import { incoming, messageStream, toAppend } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { allRows } from '../support/rows.ts'
 import { tellStory } from '../support/story.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const WAIT_MS = 20_000
 

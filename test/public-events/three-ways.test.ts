@@ -14,7 +14,8 @@ import { noErasures } from '../support/erasures.ts'
 import { INSTANCE, TENANT } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { tellStory } from '../support/story.ts'
-import { eventually, startSubscriber } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { startSubscriber } from '../support/subscriber.ts'
 
 type Body = { event: string; instance_uuid: string; timestamp: string; data: object }
 

@@ -3,7 +3,7 @@ import { dyingAt, flowOf, reply, startAutomated } from '../support/automations.t
 import { MARY } from '../support/facts.ts'
 import { startFileServer } from '../support/files.ts'
 import { testLog } from '../support/log.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const fileServer = async () => {
   const server = await startFileServer()

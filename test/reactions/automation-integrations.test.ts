@@ -5,7 +5,8 @@ import { integration, startAutomated } from '../support/automations.ts'
 import { INSTANCE, JOHN, MARY } from '../support/facts.ts'
 import { startFileServer } from '../support/files.ts'
 import { testLog } from '../support/log.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 describe('an integration', () => {
   test('is told of the message as webhooks are, and what it answers is said', async () => {

@@ -5,7 +5,8 @@ import { turnOf } from '../../src/domain/integration.ts'
 import { integration, startAutomated, survey } from '../support/automations.ts'
 import { context, INSTANCE, JOHN, TEAM } from '../support/facts.ts'
 import { testLog } from '../support/log.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 const USER = { ...context, actor: { kind: 'user', id: '550e8400-e29b-41d4-a716-446655440400' } } as const
 const now = () => new Date().toISOString()

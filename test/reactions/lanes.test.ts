@@ -4,7 +4,8 @@ import { readCheckpoint } from '../../src/projections/checkpoint.ts'
 import { createLaneRunner, type LaneWork } from '../../src/reactions/lanes.ts'
 import { happening } from '../contracts/event-store.ts'
 import { testLog, type TestLog } from '../support/log.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 /** `thing-a-1` is the first event of lane a; streams of another category are of no concern. */
 const laneOf = ({ stream }: Recorded) => /^thing-(\w+)-/.exec(stream)?.[1]

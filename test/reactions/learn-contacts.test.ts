@@ -9,7 +9,7 @@ import { createReactionRunner } from '../../src/reactions/runner.ts'
 import { createContacts } from '../../src/write/contacts.ts'
 import { context, incoming, INSTANCE, JOHN, later, MARY, placeIn, TEAM } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 type Process = Pick<TestLog, 'pool' | 'store' | 'transact' | 'load'>
 

@@ -11,7 +11,8 @@ import { createReactionRunner } from '../../src/reactions/runner.ts'
 import { noErasures } from '../support/erasures.ts'
 import { AT, context, incoming, INSTANCE, MARY, outgoing, placeIn } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 /** A bus that keeps what is published; `before` may hold a publication up or make it fail. */
 const recordingBus = () => {

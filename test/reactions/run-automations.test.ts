@@ -8,7 +8,7 @@ import { ask, automationRow, dyingAt, flowOf, reply, startAutomated, survey } fr
 import { context, INSTANCE, JOHN } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
 import { startReceiving } from '../support/receiving.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const USER = { ...context, actor: { kind: 'user', id: '550e8400-e29b-41d4-a716-446655440400' } } as const
 const TAGS = ['550e8400-e29b-41d4-a716-446655440501', '550e8400-e29b-41d4-a716-446655440502'] as const

@@ -4,7 +4,8 @@ import { readCheckpoint } from '../../src/projections/checkpoint.ts'
 import { createReactionRunner } from '../../src/reactions/runner.ts'
 import { happening } from '../contracts/event-store.ts'
 import { testLog, type TestLog } from '../support/log.ts'
-import { eventually, expectInOrder, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { expectInOrder, gate } from '../support/subscriber.ts'
 
 type Handle = (batch: readonly Recorded[]) => Promise<void>
 

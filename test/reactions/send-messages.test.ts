@@ -12,7 +12,8 @@ import { AT, context, INSTANCE, JOHN, MARY, messageStream, outgoing, placeIn } f
 import { testLog } from '../support/log.ts'
 import { range } from '../support/range.ts'
 import { startSending } from '../support/sending.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 const HIDDEN = '171234567890123@lid'
 const toMary = { ...placeIn(MARY), chat: MARY }

@@ -26,7 +26,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import { sealedStore } from '../../src/sealed-store.ts'
 import { createClient, login } from './client.ts'
 import { createTestDatabase } from './database.ts'
-import { eventually } from './subscriber.ts'
+import { eventually } from './eventually.ts'
 
 export const ADMIN = { email: 'admin@example.com', password: 'a long password' }
 /** A node of several may wait for what another one is to do, or does not. */

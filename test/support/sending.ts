@@ -21,7 +21,7 @@ import type { Load } from '../../src/write/transact.ts'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { AT, context, INSTANCE, outgoing, TENANT } from './facts.ts'
 import type { TestLog } from './log.ts'
-import { eventually } from './subscriber.ts'
+import { eventually } from './eventually.ts'
 
 const WAIT_MS = 10_000
 type Process = Pick<TestLog, 'pool' | 'store' | 'transact' | 'load' | 'recall'>

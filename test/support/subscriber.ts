@@ -1,5 +1,6 @@
-import { expect, vi } from 'vitest'
+import { expect } from 'vitest'
 import { START, type EventStore, type Position, type Recorded } from '../../src/ports/event-store.ts'
+import { eventually } from './eventually.ts'
 
 /** Follows a log and keeps what it is told. `stop` answers once the subscription has ended. */
 export const startSubscriber = (store: Pick<EventStore, 'subscribeToAll'>, after: Position = START) => {
@@ -20,10 +21,6 @@ export const startSubscriber = (store: Pick<EventStore, 'subscribeToAll'>, after
     },
   }
 }
-
-/** Waits until an expectation holds, ten seconds at most. */
-export const eventually = <T>(expectation: () => T | Promise<T>) =>
-  vi.waitFor(expectation, { timeout: 10_000, interval: 10 })
 
 /** The positions rise, and the revisions of each stream have neither gaps nor repetitions. */
 export const expectInOrder = (events: readonly Recorded[]) => {

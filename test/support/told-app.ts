@@ -4,7 +4,7 @@ import type { GatewayListener } from '../../src/ports/gateway.ts'
 import { startApp } from './app.ts'
 import { createConnectedInstance } from './client.ts'
 import { createTestDatabase } from './database.ts'
-import { eventually } from './subscriber.ts'
+import { eventually } from './eventually.ts'
 
 /** The application with a sandbox phone whose gateway a test can speak as: it tells the listener what it likes. */
 export const startToldApp = async (environment: Record<string, string> = {}) => {

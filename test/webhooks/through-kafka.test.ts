@@ -9,7 +9,8 @@ import { newPrefix, openKafkaBus, startKafka, type KafkaUnderTest } from '../sup
 import { sharedDatabase } from '../support/nodes.ts'
 import { received } from '../support/public-events.ts'
 import { startReceiver } from '../support/receiver.ts'
-import { eventually, gate } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
+import { gate } from '../support/subscriber.ts'
 
 let kafka: KafkaUnderTest
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { createDeliverer } from '../../src/webhooks/deliver.ts'
-import { eventually } from '../support/subscriber.ts'
 import type { Lane, WebhookQueue } from '../../src/webhooks/queue.ts'
+import { eventually } from '../support/eventually.ts'
 
 const HOUR_MS = 3_600_000
 afterEach(() => void vi.useRealTimers())

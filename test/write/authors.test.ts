@@ -112,3 +112,21 @@ test('a reaction counts in the chat of the message, and in no other', async () =
   await receive.reaction(INSTANCE, { ...reaction, chat: JOHN, sender: JOHN, emoji: '👍' }, context)
   expect((await message()).reactions).toEqual({ [JOHN]: '👍' })
 })
+
+test('a receipt counts in the chat of the message, by each of its names, and in no other', async () => {
+  const { log, receive, say, message } = await open()
+  await say('A', 'to John', { chat: JOHN, fromMe: true })
+  await say('B', 'to somebody', { chat: HIDDEN, fromMe: true })
+  const head = await log.store.head()
+  const give = (whatsappId: string, chat: string) =>
+    receive.receipt(INSTANCE, { whatsappId, chat, status: 'read', at: AT }, context)
+  await give('A', MARY)
+  await give('A', TEAM)
+  await give('B', JOHN)
+  expect(await log.store.head()).toBe(head)
+  await give('A', JOHN)
+  expect((await message()).status).toBe('read')
+  await receive.addressLink(INSTANCE, { from: HIDDEN, to: JOHN, at: AT }, context)
+  await give('B', JOHN)
+  expect((await message(messageId(INSTANCE, 'B'))).status).toBe('read')
+})

@@ -26,7 +26,7 @@ import { AT, context, incoming, INSTANCE, JOHN, placeIn, TENANT, toAppend } from
 import { testLog } from '../support/log.ts'
 import { allRows } from '../support/rows.ts'
 import { ERASED as ERASED_CHAT, tellStory, ZOE } from '../support/story.ts'
-import { eventually } from '../support/subscriber.ts'
+import { eventually } from '../support/eventually.ts'
 
 const all: readonly AnyProjection[] = Object.values(projections)
 const JOHNS = conversationId(INSTANCE, JOHN)

@@ -2,6 +2,7 @@ import { isPnUser, jidDecode, jidNormalizedUser, type WASocket } from '@whiskeys
 import { LRUCache } from 'lru-cache'
 import type { AddressLink } from '../../ports/gateway.ts'
 import type { OpenSocket } from './ask.ts'
+import { atMost } from './caches.ts'
 
 const KNOWN_MAX = 5000
 const KNOWN_MS = 24 * 3_600_000
@@ -31,7 +32,7 @@ export const numbersOf = async (
  */
 export const createAddresses = (onLink: (link: AddressLink) => void) => {
   const known = new LRUCache<string, { readonly address: string | undefined }>({
-    max: KNOWN_MAX,
+    ...atMost(KNOWN_MAX),
     ttl: KNOWN_MS,
   })
 

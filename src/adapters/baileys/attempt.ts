@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { jidDecode, type UserFacingSocketConfig, type WASocket } from '@whiskeysockets/baileys'
 import { Refusal } from '../../domain/errors.ts'
 import type { Outgoing, SessionRef } from '../../ports/gateway.ts'
@@ -10,9 +12,11 @@ import type { Downloads } from './download.ts'
 import { CODE_QR_MS, isPaired, noAnswer, requestCode, showQrCodes } from './pairing.ts'
 import { quietLogs, type Write } from './quiet-logs.ts'
 import { createSend } from './send.ts'
-import { connect, type Connection, type Ended } from './connection.ts'
+import { connect, type Connection } from './connection.ts'
+import type { Ended } from './life.ts'
 import { Overtaken, type SessionStore } from './session-store.ts'
 import { startLosing, stopLosing, type Session, type Watch } from './sessions.ts'
+import { createUpload } from './upload.ts'
 import type { Versions } from './version.ts'
 
 export type AttemptParts = {
@@ -24,6 +28,8 @@ export type AttemptParts = {
   readonly logins: Pick<Places, 'enter'>
   readonly download: Downloads['download']
   readonly fileOf: (message: Outgoing) => Promise<OutgoingFile | undefined>
+  /** For files that go out. */
+  readonly uploads: Pick<Places, 'within'>
   readonly write: Write
   readonly watch?: Watch
   readonly timing: {
@@ -48,12 +54,13 @@ export const createAttempt = (parts: AttemptParts) => {
     const version = await versions.current()
     closing.signal.throwIfAborted()
     const code = codeFor(session, store)
+    const logger = quietLogs(write, ref.instanceId)
     const connection: Connection = connect({
       ...{ url: parts.url, version, store, caches: session.caches },
       ...(parts.network && { network: parts.network }),
       ...(code && { qrMs: CODE_QR_MS }),
       ...{ callMs: timing.callMs, loginMs: timing.loginMs },
-      logger: quietLogs(write, ref.instanceId),
+      logger,
       groupOf: (jid) => groups.cachedGroupMetadata(jid),
       onQr: (qr) => {
         leave()
@@ -63,6 +70,7 @@ export const createAttempt = (parts: AttemptParts) => {
         leave()
         onOpen()
       },
+      hasRoom: () => hearing.hasRoom(),
       onBatch: (batch) => {
         groups.hear(batch)
         hearing.hear(batch)
@@ -73,7 +81,7 @@ export const createAttempt = (parts: AttemptParts) => {
     const groups = createGroupCache(() => ({ sock, ask }))
     const hearing = createHearing({
       ...{ connection, groups, store, download: parts.download },
-      ...{ listener: session.listener, importsPast: ref.importsPast },
+      ...{ listener: session.listener, importsPast: ref.importsPast, closing: closing.signal },
       onError: (error) => write('warn', 'what came from WhatsApp is not stored yet', fault(session, error)),
     })
     const showQr = showQrCodes({
@@ -92,13 +100,19 @@ export const createAttempt = (parts: AttemptParts) => {
       requestCode(sock, code.phoneNumber).then(code.resolve, code.reject)
     }
     const onOpen = () => {
+      const open = { sock, ask }
       const send = createSend({
-        ...{ open: { sock, ask }, messages: store.messages, addresses: session.addresses },
-        ...{ fileOf: parts.fileOf, ackMs: timing.ackMs, uploadMs: timing.uploadMs },
+        ...{ open, messages: store.messages, addresses: session.addresses, groups },
+        ...{
+          fileOf: parts.fileOf,
+          uploads: parts.uploads,
+          upload: createUpload(open, { ...parts.network, logger }),
+        },
+        ...{ ackMs: timing.ackMs, uploadMs: timing.uploadMs },
         onRestricted: () => write('error', 'WhatsApp restricts this account (463)', fault(session)),
         onError: (error) => write('warn', 'a message could not be sent', fault(session, error)),
       })
-      session.open = { sock, ask, send, groups }
+      session.open = { ...open, send, groups }
       parts.watch?.opened()
       stopLosing(session)
       session.report({ status: 'connected', ...profileOf(sock), at: now() })
@@ -117,7 +131,8 @@ export const createAttempt = (parts: AttemptParts) => {
       (error: unknown) =>
         write('warn', 'not all was stored at the end of a connection', fault(session, error)),
     )
-    await within(timing.settleMs, hearing.stop(), late).catch(() => undefined)
+    // What memory alone has comes before another socket, which would bring more.
+    await untilClosed(hearing.stop(), closing.signal, timing.settleMs)
     return store.broken.reason instanceof Overtaken ? 'overtaken' : ended
   }
 
@@ -156,6 +171,15 @@ const profileOf = ({ user }: WASocket) => {
   const { id = '', name = NAMELESS } = user ?? {}
   const phoneNumber = jidDecode(id)?.user ?? ''
   return { phoneNumber, ...(name !== NAMELESS && { profileName: name }) }
+}
+
+/** Waits for something; once the signal comes, no longer than so. */
+const untilClosed = async (work: Promise<void>, signal: AbortSignal, graceMs: number): Promise<void> => {
+  const over = new AbortController()
+  const closed = signal.aborted ? Promise.resolve() : once(signal, 'abort', { signal: over.signal })
+  const late = closed.then(async () => sleep(graceMs, undefined, { signal: over.signal }))
+  await Promise.race([work, late.catch(() => undefined)])
+  over.abort()
 }
 
 const now = () => new Date().toISOString()

@@ -8,6 +8,9 @@ const DEVICES_TTL_MS = 300_000
 
 type Cache = NonNullable<SocketConfig['userDevicesCache'] & SocketConfig['msgRetryCounterCache']>
 
+/** As many entries, whose memory is taken as they come: `max` takes that of all of them at once, for every session. */
+export const atMost = (count: number) => ({ maxSize: count, sizeCalculation: () => 1 })
+
 /** What the sockets of one session know, one after the other. */
 export const createCaches = () => ({
   /** How often a message was asked for again: a loop of that has to end also across connections. */
@@ -15,8 +18,8 @@ export const createCaches = () => ({
   userDevicesCache: cache(DEVICES_MAX, DEVICES_TTL_MS),
 })
 
-const cache = (max: number, ttl: number): Cache => {
-  const known = new LRUCache<string, NonNullable<unknown>>({ max, ttl })
+const cache = (count: number, ttl: number): Cache => {
+  const known = new LRUCache<string, NonNullable<unknown>>({ ...atMost(count), ttl })
   return {
     // Whoever reads a key is who wrote it. The library's type wants the parameter.
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters

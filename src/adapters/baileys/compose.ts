@@ -115,8 +115,7 @@ const mediaOf = (content: MediaMessage, file: OutgoingFile | undefined): AnyMedi
         : { audio: media, mimetype, ...shown }
     case 'document': {
       const fileName = content.filename ?? filename ?? 'file'
-      const { caption } = content
-      return { document: media, mimetype, fileName, ...(caption !== undefined && { caption }) }
+      return { document: media, mimetype, fileName, ...described }
     }
     case 'sticker':
       return { sticker: media, mimetype }

@@ -1,8 +1,10 @@
 import makeWASocket, {
   Browsers,
+  getBinaryNodeChild,
+  getBinaryNodeChildren,
   getErrorCodeFromStreamError,
-  isJidBroadcast,
   isJidNewsletter,
+  isJidStatusBroadcast,
   type BaileysEventMap,
   type BinaryNode,
   type SocketConfig,
@@ -15,7 +17,9 @@ import { Refusal } from '../../domain/errors.ts'
 import { within } from '../within.ts'
 import type { Ask } from './ask.ts'
 import { createAskedAgain } from './asked-again.ts'
-import { connectionLost, endingOf, failureOf, notConnected } from './failures.ts'
+import { endingOf, failureOf, notConnected } from './failures.ts'
+import { createLife, type Ended, type Life } from './life.ts'
+import { isPaired } from './pairing.ts'
 import type { Ending } from './reconnect.ts'
 import type { SessionStore } from './session-store.ts'
 import { handleInTurn, leaveOutPlaintext } from './stanzas.ts'
@@ -24,6 +28,10 @@ import { handleInTurn, leaveOutPlaintext } from './stanzas.ts'
 const GOODBYE_MS = 2000
 /** WhatsApp may forget to say that the backlog is complete: what it has sent is then told after so long. */
 const BUFFERED_MS = 3000
+
+const GONE = { code: undefined, message: 'The other side is gone' }
+/** In the words of the library. */
+const NOBODY_SCANNED = { code: 408, message: 'QR refs attempts ended' }
 
 export type Batch = Partial<BaileysEventMap>
 
@@ -44,12 +52,12 @@ export type SocketOptions = {
   readonly loginMs: number
   readonly onQr: (qr: string) => void
   readonly onOpen: () => void
+  /** Resolves once there is room for a part of the past. */
+  readonly hasRoom: () => Promise<void>
   /** Everything else that happens, in the library's words. */
   readonly onBatch: (batch: Batch) => void
   readonly onError: (error: unknown) => void
 }
-
-export type Ended = Ending & { readonly openForMs: number }
 
 /** One socket, from its making to its end; it is never used again. */
 export type Connection = {
@@ -78,8 +86,11 @@ export const connect = (options: SocketOptions): Connection => {
       return { ...repository, close }
     },
   })
-  handleInTurn(sock, (error) => onFailed(error))
-  store.journal.attach(sock.ws)
+  handleInTurn(sock, {
+    hasRoom: options.hasRoom,
+    before: store.journal.expect,
+    onFailed: (error) => onFailed(error),
+  })
   leaveOutPlaintext(sock, onError)
 
   const end = (ending: Ending) => {
@@ -95,16 +106,22 @@ export const connect = (options: SocketOptions): Connection => {
   const onEnding = () => {
     life.close()
     flush()
-    life.after(GOODBYE_MS, () => life.finish({ code: undefined, message: 'The other side is gone' }))
+    const ending = codesLeft === 0 && !isPaired(store.auth.creds) ? NOBODY_SCANNED : GONE
+    life.after(GOODBYE_MS, () => life.finish(ending))
   }
   const expectLogin = () =>
     life.expect(options.loginMs, () =>
       end({ code: 408, message: 'Neither a QR code nor an open connection in time' }),
     )
 
+  let codesLeft = Infinity
+  sock.ws.on('CB:iq,type:set,pair-device', (node: BinaryNode) => {
+    codesLeft = getBinaryNodeChildren(getBinaryNodeChild(node, 'pair-device'), 'ref').length
+  })
   const onConnection = ({ connection, lastDisconnect, qr, isNewLogin }: Batch['connection.update'] & {}) => {
     if (qr !== undefined) {
       life.came()
+      codesLeft -= 1
       onQr(qr)
     }
     // WhatsApp ends this connection, and wants a login over a new one.
@@ -183,74 +200,20 @@ const configOf = ({ store, groupOf, ...options }: SocketOptions): UserFacingSock
   markOnlineOnConnect: false,
   syncFullHistory: false,
   transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
-  shouldIgnoreJid: (jid) => isJidBroadcast(jid) || isJidNewsletter(jid),
+  shouldIgnoreJid: (jid) => isJidStatusBroadcast(jid) || isJidNewsletter(jid),
   ...(groupOf && { cachedGroupMetadata: groupOf }),
   ...(options.qrMs !== undefined && { qrTimeout: options.qrMs }),
   ...options.caches,
   ...options.network,
 })
 
-/** Whether a socket is open or over, and the timers that end with it. */
-const createLife = () => {
-  let openedAt: number | undefined
-  let isClosing = false
-  let isOver = false
-  let expecting: NodeJS.Timeout | undefined
-  const timers: NodeJS.Timeout[] = []
-  const losing = new Set<() => void>()
-  let resolve: (ended: Ended) => void
-  const ended = new Promise<Ended>((done) => {
-    resolve = done
-  })
-  return {
-    ended,
-    isOver: () => isOver,
-    isOpen: () => openedAt !== undefined && !isClosing && !isOver,
-    open: () => {
-      openedAt = performance.now()
-    },
-    close: () => {
-      isClosing = true
-    },
-    after: (ms: number, act: () => void) => {
-      if (!isOver) timers.push(setTimeout(act, ms))
-    },
-    every: (ms: number, act: () => void) => {
-      if (!isOver) timers.push(setInterval(act, ms))
-    },
-    /** Something has to come in time. */
-    expect: (ms: number, late: () => void) => {
-      clearTimeout(expecting)
-      if (!isOver) expecting = setTimeout(late, ms)
-    },
-    came: () => clearTimeout(expecting),
-    /** What is under way at the end has no answer any more. */
-    orLost: <T>(call: Promise<T>): Promise<T> =>
-      new Promise((answer, fail) => {
-        const lose = () => fail(connectionLost())
-        losing.add(lose)
-        void call.then(answer, fail).finally(() => losing.delete(lose))
-      }),
-    /** The first reason counts. */
-    finish: (ending: Ending) => {
-      if (isOver) return
-      isOver = true
-      clearTimeout(expecting)
-      for (const timer of timers) clearTimeout(timer)
-      for (const lose of losing) lose()
-      resolve({ ...ending, openForMs: openedAt === undefined ? 0 : performance.now() - openedAt })
-    },
-  }
-}
-type Life = ReturnType<typeof createLife>
-
 const createAsk =
   (life: Life, timeoutMs: number, end: (ending: Ending) => void): Ask =>
   async (name, call) => {
     if (life.isOver()) throw notConnected()
     const late = () => {
-      // Whatever else waits, waits for the same: the link is dead.
-      end({ code: 408, message: `No answer to ${name}` })
+      // Whatever else waits, waits for the same: the link is dead. Who asked is told first, and why.
+      queueMicrotask(() => end({ code: 408, message: `No answer to ${name}` }))
       return new Refusal(
         'UNAVAILABLE',
         'WhatsApp did not answer in time: it may or may not be done. Connecting again.',

@@ -1,17 +1,12 @@
 import { createDecipheriv, createHash, createHmac } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  DEF_MEDIA_HOST,
-  DEFAULT_ORIGIN,
-  extractMessageContent,
-  getMediaKeys,
-  type WAMessage,
-} from '@whiskeysockets/baileys'
+import { DEF_MEDIA_HOST, DEFAULT_ORIGIN, getMediaKeys, proto, type WAMessage } from '@whiskeysockets/baileys'
 import { Agent } from 'undici'
 import type { MediaMessage, MediaMissing } from '../../domain/content.ts'
 import { Refusal } from '../../domain/errors.ts'
 import { largestOf, mediaRules } from '../../domain/media-rules.ts'
+import { unwrapped } from '../../domain/whatsapp-content.ts'
 import { createPlaces } from '../../places.ts'
 import { within } from '../within.ts'
 
@@ -224,14 +219,14 @@ const asking = async (ask: () => Promise<unknown>, ms: number): Promise<string |
 
 /** What has the address and the key of the file. */
 const mediaOf = ({ message }: WAMessage) => {
-  const content = extractMessageContent(message)
+  const content = proto.Message.fromObject(unwrapped(message))
   return (
-    content?.imageMessage ??
-    content?.videoMessage ??
-    content?.ptvMessage ??
-    content?.audioMessage ??
-    content?.documentMessage ??
-    content?.stickerMessage
+    content.imageMessage ??
+    content.videoMessage ??
+    content.ptvMessage ??
+    content.audioMessage ??
+    content.documentMessage ??
+    content.stickerMessage
   )
 }
 

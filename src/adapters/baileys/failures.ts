@@ -2,8 +2,8 @@ import { Refusal } from '../../domain/errors.ts'
 import { CallRefused } from './ask.ts'
 import type { Ending } from './reconnect.ts'
 
-/** In flight when the connection went: the library then rejects with this bare number. */
-const ABNORMAL_CLOSURE = 1006
+/** Nobody took the bytes of a call in time. */
+const TIMED_OUT = 408
 const CONNECTION_CLOSED = 428
 
 const fieldOf = (value: unknown, name: string): unknown =>
@@ -20,6 +20,10 @@ export const endingOf = (error: unknown): Ending => ({
 export const notConnected = () =>
   new Refusal('INSTANCE_NOT_CONNECTED', 'The instance is not connected to WhatsApp.')
 
+/** Its session has stopped, and does not begin again by itself. */
+export const disconnected = () =>
+  new Refusal('INSTANCE_NOT_CONNECTED', 'The instance is disconnected. Reconnect it first.')
+
 export const connectionLost = () =>
   new Refusal(
     'UNAVAILABLE',
@@ -28,8 +32,11 @@ export const connectionLost = () =>
 
 /** What the library throws, in words of our own. WhatsApp's no to a call stands in `data`, as a number. */
 export const failureOf = (error: unknown): unknown => {
-  if (error === ABNORMAL_CLOSURE) return connectionLost()
-  const code = numberIn(fieldOf(error, 'data'))
-  if (code !== undefined && error instanceof Error) return new CallRefused(code, error.message)
-  return endingOf(error).code === CONNECTION_CLOSED ? notConnected() : error
+  // In flight when the connection went, calls reject with the bare code of its closing: 1006, 1001, 1005 ...
+  if (typeof error === 'number') return connectionLost()
+  const no = numberIn(fieldOf(error, 'data'))
+  if (no !== undefined && error instanceof Error) return new CallRefused(no, error.message)
+  const { code } = endingOf(error)
+  if (code === CONNECTION_CLOSED) return notConnected()
+  return code === TIMED_OUT ? connectionLost() : error
 }

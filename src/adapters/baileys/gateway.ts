@@ -9,19 +9,21 @@ import { within } from '../within.ts'
 import { alreadyPaired, createAttempt } from './attempt.ts'
 import type { Cipher } from './cipher.ts'
 import { markRead, profilePicture, showPresence } from './calls.ts'
-import { notConnected } from './failures.ts'
+import { disconnected, notConnected } from './failures.ts'
+import { createGoodbye } from './goodbye.ts'
 import { baileysGroups } from './groups.ts'
 import { createDownloads } from './download.ts'
-import { isPaired, noAnswer } from './pairing.ts'
+import { isPaired, noAnswer, nothingToPairOver } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
-import { forgetSession, openSessionStore, purgeSessionStores } from './session-store.ts'
-import { createSession, runSession, type Open, type Session, type Watch } from './sessions.ts'
+import { forgetSession, openSessionStore } from './session-store.ts'
+import { createSession, runSession, stopLosing, type Open, type Session, type Watch } from './sessions.ts'
 import { openUpload, removeUploadLeftovers } from './upload.ts'
 import { createVersions } from './version.ts'
 
 /** A login costs a quarter of a second of work, and a thundering herd is not well received. */
 const LOGINS_AT_ONCE = 4
-const PURGE_EVERY_MS = 6 * 3_600_000
+/** Files that go out at once, of all sessions: each has its pictures in memory, and lies encrypted on the disk. */
+const UPLOADS_AT_ONCE = 8
 
 export const usualTiming = {
   callMs: 20_000,
@@ -34,8 +36,10 @@ export const usualTiming = {
   steadyMs: 60_000,
   offlineAfterMs: 5000,
   settleMs: 5000,
-  /** For the goodbye to WhatsApp. */
+  /** For the goodbye to WhatsApp, over the connection that there is. */
   logoutMs: 5000,
+  /** The same where one has to be made for it. */
+  goodbyeMs: 10_000,
   codeMs: 40_000,
 }
 
@@ -53,6 +57,9 @@ export type BaileysOptions = {
   readonly timing?: Partial<typeof usualTiming>
   readonly random?: () => number
 }
+
+const yes = () => true
+const no = () => false
 
 const REAL_URL = 'wss://web.whatsapp.com/ws/chat'
 
@@ -73,14 +80,17 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
       write('warn', 'a file could not be had', { message: whatsappId, missing, detail: safe(detail) }),
   })
   const watching = options.watch ? { watch: options.watch } : {}
-  const attempt = createAttempt({
-    ...watching,
+  const connecting = {
     ...{ url, timing, versions, write, logins: createPlaces(LOGINS_AT_ONCE) },
     network: { fetchAgent: new Agent(ca) },
+    openStore: (ref: SessionRef) => openSessionStore({ pool, cipher, onError: onStoreError }, ref),
+  }
+  const attempt = createAttempt({
+    ...{ ...watching, ...connecting, uploads: createPlaces(UPLOADS_AT_ONCE) },
     download: downloads.download,
     fileOf: async ({ content }) => (isMedia(content) ? openUpload(content, options.mediaStore) : undefined),
-    openStore: (ref) => openSessionStore({ pool, cipher, onError: onStoreError }, ref),
   })
+  const sayGoodbye = createGoodbye(connecting)
   const loop = { attempt, timing, versions, write, ...watching, random: options.random ?? Math.random }
   const sessions = new Map<string, { readonly session: Session; readonly ended: Promise<void> }>()
   const inTurn = createLocalTurns()
@@ -107,7 +117,11 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
 
   const open: Gateway['open'] = async (ref, listener) => {
     const known = sessions.get(ref.instanceId)
-    if (known && !known.session.isOver) return known.session.wake()
+    if (known && !known.session.isOver) {
+      // It counts as being on its way again: that it is not there, too, is told again.
+      stopLosing(known.session)
+      return known.session.wake()
+    }
     // What it has still to report is no longer true; what it still deletes is not to be read again.
     known?.session.closing.abort()
     await known?.ended
@@ -119,20 +133,22 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
 
   const end: Gateway['close'] = async (instanceId, { forget }) => {
     const known = sessions.get(instanceId)
-    const wasOpen = openOf(instanceId)
+    const there = openOf(instanceId)
     sessions.delete(instanceId)
-    if (forget && wasOpen)
-      await logOut(wasOpen).catch((error: unknown) =>
-        write('warn', 'the phone still lists this device', { instance: instanceId, err: error }),
-      )
+    const isLoggedOut = forget && there !== undefined && (await logOut(there).then(yes, no))
     known?.session.closing.abort()
     await known?.ended
-    if (forget) await forgetSession(pool, instanceId)
+    if (!forget) return
+    if (!isLoggedOut)
+      await sayGoodbye(instanceId).catch((error: unknown) =>
+        write('warn', 'the phone still lists this device', { instance: instanceId, err: error }),
+      )
+    await forgetSession(pool, instanceId)
   }
 
   const pairingCode: Gateway['pairingCode'] = (instanceId, phoneNumber) => {
     const session = sessions.get(instanceId)?.session
-    if (!session || session.isOver) return Promise.reject(notConnected())
+    if (!session || session.isOver) return Promise.reject(nothingToPairOver())
     if (session.store && isPaired(session.store.auth.creds)) return Promise.reject(alreadyPaired())
     session.code?.reject(noAnswer())
     const asked = new Promise<string>((resolve, reject) => {
@@ -154,9 +170,6 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
   if (url !== REAL_URL)
     write('warn', 'WHATSAPP_URL is not WhatsApp: whoever answers there is trusted', { url })
   removeUploadLeftovers().catch(onStoreError)
-  const purging = setInterval(() => {
-    purgeSessionStores(pool, onStoreError).catch(onStoreError)
-  }, PURGE_EVERY_MS).unref()
 
   return {
     open: (ref, listener) => inTurn(ref.instanceId, () => open(ref, listener)),
@@ -172,7 +185,6 @@ export const baileysGateway = (options: BaileysOptions): Gateway & { stop(): Pro
     profilePicture: async (instanceId, jid) => profilePicture(mustBeOpen(instanceId), jid),
     groups: baileysGroups(mustBeOpen),
     stop: async () => {
-      clearInterval(purging)
       await Promise.all([...sessions.keys()].map((id) => inTurn(id, () => end(id, { forget: false }))))
       await downloads.close()
     },

@@ -1,6 +1,7 @@
 import type { BaileysEventMap, GroupMetadata } from '@whiskeysockets/baileys'
 import { LRUCache } from 'lru-cache'
 import type { OpenSocket } from './ask.ts'
+import { atMost } from './caches.ts'
 
 const GROUPS_MAX = 500
 /** For a change that nobody told of. */
@@ -12,7 +13,7 @@ const BELIEVED_MS = 10 * 60_000
  * and the next message asks again.
  */
 export const createGroupCache = (open: () => OpenSocket) => {
-  const groups = new LRUCache<string, GroupMetadata>({ max: GROUPS_MAX, ttl: BELIEVED_MS })
+  const groups = new LRUCache<string, GroupMetadata>({ ...atMost(GROUPS_MAX), ttl: BELIEVED_MS })
   const asking = new Map<string, Promise<GroupMetadata | undefined>>()
 
   const forget = (jid: string | null | undefined) => {
@@ -39,6 +40,8 @@ export const createGroupCache = (open: () => OpenSocket) => {
     /** For the configuration of the socket. */
     cachedGroupMetadata: async (jid: string): Promise<GroupMetadata | undefined> =>
       groups.get(jid) ?? asking.get(jid) ?? ask(jid),
+    /** The next message asks again. */
+    forget,
     /** Hears every batch of events. Of changes at the same time only the first comes as such, but all come as messages. */
     hear: (events: Partial<BaileysEventMap>) => {
       for (const { id } of events['groups.upsert'] ?? []) forget(id)

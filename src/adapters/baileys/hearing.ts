@@ -9,7 +9,7 @@ import type { Downloads } from './download.ts'
 import type { Batch, Connection } from './connection.ts'
 import type { SessionStore } from './session-store.ts'
 import type { Told } from './told.ts'
-import { lidsIn, translate, type Known } from './translate.ts'
+import { lidsIn, messagesIn, translate, type Known } from './translate.ts'
 
 /** What happens to the socket alone is not news. */
 const plumbing = new Set(['connection.update', 'creds.update'])
@@ -21,12 +21,14 @@ type Parts = {
   readonly listener: GatewayListener
   readonly importsPast: boolean
   readonly download: Downloads['download']
+  /** The end of the session. */
+  readonly closing: AbortSignal
   readonly onError: (error: unknown) => void
 }
 
 /** What one socket tells, in the order in which it tells it, in our own words, to the listener. */
 export const createHearing = (parts: Parts) => {
-  const { connection, groups, store, onError } = parts
+  const { connection, groups, store, closing, onError } = parts
   const { sock } = connection
 
   /** The groups that something was said in: who is an admin there, and how they are called. */
@@ -41,10 +43,7 @@ export const createHearing = (parts: Parts) => {
   }
 
   const knownOf = async (batch: Batch): Promise<Known> => {
-    const [pairs, known] = await Promise.all([
-      numbersOf(sock, lidsIn(batch)),
-      groupsOf(batch['messages.upsert']?.messages ?? []),
-    ])
+    const [pairs, known] = await Promise.all([numbersOf(sock, lidsIn(batch)), groupsOf(messagesIn(batch))])
     const { id = '', lid, name } = sock.user ?? {}
     return {
       account: {
@@ -60,22 +59,31 @@ export const createHearing = (parts: Parts) => {
   }
   const toldOf = async (batch: Batch): Promise<readonly Told[]> => translate(batch, await knownOf(batch))
 
+  /** A message of the journal. One that cannot be told must not hold up the others. */
+  const batchOf = async (message: WAMessage) => {
+    try {
+      const told = await toldOf({ 'messages.upsert': { messages: [message], type: 'append' } })
+      return [{ told, arrived: [message] }]
+    } catch (error) {
+      store.broken.throwIfAborted()
+      onError(error)
+      return []
+    }
+  }
+
   const inbox = createInbox({
     journal: store.journal,
     pending: async () => {
       const messages = await store.journal.pending()
-      return Promise.all(
-        messages.map(async (message) => ({
-          told: await toldOf({ 'messages.upsert': { messages: [message], type: 'append' } }),
-          arrived: [message],
-        })),
-      )
+      const batches = await Promise.all(messages.map(batchOf))
+      return batches.flat()
     },
     messages: store.messages,
     listener: parts.listener,
     // Not within the bounds of a call: a phone that is off does not make the connection a dead one.
     download: (message, content, how) =>
       parts.download(message, content, { ...how, reupload: (raw) => sock.updateMediaMessage(raw) }),
+    closing,
     onError,
   })
   let last: Promise<void> = Promise.resolve()
@@ -94,13 +102,25 @@ export const createHearing = (parts: Parts) => {
       await last
       await inbox.idle()
     },
-    /** What is not stored by now stays in the journal. */
-    stop: () => inbox.stop(),
+    /** Resolves once there is room for a part of the past. */
+    hasRoom: async (): Promise<void> => {
+      await last
+      await inbox.hasRoom()
+    },
+    /** What is not stored by now stays in the journal; what is not there is told before this resolves. */
+    stop: async (): Promise<void> => {
+      await last
+      await inbox.stop()
+    },
   }
 }
-/** What the phone gave when it was asked, the journal does not have as a message. */
-const journalledIn = ({ 'messages.upsert': upsert }: Batch) =>
-  upsert && upsert.requestId === undefined ? upsert.messages : []
+
+/**
+ * What came in a stanza of its own, which has a category, if only an empty one. What the phone gave when it was asked, and
+ * what was sent from here, the journal does not have.
+ */
+export const journalledIn = (batch: Batch): readonly WAMessage[] =>
+  messagesIn(batch).filter((message) => Object.hasOwn(message, 'category'))
 
 const isAdminIn = (group: GroupMetadata | undefined, person: string, pairs: ReadonlyMap<string, string>) =>
   group !== undefined && Boolean(participantIn(group, person, numbersIn([group], pairs))?.admin)

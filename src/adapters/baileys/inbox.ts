@@ -1,46 +1,30 @@
 import { EventEmitter, once, setMaxListeners } from 'node:events'
-import type { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { WAMessage, WAMessageKey } from '@whiskeysockets/baileys'
-import { isMedia, type MediaMessage } from '../../domain/content.ts'
-import { Refusal } from '../../domain/errors.ts'
-import { createPlaces } from '../../places.ts'
-import type { GatewayListener, Incoming } from '../../ports/gateway.ts'
-import { isDataError } from '../postgres/errors.ts'
 import type { Journal } from './journal.ts'
 import { createLanes } from './lanes.ts'
-import type { MessageMemory } from './message-memory.ts'
+import { createTelling, type Telling } from './telling.ts'
 import type { Told } from './told.ts'
 import { REVOKED } from './translate.ts'
+import { untilDone } from './until-done.ts'
 
-/** Calls of the listener at once. */
-const AT_ONCE = 8
 /** What waits in memory. Of what comes beyond it, that which the journal has is read from there in its turn. */
 const WAITING_MAX = 1000
 /** The journal is read once so few of its messages are in memory: what it gives besides them is new. */
 const IN_HAND_MAX = 500
-const RETRY_MIN_MS = 200
-const RETRY_MAX_MS = 30_000
-/** So often is tried what fails for what it is, and not because somebody is out of reach. */
-const HOPELESS_AFTER = 4
+/** What waits that nobody else has. Of what comes beyond it, receipts and names are not told. */
+const LOOSE_MAX = 20_000
 
 /** What was told in one go, and the messages that it came in. */
 export type Batch = { readonly told: readonly Told[]; readonly arrived: readonly WAMessage[] }
 
-type Options = {
+type Options = Telling & {
   readonly journal: Pick<Journal, 'settle'>
   /** What the journal has that was not settled, oldest first, each message told in our own words. */
   readonly pending: () => Promise<readonly Batch[]>
-  readonly messages: Pick<MessageMemory, 'remember'>
-  readonly listener: Omit<GatewayListener, 'connection'>
-  /** The content of a message, with its file or with the reason why it is missing. */
-  readonly download: (
-    message: WAMessage,
-    content: MediaMessage,
-    how: { readonly keep: (body: Readable) => Promise<MediaMessage>; readonly signal: AbortSignal },
-  ) => Promise<MediaMessage>
   readonly waitingMax?: number
-  readonly onError: (error: unknown) => void
+  readonly looseMax?: number
+  /** The end of the session; an inbox may end before it, with its connection. */
+  readonly closing: AbortSignal
 }
 
 /**
@@ -50,88 +34,47 @@ type Options = {
  * later session, which may know what to do with it. Begins with what is there: nothing new is told before `drain` was called.
  */
 export const createInbox = (options: Options) => {
-  const { journal, messages, listener, download, waitingMax = WAITING_MAX, onError } = options
+  const { journal, closing, onError } = options
+  const { waitingMax = WAITING_MAX, looseMax = LOOSE_MAX } = options
   const ending = new AbortController()
-  const { signal } = ending
-  setMaxListeners(0, signal)
-  const places = createPlaces(AT_ONCE)
+  const ended = AbortSignal.any([ending.signal, closing])
+  for (const signal of [ended, closing]) setMaxListeners(0, signal)
+  const tell = createTelling(options)
   const lanes = createLanes()
   /** Messages of the journal that were taken and are not settled. */
   const inHand = new Set<string>()
   const progress = new EventEmitter()
-  /** While the journal is read, what it has is left in it. */
+  /** While the journal is read, what it has is left in it, and receipts wait for what they may be about. */
   let isReading = true
   let wasLeft = false
   let reading: Promise<void> | undefined
+  let held: Told[] = []
+  /** How much waits that memory alone has. */
+  let loose = 0
+  let isFull = false
 
-  /** Does something until it is done. Rejects at the end of the session, and where it is hopeless. */
-  const untilDone = async <T>(task: () => Promise<T>): Promise<T> => {
-    let refusals = 0
-    for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
-      signal.throwIfAborted()
-      try {
-        return await task()
-      } catch (error) {
-        signal.throwIfAborted()
-        if (isHopeless(error) && ++refusals >= HOPELESS_AFTER) throw error
-        onError(error)
-      }
-      await sleep(pauseMs, undefined, { signal })
+  const untilEnd = <T>(task: () => Promise<T>) => untilDone(task, ended, onError)
+
+  /** What the journal has is told until the end of this inbox, anything else until the end of the session. */
+  const tellInTurn = (told: Told, isKept: boolean): Promise<void> => {
+    const heard = lanes.run(told, () => tell(told, isKept ? ended : closing))
+    if (!isKept) loose += 1
+    const onOver = () => {
+      if (!isKept) loose -= 1
+      progress.emit('told')
     }
-  }
-  /** What is good to have, or what is done without it. */
-  const orWithout = <T>(wanted: Promise<T>, without: T): Promise<T> =>
-    wanted.catch((error: unknown) => {
-      signal.throwIfAborted()
-      onError(error)
-      return without
-    })
-  const untilHeard = (tell: () => Promise<void>) => untilDone(() => places.within(tell))
-
-  const contentOf = ({ content, past, ...incoming }: Incoming, message: WAMessage) => {
-    const { whatsappId, chat, fromMe, sender } = incoming
-    if (!isMedia(content)) return content
-    // Old files are many, and most of them are gone: the phone would be asked for each.
-    if (past) return { ...content, mediaMissing: 'past' as const }
-    const keep = (body: Readable) => listener.file({ whatsappId, chat, fromMe, sender, content, body })
-    return orWithout<MediaMessage>(
-      untilDone(() => download(message, content, { keep, signal })),
-      { ...content, mediaMissing: 'unavailable' },
-    )
-  }
-
-  const tell = async (told: Told): Promise<void> => {
-    switch (told.kind) {
-      case 'message': {
-        const { incoming, raw } = told
-        await orWithout(
-          untilDone(() => messages.remember([raw])),
-          undefined,
-        )
-        const content = await contentOf(incoming, raw)
-        return untilHeard(() => listener.message({ ...incoming, content }))
-      }
-      case 'receipt':
-        return untilHeard(() => listener.receipt(told.receipt))
-      case 'reaction':
-        return untilHeard(() => listener.reaction(told.reaction))
-      case 'change':
-        return untilHeard(() => listener.change(told.change))
-      case 'contact':
-        return untilHeard(() => listener.contact(told.news))
-      case 'addressLink':
-        return untilHeard(() => listener.addressLink(told.link))
-    }
+    heard.then(onOver, onOver)
+    return heard
   }
 
   /** A message is settled once it was heard, and what tells of it otherwise once all of its batch was. */
   const settle = async ({ key }: WAMessage, heard: readonly Promise<void>[]) => {
     try {
       await Promise.all(heard)
-      await untilDone(() => journal.settle([key]))
+      await untilEnd(() => journal.settle([key]))
     } catch (error) {
       // It stays in the journal.
-      if (!signal.aborted) onError(error)
+      if (!ended.aborted) onError(error)
     } finally {
       inHand.delete(nameOf(key))
       progress.emit('settled')
@@ -142,11 +85,7 @@ export const createInbox = (options: Options) => {
     const hollow = hollowIn(arrived)
     const unsettled = arrived.filter(({ key, message }) => message && !hollow.has(key.id))
     for (const { key } of unsettled) inHand.add(nameOf(key))
-    const all = told.map((one) => {
-      const heard = lanes.run(one, () => tell(one))
-      heard.catch(() => undefined)
-      return { one, heard }
-    })
+    const all = told.map((one) => ({ one, heard: tellInTurn(one, isJournalled(one, arrived)) }))
     for (const message of unsettled) {
       const own = all.filter(({ one }) => one.kind === 'message' && one.raw.key.id === message.key.id)
       void settle(
@@ -163,36 +102,60 @@ export const createInbox = (options: Options) => {
     const isNew = ({ arrived }: Batch) =>
       arrived.every(({ key }) => !inHand.has(nameOf(key)) && !known.has(nameOf(key)))
     for (let isComplete = false; !isComplete;) {
-      while (inHand.size > IN_HAND_MAX) await once(progress, 'settled', { signal })
+      while (inHand.size > IN_HAND_MAX) await once(progress, 'settled', { signal: ended })
       wasLeft = false
-      const fresh = (await untilDone(options.pending)).filter(isNew)
+      const fresh = (await untilEnd(options.pending)).filter(isNew)
       for (const batch of fresh) {
         for (const { key } of batch.arrived) known.add(nameOf(key))
         accept(batch)
       }
       isComplete = fresh.length === 0 && !wasLeft
     }
+    goOn()
+  }
+
+  const release = () => {
+    const told = held
+    held = []
+    accept({ told, arrived: [] })
+  }
+  const goOn = () => {
     isReading = false
     reading = undefined
+    release()
   }
 
   const readJournal = (): Promise<void> => {
     wasLeft = true
     isReading = true
     reading ??= read().catch((error: unknown) => {
-      if (!signal.aborted) onError(error)
+      if (!ended.aborted) onError(error)
+      goOn()
     })
     return reading
   }
 
+  /** Receipts and names are little loss, and memory has an end. */
+  const bounded = (told: readonly Told[]): readonly Told[] => {
+    const wasFull = isFull
+    isFull = loose + held.length >= looseMax
+    if (!isFull) return told
+    if (!wasFull)
+      onError(new Error('Too much waits to be stored: receipts and names are not told until less does'))
+    return told.filter(({ kind }) => kind === 'message' || kind === 'reaction' || kind === 'change')
+  }
+
   /** Takes what was told, and the messages that it came in as far as the journal has them. Never throws. */
-  const take = (told: readonly Told[], arrived: readonly WAMessage[] = []): void => {
+  const take = (given: readonly Told[], arrived: readonly WAMessage[] = []): void => {
     try {
-      if (signal.aborted) return
+      if (ended.aborted) return
+      const told = bounded(given)
       if (arrived.length > 0 && lanes.size() >= waitingMax) void readJournal()
-      if (!isReading || arrived.length === 0) return accept({ told, arrived })
-      wasLeft = true
-      accept({ told: told.filter((one) => !isJournalled(one, arrived)), arrived: [] })
+      if (!isReading) return accept({ told, arrived })
+      if (arrived.length > 0) wasLeft = true
+      const rest = told.filter((one) => !isJournalled(one, arrived))
+      held.push(...rest.filter(({ kind }) => kind === 'receipt'))
+      accept({ told: rest.filter(({ kind }) => kind !== 'receipt'), arrived: [] })
     } catch (error) {
       onError(error)
     }
@@ -205,25 +168,28 @@ export const createInbox = (options: Options) => {
     /** Resolves once everything that was taken is told and settled. */
     idle: async (): Promise<void> => {
       await reading
+      release()
       while (lanes.size() > 0 || inHand.size > 0) {
         await lanes.idle()
         if (inHand.size > 0) await once(progress, 'settled')
       }
     },
-    /** Ends it: what was not heard stays in the journal. Resolves once nothing is under way. */
+    /** Resolves once little waits that nobody else has, or it is over: the time for more of it. */
+    hasRoom: async (): Promise<void> => {
+      while (loose >= waitingMax && !ended.aborted)
+        await once(progress, 'told', { signal: ended }).catch(() => undefined)
+    },
+    /**
+     * Ends it: what the journal has and was not heard stays there. Resolves once anything else is told, or the session
+     * is over, and nothing is under way.
+     */
     stop: async (): Promise<void> => {
       ending.abort()
       await reading
+      release()
       await lanes.idle()
     },
   }
-}
-
-/** Whether it will fail again, whoever is in reach. A request that came to nothing is a TypeError with a cause. */
-const isHopeless = (error: unknown): boolean => {
-  if (error instanceof Refusal) return error.code !== 'UNAVAILABLE'
-  if (error instanceof TypeError) return error.cause === undefined
-  return error instanceof RangeError || isDataError(error)
 }
 
 const nameOf = ({ id, fromMe, participant, remoteJid }: WAMessageKey) =>
@@ -244,10 +210,10 @@ const hollowIn = (arrived: readonly WAMessage[]): ReadonlySet<string | null | un
 const isJournalled = (told: Told, arrived: readonly WAMessage[]): boolean => {
   switch (told.kind) {
     case 'message':
-      return arrived.some(({ key }) => key.id === told.raw.key.id)
+      return arrived.some(({ key, message }) => message && key.id === told.raw.key.id)
     case 'reaction':
     case 'change':
-      return true
+      return arrived.length > 0
     case 'receipt':
     case 'contact':
     case 'addressLink':

@@ -13,29 +13,19 @@ import {
   type WAMessage,
   type WAMessageKey,
 } from '@whiskeysockets/baileys'
-import { LRUCache } from 'lru-cache'
-import type { Pool } from 'pg'
 import { placeOf } from './cipher.ts'
 import { decode, encode, type InboundRow, type KeySet } from './key-store.ts'
 import type { Opening } from './opening.ts'
 import { guardSignal } from './signal-guard.ts'
 
-/** Stanzas whose decryption is awaited. Those that are never decrypted stay until others push them out. */
-const STANZAS_MAX = 5000
 const PENDING_MAX = 1000
-const KEPT_DAYS = 14
-
-/** The part of a socket's WebSocket client that the journal listens to. */
-export type StanzaSource = {
-  prependListener(event: string, listener: (node: BinaryNode) => void): unknown
-}
 
 /** What WhatsApp sent and was decrypted, until it has been told. */
 export type Journal = {
   /** For makeWASocket: guarded, and writes what it decrypts into the journal. */
   readonly makeSignalRepository: SocketConfig['makeSignalRepository']
-  /** Listens to the stanzas of a socket, before the library does: call it right after makeWASocket. */
-  attach(ws: StanzaSource): void
+  /** The message whose payloads are decrypted next, and until another one is named. */
+  expect(message: BinaryNode): void
   /** Messages that were not settled, oldest first, at most a thousand: settle them, then ask again. */
   pending(): Promise<readonly WAMessage[]>
   /** These have been told; keys as they came with the message. Not fenced: what is stored is stored. */
@@ -57,7 +47,7 @@ export const createJournal = (
   me: () => Own,
   onError: (error: unknown) => void,
 ): Journal => {
-  const stanzas = new LRUCache<string, Attributes>({ max: STANZAS_MAX })
+  let expected: { readonly attrs: Attributes; readonly payloads: ReadonlySet<string> } | undefined
   const place = (ciphertext: Buffer) => placeOf('whatsapp_inbound', ciphertext)
   const lookupOf = (ciphertext: Uint8Array) => cipher.lookup('inbound', ciphertext)
   const entryOf = (ciphertext: Buffer, value: Buffer) =>
@@ -100,8 +90,7 @@ export const createJournal = (
     return keys.transaction(async () => {
       const ciphertext = lookupOf(payload)
       const name = ciphertext.toString('hex')
-      const stanza = stanzas.get(name)
-      stanzas.delete(name)
+      const stanza = expected?.payloads.has(name) ? expected.attrs : undefined
       const known = await find(ciphertext)
       if (known && isSame(known.stanza, stanza)) return known.plain
       const plain = Buffer.from(await decrypt())
@@ -124,13 +113,11 @@ export const createJournal = (
       }
     }),
 
-    attach: (ws) => {
-      ws.prependListener('CB:message', ({ attrs, content }) => {
-        if (!Array.isArray(content)) return
-        for (const { tag, content: payload } of content)
-          if (tag === 'enc' && payload instanceof Uint8Array)
-            stanzas.set(lookupOf(payload).toString('hex'), attrs)
-      })
+    expect: ({ attrs, content }) => {
+      const payloads = (Array.isArray(content) ? content : []).flatMap(({ tag, content: payload }) =>
+        tag === 'enc' && payload instanceof Uint8Array ? [lookupOf(payload).toString('hex')] : [],
+      )
+      expected = { attrs, payloads: new Set(payloads) }
     },
 
     pending: async () => {
@@ -188,14 +175,4 @@ const isPlumbing = ({ message }: WAMessage): boolean => {
   const content = normalizeMessageContent(message)
   if (!getContentType(content)) return true
   return content?.protocolMessage ? !toldTypes.includes(content.protocolMessage.type) : false
-}
-
-/** Deletes what is too old to be told as news. */
-export const sweepJournal = async (pool: Pool, onError: (error: unknown) => void): Promise<void> => {
-  const { rows } = await pool.query<{ plumbing: boolean }>(
-    `delete from whatsapp_inbound where at < now() - make_interval(days => ${KEPT_DAYS}) returning plumbing`,
-  )
-  const lost = rows.filter(({ plumbing }) => !plumbing).length
-  if (lost > 0)
-    onError(new Error(`${lost} WhatsApp messages could not be told for ${KEPT_DAYS} days, and were given up`))
 }

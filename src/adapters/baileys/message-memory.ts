@@ -1,11 +1,7 @@
 import { proto, type WAMessage, type WAMessageKey } from '@whiskeysockets/baileys'
-import type { Pool } from 'pg'
 import { placeOf } from './cipher.ts'
 import { decode, encode } from './key-store.ts'
 import type { Opening } from './opening.ts'
-
-const KEPT_DAYS = 30
-const PURGED_AT_ONCE = 1000
 
 type Key = Pick<WAMessageKey, 'id' | 'fromMe'>
 
@@ -21,7 +17,7 @@ export type MessageMemory = {
 
 type Entry = { readonly key: WAMessageKey; readonly info: Buffer }
 
-export const createMessageMemory = ({ instanceId, pool, cipher }: Opening): MessageMemory => {
+export const createMessageMemory = ({ instanceId, pool, cipher, attempt }: Opening): MessageMemory => {
   const place = (lookup: Buffer) => placeOf('whatsapp_message', lookup)
   const lookupOf = ({ id, fromMe }: Key) => cipher.lookup(fromMe ? 'own message' : 'message', id ?? '')
 
@@ -52,11 +48,14 @@ export const createMessageMemory = ({ instanceId, pool, cipher }: Opening): Mess
 
     find: async (key) => {
       const lookup = lookupOf(key)
-      const { rows } = await pool.query<{ value: Buffer }>({
-        name: 'whatsapp-remembered',
-        text: 'select value from whatsapp_message where instance_id = $1 and id = $2',
-        values: [instanceId, lookup],
-      })
+      // What is to be sent waits for the next connection, which needs the database first.
+      const { rows } = await attempt(() =>
+        pool.query<{ value: Buffer }>({
+          name: 'whatsapp-remembered',
+          text: 'select value from whatsapp_message where instance_id = $1 and id = $2',
+          values: [instanceId, lookup],
+        }),
+      )
       if (!rows[0]) return undefined
       const entry = decode(cipher.open(place(lookup), rows[0].value)) as Entry
       return Object.assign(proto.WebMessageInfo.decode(entry.info), { key: entry.key })
@@ -69,18 +68,5 @@ export const createMessageMemory = ({ instanceId, pool, cipher }: Opening): Mess
         values: [instanceId, keys.map(lookupOf)],
       })
     },
-  }
-}
-
-/** In batches, so that no one waits long for a lock. */
-export const purgeMessageMemory = async (pool: Pool): Promise<void> => {
-  for (;;) {
-    const { rowCount } = await pool.query(
-      `delete from whatsapp_message where (instance_id, id) in (
-         select instance_id, id from whatsapp_message
-         where at < now() - make_interval(days => ${KEPT_DAYS}) order by at limit ${PURGED_AT_ONCE}
-         for update skip locked)`,
-    )
-    if ((rowCount ?? 0) < PURGED_AT_ONCE) return
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { AuthenticationCreds, BinaryNode, WASocket } from '@whiskeysockets/baileys'
 import { Refusal } from '../../domain/errors.ts'
 import { within } from '../within.ts'
+import { failureOf } from './failures.ts'
 
 const FIRST_QR_MS = 60_000
 const NEXT_QR_MS = 20_000
@@ -80,11 +81,19 @@ export const requestCode = async (
     const asked = Promise.all([sock.requestPairingCode(phoneNumber), answer])
     const [code] = await within(CODE_ANSWER_MS, asked, noAnswer)
     return code
+  } catch (error) {
+    throw failureOf(error)
   } finally {
     sock.ws.off(accepted, onAccepted)
     sock.ws.off(refused, onRefused)
   }
 }
+
+export const nothingToPairOver = () =>
+  new Refusal(
+    'INSTANCE_NOT_CONNECTED',
+    'The instance does not try to connect, so that no phone can be paired. Reconnect it, then ask again.',
+  )
 
 export const noAnswer = () =>
   new Refusal('UNAVAILABLE', 'WhatsApp did not answer the request for a pairing code. Try again.')

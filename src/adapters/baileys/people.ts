@@ -1,6 +1,6 @@
 import type { BaileysEventMap } from '@whiskeysockets/baileys'
 import { isGroup } from '../../domain/values.ts'
-import { fieldsOf, listOf } from '../../domain/whatsapp-content.ts'
+import { fieldsOf, listOf } from '../../domain/whatsapp-fields.ts'
 import { jidOf } from './jids.ts'
 import { nameOf, type Reader } from './reading.ts'
 import type { Told } from './told.ts'

@@ -1,13 +1,7 @@
 import { beginningOf, storable } from '../../domain/storable.ts'
 import { isGroup, numberOf } from '../../domain/values.ts'
-import {
-  contentOf,
-  countOf,
-  editedText,
-  fieldsOf,
-  type Fields,
-  type Reading,
-} from '../../domain/whatsapp-content.ts'
+import { contentOf, editedText, type Reading } from '../../domain/whatsapp-content.ts'
+import { countOf, fieldsOf, type Fields } from '../../domain/whatsapp-fields.ts'
 import { addressBook, jidOf } from './jids.ts'
 import type { Account } from './told.ts'
 

@@ -1,18 +1,23 @@
 import type { WAMessage } from '@whiskeysockets/baileys'
 import { receiptStatuses, type ReceiptStatus } from '../../domain/message.ts'
-import { fieldsOf, listOf } from '../../domain/whatsapp-content.ts'
-import { idOf, type Reader } from './reading.ts'
+import { fieldsOf, listOf } from '../../domain/whatsapp-fields.ts'
+import { idOf, type Place, type Reader } from './reading.ts'
 import type { Told } from './told.ts'
 
 /** Baileys counts 0 error, 1 pending, 2 sent, 3 delivered, 4 read, 5 played. */
 const FIRST = 2
 const SENT: unknown = FIRST
 
-const told = (id: unknown, status: ReceiptStatus | undefined, at: string): Told[] => {
+const told = (
+  place: Place | undefined,
+  id: unknown,
+  status: ReceiptStatus | undefined,
+  at: string,
+): Told[] => {
   const whatsappId = idOf(id)
-  return whatsappId === undefined || status === undefined
+  return !place || whatsappId === undefined || status === undefined
     ? []
-    : [{ kind: 'receipt', receipt: { whatsappId, status, at } }]
+    : [{ kind: 'receipt', receipt: { whatsappId, chat: place.chat, status, at } }]
 }
 
 /** How far a message of ours came, by the status that stands in it or comes after it. */
@@ -25,37 +30,36 @@ export const receiptOfStatus = (
   const { id, fromMe } = { ...fieldsOf(key) }
   // What is not from us was read on another device of the account.
   if (fromMe !== true || typeof status !== 'number') return []
-  return placeOf(key) ? told(id, receiptStatuses[status - FIRST], timeOf(messageTimestamp)) : []
+  return told(placeOf(key), id, receiptStatuses[status - FIRST], timeOf(messageTimestamp))
 }
 
 /**
  * What one member of a group did. The message counts as delivered or read when the first member got or read it: the
  * log has one status for a message, and of a hundred members one will never look.
  */
-const receiptsOfMember = ({ people, timeOf }: Reader, id: unknown, receipt: unknown): Told[] => {
+const receiptsOfMember = ({ people, placeOf, timeOf }: Reader, key: unknown, receipt: unknown): Told[] => {
   const { userJid, receiptTimestamp, readTimestamp, playedTimestamp } = { ...fieldsOf(receipt) }
   if (people.isOwn(userJid)) return []
   const times = { delivered: receiptTimestamp, read: readTimestamp, played: playedTimestamp } as const
   return receiptStatuses.flatMap((status) => {
     const time = status === 'sent' ? undefined : times[status]
-    return time ? told(id, status, timeOf(time)) : []
+    return time ? told(placeOf(key), fieldsOf(key)?.['id'], status, timeOf(time)) : []
   })
 }
 
 /** Receipts that came so soon that they stand in the message itself. That it was sent says the message. */
 export const foldedReceipts = (reader: Reader, message: WAMessage): Told[] => {
-  const { id, fromMe } = { ...fieldsOf(message.key) }
+  const { fromMe } = message.key
   if (fromMe !== true) return []
   const isSent = message.status === SENT
   return [
     ...(isSent ? [] : receiptOfStatus(reader, message.key, message)),
-    ...listOf(message.userReceipt).flatMap((receipt) => receiptsOfMember(reader, id, receipt)),
+    ...listOf(message.userReceipt).flatMap((receipt) => receiptsOfMember(reader, message.key, receipt)),
   ]
 }
 
 export const groupReceipts = (reader: Reader, updates: unknown): Told[] =>
   listOf(updates).flatMap((given) => {
     const { key, receipt } = { ...fieldsOf(given) }
-    const { id, fromMe } = { ...fieldsOf(key) }
-    return fromMe === true && reader.placeOf(key) ? receiptsOfMember(reader, id, receipt) : []
+    return fieldsOf(key)?.['fromMe'] === true ? receiptsOfMember(reader, key, receipt) : []
   })

@@ -1,7 +1,9 @@
 import type { WAMessage } from '@whiskeysockets/baileys'
+import type { Content } from '../../domain/content.ts'
 import { beginningOf } from '../../domain/storable.ts'
 import { isGroup } from '../../domain/values.ts'
-import { changeIn, fieldsOf, kindOf, unwrapped, type Fields } from '../../domain/whatsapp-content.ts'
+import { changeIn, kindOf, unwrapped } from '../../domain/whatsapp-content.ts'
+import { fieldsOf, type Fields } from '../../domain/whatsapp-fields.ts'
 import { idOf, nameOf, textOf, type Known, type Place, type Reader } from './reading.ts'
 import type { Told } from './told.ts'
 
@@ -93,7 +95,8 @@ export const messageOf = (context: Context, message: WAMessage, place: Place, sa
   const { reader } = context
   const whatsappId = idOf(fieldsOf(message.key)?.['id'])
   const kind = kindOf(said)
-  const content = kind === undefined || plumbing.has(kind) ? undefined : reader.contentOf(said)
+  const isSaid = kind !== undefined && !plumbing.has(kind)
+  const content = isSaid ? reader.contentOf(said) : unseenOf(message)
   if (whatsappId === undefined || !content) return []
   const chatName = chatNameOf(context, place.chat)
   const senderName = place.fromMe ? undefined : (nameOf(message.pushName) ?? nameOf(message.verifiedBizName))
@@ -107,6 +110,12 @@ export const messageOf = (context: Context, message: WAMessage, place: Place, sa
   }
   return [{ kind: 'message', incoming, raw: message }]
 }
+
+/** What WhatsApp shows on the phone alone comes as the word that there is something. */
+const unseenOf = ({ key, message }: WAMessage): Content | undefined =>
+  !message && fieldsOf(key)?.['isViewOnce'] === true
+    ? { kind: 'other', description: 'viewOnceMessage' }
+    : undefined
 
 const chatNameOf = ({ known, subjects }: Context, chat: string) =>
   isGroup(chat) ? (subjects.get(chat) ?? nameOf(known.subjectOf?.(chat))) : undefined

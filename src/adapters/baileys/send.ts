@@ -1,11 +1,20 @@
-import { generateWAMessage, isJidGroup, proto, type WAMessage } from '@whiskeysockets/baileys'
+import {
+  generateWAMessage,
+  isJidGroup,
+  proto,
+  type WAMediaUploadFunction,
+  type WAMessage,
+} from '@whiskeysockets/baileys'
+import { isMedia } from '../../domain/content.ts'
 import { Refusal } from '../../domain/errors.ts'
 import type { Outgoing, SendOutcome } from '../../ports/gateway.ts'
+import type { Places } from '../../places.ts'
 import { within } from '../within.ts'
 import { createAcks, type Ack } from './acks.ts'
 import type { Addresses } from './addresses.ts'
 import { CallRefused, type OpenSocket } from './ask.ts'
 import { compose, type OutgoingFile } from './compose.ts'
+import type { GroupCache } from './group-cache.ts'
 import type { MessageMemory } from './message-memory.ts'
 
 /** More are not taken: each waits for those before it. */
@@ -17,6 +26,10 @@ type Parts = {
   readonly addresses: Addresses
   /** The file that a message is to carry. */
   readonly fileOf: (message: Outgoing) => Promise<OutgoingFile | undefined>
+  readonly upload: WAMediaUploadFunction
+  /** For files on their way to WhatsApp. */
+  readonly uploads: Pick<Places, 'within'>
+  readonly groups: Pick<GroupCache, 'forget'>
   readonly ackMs: number
   readonly uploadMs: number
   /** WhatsApp restricts the account: whoever runs this has to know. */
@@ -51,7 +64,7 @@ export const createSend = (parts: Parts) => {
       ...options,
       mediaUploadTimeoutMs: parts.uploadMs,
       userJid: sock.user?.id ?? '',
-      upload: sock.waUploadToServer,
+      upload: parts.upload,
     })
     return within(parts.uploadMs, making, () => new Error('The file could not be handed to WhatsApp in time'))
   }
@@ -60,17 +73,30 @@ export const createSend = (parts: Parts) => {
   const rawOf = async (message: Outgoing, chat: string): Promise<WAMessage> => {
     const before = await messages.find({ id: message.whatsappId, fromMe: true })
     if (before?.message) return before
-    const made = await make(message, chat)
+    const making = () => make(message, chat)
+    const made = await (isMedia(message.content) ? parts.uploads.within(making) : making())
     await messages.remember([made])
     return made
   }
 
-  const deliver = async (id: string, chat: string, message: proto.IMessage): Promise<Ack> => {
+  /** The library would send it to the other devices of this account alone, and WhatsApp take that. */
+  const hasDevices = async (chat: string) => {
+    if (isJidGroup(chat)) return true
+    const devices = await ask('devices', () => sock.getUSyncDevices([chat], true, false))
+    return devices.length > 0
+  }
+  /** Answers whether there was anybody to write to. */
+  const relay = async (id: string, chat: string, message: proto.IMessage) => {
+    const isThere = await hasDevices(chat)
+    if (isThere)
+      await ask('message', () => sock.relayMessage(chat, message, { messageId: id, ...stanzaOf(message) }))
+    return isThere
+  }
+
+  const deliver = async (id: string, chat: string, message: proto.IMessage): Promise<Ack | Nobody> => {
     const ack = expectAck(id)
     try {
-      await inTurn(() =>
-        ask('message', () => sock.relayMessage(chat, message, { messageId: id, ...stanzaOf(message) })),
-      )
+      if (!(await inTurn(() => relay(id, chat, message)))) return { kind: 'nobody' }
       // The answer comes after; what is lost with the connection is unknown.
       return await ask('acknowledgement', () => ack.within(parts.ackMs))
     } finally {
@@ -89,8 +115,10 @@ export const createSend = (parts: Parts) => {
         return { kind: 'sent', at: new Date().toISOString() }
       case 'bad':
         if (ack.code === RESTRICTED) parts.onRestricted()
-        if (ack.code === STALE) await forgetDevices(message.chat, chat)
+        if (ack.code === STALE) await forgetAddresses(message.chat, chat)
         return refusal(ack.code)
+      case 'nobody':
+        return retry('WhatsApp names no device that could read the message.')
       case 'none':
         // Either the acknowledgement alone was lost, or the connection is dead, which this finds out.
         await ask('ping', () => sock.query(ping()))
@@ -98,10 +126,11 @@ export const createSend = (parts: Parts) => {
     }
   }
 
-  /** Which devices somebody has is asked anew with the next message. */
-  const forgetDevices = async (asked: string, chat: string) => {
+  /** Where the next message goes is asked anew: who is in the group, and which devices everybody has, ourselves too. */
+  const forgetAddresses = async (asked: string, chat: string) => {
     addresses.forget(asked)
-    await sock.userDevicesCache.del(chat.split('@')[0] ?? chat)
+    parts.groups.forget(chat)
+    await sock.userDevicesCache.flushAll()
   }
 
   return async (message: Outgoing): Promise<SendOutcome> => {
@@ -117,6 +146,8 @@ export const createSend = (parts: Parts) => {
   }
 }
 export type Send = ReturnType<typeof createSend>
+
+type Nobody = { readonly kind: 'nobody' }
 
 const RESTRICTED = 463
 const STALE = 479

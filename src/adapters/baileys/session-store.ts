@@ -4,9 +4,9 @@ import type { Pool, PoolClient } from 'pg'
 import { coalesce, fulfilled } from '../postgres/coalesce.ts'
 import { placeOf, type Cipher, type SessionCipher } from './cipher.ts'
 import { harden } from './harden.ts'
-import { createJournal, sweepJournal, type Journal } from './journal.ts'
+import { createJournal, type Journal } from './journal.ts'
 import { createKeyStore, decode, encode } from './key-store.ts'
-import { createMessageMemory, purgeMessageMemory, type MessageMemory } from './message-memory.ts'
+import { createMessageMemory, type MessageMemory } from './message-memory.ts'
 import { newOpening, Overtaken } from './opening.ts'
 
 export { Overtaken } from './opening.ts'
@@ -126,9 +126,3 @@ export const forgetSession = (pool: Pool, instanceId: string): Promise<void> =>
     for (const table of ['whatsapp_session', 'whatsapp_key', 'whatsapp_inbound', 'whatsapp_message'])
       await client.query(`delete from ${table} where instance_id = $1`, [instanceId])
   })
-
-/** Deletes what is older than it is kept; to be called now and then, by any node. */
-export const purgeSessionStores = async (pool: Pool, onError: (error: unknown) => void): Promise<void> => {
-  await purgeMessageMemory(pool)
-  await sweepJournal(pool, onError)
-}

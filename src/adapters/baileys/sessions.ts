@@ -4,12 +4,13 @@ import { createAddresses, type Addresses } from './addresses.ts'
 import type { OpenSocket } from './ask.ts'
 import { createCaches } from './caches.ts'
 import type { GroupCache } from './group-cache.ts'
-import type { CodeRequest } from './pairing.ts'
+import { nothingToPairOver, type CodeRequest } from './pairing.ts'
 import { safe, type Write } from './quiet-logs.ts'
 import { backoffMs, verdictOn, type Backoff, type Reconnect, type Stop } from './reconnect.ts'
 import { createReports, type Reports } from './reports.ts'
 import type { Send } from './send.ts'
-import type { Connection, Ended } from './connection.ts'
+import type { Connection } from './connection.ts'
+import type { Ended } from './life.ts'
 import type { SessionStore } from './session-store.ts'
 import type { Versions } from './version.ts'
 
@@ -102,6 +103,7 @@ export const runSession = async (parts: Parts, session: Session): Promise<void> 
     write(alarm === undefined ? 'info' : 'error', alarm ?? 'the session stopped', { ...fields, reason })
     // If it fails, the next login is refused again, and wipes again.
     if (wipes) await session.store?.wipe().catch((error: unknown) => fault('the keys were not wiped', error))
+    session.code?.reject(nothingToPairOver())
     session.report({ status: 'disconnected', reason, at: now() })
   }
   const fault = (text: string, error: unknown) => write('error', text, { ...fields, err: error })
@@ -131,9 +133,11 @@ export const runSession = async (parts: Parts, session: Session): Promise<void> 
       await stop(verdict)
       break
     }
-    const ms = pauseMs(verdict)
+    // Whoever asked for a pairing code has ended the connection, and waits for the next one.
+    const isAskedFor = session.code !== undefined
+    const ms = isAskedFor ? 0 : pauseMs(verdict)
     wasReplaced ||= ended.code === 440
-    wasQuick = verdict.when === 'now'
+    wasQuick = verdict.when === 'now' && !isAskedFor
     if (verdict.wantsVersion) versions.doubt()
     write(verdict.alarm === undefined ? 'info' : 'error', verdict.alarm ?? 'the connection ended', {
       ...fields,

@@ -1,5 +1,6 @@
 import type { BaileysEventMap, WAMessage } from '@whiskeysockets/baileys'
-import { changeIn, countOf, fieldsOf, listOf, unwrapped, type Fields } from '../../domain/whatsapp-content.ts'
+import { changeIn, unwrapped } from '../../domain/whatsapp-content.ts'
+import { countOf, fieldsOf, listOf, type Fields } from '../../domain/whatsapp-fields.ts'
 import { hearPairs, newsOf, subjectsIn } from './people.ts'
 import { createReader, type Known } from './reading.ts'
 import { foldedReceipts, groupReceipts, receiptOfStatus } from './receipts.ts'
@@ -29,7 +30,7 @@ export const translate = (batch: Batch, known: Known): readonly Told[] => {
   const context: Context = { reader, known, subjects: subjectsIn(batch) }
   hearPairs(reader, [batch['lid-mapping.update']])
   const past = known.past ? pastOf(context, batch['messaging-history.set']) : []
-  const upserts = messagesOf(batch['messages.upsert'])
+  const upserts = messagesIn(batch)
   const messages = upserts.flatMap((message) => whatItSays(context, message))
   // What a message did to another one may be told a second time by what Baileys made of it.
   const said = new Set(messages.map(deedOf).filter((deed) => deed !== undefined))
@@ -51,8 +52,9 @@ const isList = <T>(given: readonly T[] | null | undefined): given is readonly T[
 const recordsOf = <T>(given: readonly T[] | null | undefined): readonly T[] =>
   isList(given) ? given.filter((record) => fieldsOf(record) !== undefined) : []
 
-const messagesOf = (upsert: { readonly messages: readonly WAMessage[] } | undefined) =>
-  recordsOf(fieldsOf(upsert) ? upsert?.messages : undefined)
+/** The messages of a batch, as far as they are some. */
+export const messagesIn = ({ 'messages.upsert': upsert }: Batch): readonly WAMessage[] =>
+  recordsOf(fieldsOf(upsert) ? upsert?.messages : undefined).filter(({ key }) => fieldsOf(key))
 
 /** What was said before the pairing. What was thought of it since, and how far it came, is past as well, and not told. */
 const pastOf = (context: Context, given: BaileysEventMap['messaging-history.set'] | undefined): Told[] => {
@@ -151,7 +153,8 @@ const withoutRepeats = (all: readonly Told[]): readonly Told[] => {
   const receipts = new Set<string>()
   return all.filter((told) => {
     if (told.kind === 'receipt') {
-      const receipt = `${told.receipt.status} ${told.receipt.whatsappId}`
+      const { whatsappId, chat, status } = told.receipt
+      const receipt = `${status} ${whatsappId} ${chat}`
       return !receipts.has(receipt) && receipts.add(receipt)
     }
     if (told.kind !== 'contact') return true

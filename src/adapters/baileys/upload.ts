@@ -2,10 +2,22 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { extractImageThumb, getAudioDuration } from '@whiskeysockets/baileys'
+import {
+  DEFAULT_CONNECTION_CONFIG,
+  extractImageThumb,
+  getAudioDuration,
+  getBinaryNodeChild,
+  getBinaryNodeChildren,
+  getWAUploadToServer,
+  type BinaryNode,
+  type MediaConnInfo,
+  type SocketConfig,
+  type WAMediaUploadFunction,
+} from '@whiskeysockets/baileys'
 import type { MediaMessage } from '../../domain/content.ts'
 import type { MediaStore } from '../../ports/media-store.ts'
 import { within } from '../within.ts'
+import type { OpenSocket } from './ask.ts'
 import type { OutgoingFile } from './compose.ts'
 
 /** For what is shown of a file before it is downloaded. */
@@ -82,4 +94,50 @@ export const removeUploadLeftovers = async (folder = tmpdir()): Promise<void> =>
     if (found && found.mtimeMs < Date.now() - LEFTOVER_MS)
       await rm(join(folder, name), { force: true }).catch(() => undefined)
   }
+}
+
+const mediaHosts = () => ({
+  tag: 'iq',
+  attrs: { to: '@s.whatsapp.net', type: 'set', xmlns: 'w:m' },
+  content: [{ tag: 'media_conn', attrs: {} }],
+})
+
+const hostsIn = (answer: BinaryNode): MediaConnInfo => {
+  const told = getBinaryNodeChild(answer, 'media_conn')
+  const { auth, ttl } = told?.attrs ?? {}
+  if (auth === undefined) throw new Error('WhatsApp did not say where files go')
+  const hosts = getBinaryNodeChildren(told, 'host').map(({ attrs }) => ({
+    hostname: attrs['hostname'] ?? '',
+    maxContentLengthBytes: Number(attrs['maxContentLengthBytes']),
+  }))
+  return { auth, ttl: Number(ttl ?? 0), hosts, fetchDate: new Date() }
+}
+
+/**
+ * Hands encrypted files to WhatsApp. Where they go is asked for as everything else is, within a bounded time; and again
+ * if there was no answer, where the library by itself would keep to that for as long as its socket lives.
+ */
+export const createUpload = (
+  { sock, ask }: OpenSocket,
+  config: Pick<SocketConfig, 'logger'> & Partial<Pick<SocketConfig, 'fetchAgent'>>,
+): WAMediaUploadFunction => {
+  let known: Promise<MediaConnInfo> | undefined
+  let askAt = 0
+  const look = async () => {
+    const hosts = hostsIn(await ask<BinaryNode>('media hosts', () => sock.query(mediaHosts())))
+    askAt = performance.now() + hosts.ttl * 1000
+    return hosts
+  }
+  const hosts = (isNewWanted: boolean) => {
+    if (!known || isNewWanted || performance.now() >= askAt) {
+      const asked = look()
+      known = asked
+      askAt = Infinity
+      asked.catch(() => {
+        if (known === asked) known = undefined
+      })
+    }
+    return known
+  }
+  return getWAUploadToServer({ ...DEFAULT_CONNECTION_CONFIG, ...config }, hosts)
 }

@@ -10,7 +10,7 @@ type Range = [Address, number]
 export class AddressNotAllowed extends Error {
   override name = 'AddressNotAllowed'
   constructor(address: string) {
-    super(`address not allowed: ${address}`)
+    super(`address not allowed: ${address}; OUTBOUND_ALLOW lets private addresses through`)
   }
 }
 

@@ -53,6 +53,9 @@ export const conversationRoutes = (services: Services, { conversationOf }: Finde
     asOf: ({ params }) => ({ kind: 'conversation', ref: params.id }),
     summary: 'One conversation',
     access: 'conversations:read',
+    query: Type.Object({
+      format: Type.Optional(Type.Enum(['chat'], { description: 'One conversation is always shown so' })),
+    }),
     successDescription: 'The conversation.',
     responses: { 200: envelope(ConversationDetail) },
     handle: async ({ caller, params, request }) =>

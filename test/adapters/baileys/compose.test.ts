@@ -91,12 +91,14 @@ describe('media', () => {
   ] as const)('%o as %s says its type', async (content, mimeType, expected) =>
     expect(await wire(outgoing(content), file(mimeType))).toMatchObject(expected),
   )
-  test('names those who are mentioned in the caption', async () =>
-    expect(
-      await wire(outgoing({ kind: 'image', caption: 'Look', mentions: [bob.jid] }), file('image/png')),
-    ).toMatchObject({
-      imageMessage: { caption: 'Look @5511888888888', contextInfo: { mentionedJid: [bob.jid] } },
-    }))
+  test('names those who are mentioned in the caption', async () => {
+    for (const kind of ['image', 'video', 'document'] as const)
+      expect(
+        await wire(outgoing({ kind, caption: 'Look', mentions: [bob.jid] }), file('image/png')),
+      ).toMatchObject({
+        [`${kind}Message`]: { caption: 'Look @5511888888888', contextInfo: { mentionedJid: [bob.jid] } },
+      })
+  })
   test('is not composed without its file', () =>
     expect(() => compose(outgoing({ kind: 'image' }))).toThrow(/file/))
 })

@@ -6,6 +6,8 @@ import { createCaches } from '../../../src/adapters/baileys/caches.ts'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
 import { quietLogs } from '../../../src/adapters/baileys/quiet-logs.ts'
 import { connect } from '../../../src/adapters/baileys/connection.ts'
+import { requestCode } from '../../../src/adapters/baileys/pairing.ts'
+import { verdictOn } from '../../../src/adapters/baileys/reconnect.ts'
 import { openSessionStore } from '../../../src/adapters/baileys/session-store.ts'
 import { startWhatsApp, trustWhatsApp } from '../../stand-ins/whatsapp/whatsapp.ts'
 import { testPool } from '../../support/database.ts'
@@ -13,8 +15,9 @@ import { testPool } from '../../support/database.ts'
 const quiet = () => undefined
 
 /** A socket that shows its first QR code. */
-const offering = async () => {
+const offering = async ({ qrRefs = 6, qrMs = 60_000 } = {}) => {
   const whatsApp = await startWhatsApp()
+  whatsApp.faults.qrRefs = qrRefs
   const distrust = trustWhatsApp(whatsApp.rootKey)
   const parts = { pool: await testPool(), cipher: createCipher(randomBytes(32)), onError: quiet }
   const store = await openSessionStore(parts, { instanceId: randomUUID(), term: 1 })
@@ -24,8 +27,8 @@ const offering = async () => {
   })
   const connection = connect({
     ...{ url: whatsApp.url, version: DEFAULT_CONNECTION_CONFIG.version, store, caches: createCaches() },
-    ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000 },
-    ...{ onQr: shown, onOpen: quiet, onBatch: quiet, onError: quiet },
+    ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000, qrMs },
+    ...{ onQr: shown, onOpen: quiet, onBatch: quiet, onError: quiet, hasRoom: async () => undefined },
   })
   onTestFinished(async () => {
     connection.end({ code: undefined, message: 'The test is over' })
@@ -60,10 +63,19 @@ it('a call that is under way when the connection ends is answered at once', asyn
   })
 })
 
-it('a call without an answer ends the connection', async () => {
+it('a pairing code that is asked for as the connection ends is refused in our own words', async () => {
+  const { connection } = await offering()
+  connection.end({ code: undefined, message: 'Gone' })
+  await expect(requestCode(connection.sock, '5511999999999')).rejects.toMatchObject({
+    code: 'INSTANCE_NOT_CONNECTED',
+  })
+})
+
+it('a call without an answer says so, and ends the connection', async () => {
   const { connection } = await offering()
   await expect(connection.ask('nothing', () => new Promise(quiet))).rejects.toMatchObject({
     code: 'UNAVAILABLE',
+    message: expect.stringContaining('did not answer in time'),
   })
   expect(await connection.ended).toMatchObject({ code: 408, message: 'No answer to nothing', openForMs: 0 })
 })
@@ -75,7 +87,8 @@ it('what a call rejects with is told apart: a no of WhatsApp, a closed connectio
     Object.assign(new Error('forbidden'), { output: { statusCode }, data })
   await expect(rejecting(boom(500, 403))).rejects.toMatchObject({ name: 'CallRefused', code: 403 })
   await expect(rejecting(boom(428))).rejects.toMatchObject({ code: 'INSTANCE_NOT_CONNECTED' })
-  await expect(rejecting(1006)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  for (const lost of [1006, 1005, 1001, boom(408)])
+    await expect(rejecting(lost)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   await expect(rejecting(boom(500))).rejects.toThrow('forbidden')
 })
 
@@ -90,9 +103,15 @@ it('a socket whose keys failed before it was made ends at once, and leaves no ti
   const connection = connect({
     ...{ url: 'ws://127.0.0.1:1', version: DEFAULT_CONNECTION_CONFIG.version, store, caches: createCaches() },
     ...{ logger: quietLogs(quiet, 'one'), callMs: 300, loginMs: 10_000 },
-    ...{ onQr: quiet, onOpen: quiet, onBatch: quiet, onError: quiet },
+    ...{ onQr: quiet, onOpen: quiet, onBatch: quiet, onError: quiet, hasRoom: async () => undefined },
   })
   expect(await connection.ended).toMatchObject({ message: expect.stringContaining('could not be kept') })
   // The library's own are of other lengths.
   expect(begun.mock.calls.filter(([, ms]) => ms === 3000)).toEqual([])
+})
+
+it('nobody scanned a code: that is how it ended, also if the other side does not say goodbye', async () => {
+  const { connection, whatsApp } = await offering({ qrRefs: 2, qrMs: 200 })
+  for (const each of whatsApp.connections) each.hang()
+  expect(verdictOn(await connection.ended, false)).toMatchObject({ kind: 'stop', reason: 'qr_expired' })
 })

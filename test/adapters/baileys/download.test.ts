@@ -4,17 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { proto, WAMessage } from '@whiskeysockets/baileys'
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  onTestFinished,
-  test,
-  vi,
-} from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createDownloads, type DownloadTimes } from '../../../src/adapters/baileys/download.ts'
 import type { MediaMessage } from '../../../src/domain/content.ts'
 import { notFound, Refusal } from '../../../src/domain/errors.ts'
@@ -22,6 +12,7 @@ import { startMediaHost, type MediaHost } from '../../stand-ins/whatsapp/media-h
 import { fileIn, messageWith, type Attachment } from '../../stand-ins/whatsapp/media.ts'
 import { testCertificate, testKey } from '../../support/certificate.ts'
 import { jpeg, tinyFiles } from '../../support/files.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const WHATSAPP = 'ws://127.0.0.1:1/ws/chat'
 const ID = '3A0000000000000001'
@@ -109,6 +100,14 @@ describe('a file that comes in', () => {
     expect(content).toMatchObject({ mediaId: 'kept' })
     expect(kept).toEqual([bytes])
     expect(missing).toEqual([])
+  })
+
+  test('is had whatever its message is wrapped in', async () => {
+    const { message = null } = await sent({ kind: 'sticker', bytes: jpeg, mimetype: 'image/webp' })
+    const { kept, keep } = keeper()
+    const wrapped = { ephemeralMessage: { message: { lottieStickerMessage: { message } } } }
+    await downloads()(wrap(wrapped), { kind: 'sticker' }, how(keep))
+    expect([kept, missing]).toEqual([[jpeg], []])
   })
 
   test('is had in parts, and of any length', async () => {
@@ -307,7 +306,7 @@ describe('an expired file', () => {
       await download(gone, image, how(keeper().keep, { reupload }))
       over += 1
     })
-    await vi.waitFor(() => expect(asked).toBeGreaterThanOrEqual(8))
+    await eventually(() => expect(asked).toBeGreaterThanOrEqual(8))
     await download(await photo(), image, how(keeper().keep))
     expect(over).toBe(0)
     await Promise.all(waiting)

@@ -7,14 +7,17 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { proto } from '@whiskeysockets/baileys'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { BaileysOptions } from '../../../src/adapters/baileys/gateway.ts'
 import { openUpload, removeUploadLeftovers } from '../../../src/adapters/baileys/upload.ts'
 import { folderMediaStore } from '../../../src/adapters/media/folder.ts'
 import type { MediaMessage } from '../../../src/domain/content.ts'
 import type { GatewayListener } from '../../../src/ports/gateway.ts'
-import { sessionOf } from '../../contracts/gateway.ts'
+import { sessionOf, textMessage } from '../../contracts/gateway.ts'
 import { messageWith, type Attachment } from '../../stand-ins/whatsapp/media.ts'
 import { jpeg, png, tinyFiles } from '../../support/files.ts'
+import { gate } from '../../support/subscriber.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const folder = async () => {
   const path = await mkdtemp(join(tmpdir(), 'zapini-files-'))
@@ -140,16 +143,16 @@ describe('a file that goes out', () => {
     'a.pdf': randomBytes(1000),
     'a.webp': tinyFiles['a.webp'] ?? png,
   }
-  const sending = async () => {
+  const sending = async (timing: BaileysOptions['timing'] = {}) => {
     const { store, idOf } = await storeOf(files)
-    const world = await startGateway({ mediaStore: store })
+    const world = await startGateway({ mediaStore: store, timing })
     const { instanceId } = await world.paired()
     const maria = world.whatsApp.person('Maria')
     const send = (content: MediaMessage) => {
       const whatsappId = `3EB0${randomBytes(9).toString('hex').toUpperCase()}`
       return world.gateway.send({ instanceId, whatsappId, chat: maria.jid, content })
     }
-    return { ...world, maria, idOf, send }
+    return { ...world, store, instanceId, maria, idOf, send }
   }
 
   it('arrives as it is kept, with what is shown of it, and is nowhere in the clear meanwhile', async () => {
@@ -183,9 +186,41 @@ describe('a file that goes out', () => {
       expect((await world.openFile(got)).equals(files[name as keyof typeof files])).toBe(true)
     }
     expect(maria.inbox[0]?.message.imageMessage?.jpegThumbnail?.length).toBeGreaterThan(100)
-    await vi.waitFor(() => expect(names.size).toBeGreaterThan(0))
+    await eventually(() => expect(names.size).toBeGreaterThan(0))
     expect([...names].filter((name) => !name.endsWith('-enc'))).toEqual([])
     expect(await readdir(path)).toEqual([])
+  })
+
+  it('goes once WhatsApp says where to, which it did not say before', async () => {
+    const { whatsApp, maria, idOf, send } = await sending({ callMs: 500 })
+    const image = { kind: 'image', mimeType: 'image/png', mediaId: idOf('a.png') } as const
+    const answering = (answer: ReturnType<NonNullable<typeof whatsApp.faults.iq>>) => {
+      whatsApp.faults.iq = ({ attrs }) => (attrs['xmlns'] === 'w:m' ? answer : undefined)
+    }
+    answering([{ tag: 'error', attrs: { code: '503', text: 'service-unavailable' } }])
+    expect(await send(image)).toMatchObject({ kind: 'retry', reason: expect.stringContaining('503') })
+    answering('silence')
+    expect(await send(image)).toMatchObject({ kind: 'retry', reason: expect.stringContaining('in time') })
+    whatsApp.faults.iq = undefined
+    await vi.waitFor(async () => expect((await send(image)).kind).toBe('sent'), PATIENCE)
+    expect(maria.inbox).toHaveLength(1)
+  })
+
+  it('waits where many go: few are on their way at once', async () => {
+    const { store, gateway, instanceId, maria, idOf, send } = await sending()
+    const open = store.open.bind(store)
+    const { opened: mayOpen, open: letOpen } = gate()
+    const opened = vi.spyOn(store, 'open').mockImplementation(async (id) => mayOpen.then(() => open(id)))
+    const document = { kind: 'document', mimeType: 'application/pdf', mediaId: idOf('a.pdf') } as const
+    const sent = Promise.all(Array.from({ length: 20 }, () => send(document)))
+    await vi.waitFor(() => expect(opened.mock.calls.length).toBeGreaterThanOrEqual(8), PATIENCE)
+    // A text goes meanwhile.
+    expect(await gateway.send({ ...textMessage(instanceId, 'Hello'), chat: maria.jid })).toMatchObject({
+      kind: 'sent',
+    })
+    expect(opened).toHaveBeenCalledTimes(8)
+    letOpen()
+    expect(new Set((await sent).map(({ kind }) => kind))).toEqual(new Set(['sent']))
   })
 
   it('and is not there, or never was, is refused in plain words', async () => {

@@ -7,7 +7,8 @@ import type { Content } from '../../../src/domain/content.ts'
 import { Refusal } from '../../../src/domain/errors.ts'
 import type { GatewayListener } from '../../../src/ports/gateway.ts'
 import { AT, JOHN, MARY, TEAM } from '../../support/facts.ts'
-import { eventually, gate } from '../../support/subscriber.ts'
+import { eventually } from '../../support/eventually.ts'
+import { gate } from '../../support/subscriber.ts'
 
 const { REVOKE, CIPHERTEXT } = proto.WebMessageInfo.StubType
 
@@ -51,7 +52,8 @@ const journalOf = (rows: Batch[] = []) => {
 }
 
 type Call = string
-const setUp = (options: { rows?: Batch[]; waitingMax?: number } = {}) => {
+const setUp = (options: { rows?: Batch[]; waitingMax?: number; looseMax?: number } = {}) => {
+  const closing = new AbortController()
   const journal = journalOf(options.rows)
   const heard: Call[] = []
   const errors: unknown[] = []
@@ -88,9 +90,14 @@ const setUp = (options: { rows?: Batch[]; waitingMax?: number } = {}) => {
     listener,
     download: async (_message, _content, { keep }) => keep(Readable.from([])),
     ...(options.waitingMax !== undefined && { waitingMax: options.waitingMax }),
+    ...(options.looseMax !== undefined && { looseMax: options.looseMax }),
+    closing: closing.signal,
     onError: (error) => errors.push(error),
   })
-  onTestFinished(() => inbox.stop())
+  onTestFinished(() => {
+    closing.abort()
+    return inbox.stop()
+  })
   /** As it comes from WhatsApp: first into the journal, then told. */
   const come = (...batches: Batch[]) => {
     for (const batch of batches) journal.rows.push({ ...batch })
@@ -100,7 +107,7 @@ const setUp = (options: { rows?: Batch[]; waitingMax?: number } = {}) => {
     )
   }
   const told = () => heard.filter((call) => !call.startsWith('raw '))
-  return { journal, inbox, come, heard, told, errors, hurdles, most: () => most }
+  return { journal, inbox, closing, come, heard, told, errors, hurdles, most: () => most }
 }
 const begun = async (options: Parameters<typeof setUp>[0] = {}) => {
   const world = setUp(options)
@@ -290,6 +297,32 @@ describe('the journal', () => {
     expect(journal.rows).toEqual([])
   })
 
+  test('is read before receipts of what is in it', async () => {
+    const { inbox, told, hurdles } = setUp({ rows: [said('A', TEAM)] })
+    const { opened, open } = gate()
+    hurdles.before = (call) => (call === 'A' ? opened : Promise.resolve())
+    inbox.take([receipt('A', 'delivered'), receipt('Z', 'read')])
+    const drained = inbox.drain()
+    inbox.take([receipt('A', 'read')])
+    await drained
+    await eventually(() => expect(told()).toEqual(['Z read']))
+    open()
+    await inbox.idle()
+    expect(told()).toEqual(['Z read', 'A', 'A delivered', 'A read'])
+  })
+
+  test('that cannot be read does not keep back what comes', async () => {
+    const { inbox, come, told, journal, errors } = setUp()
+    journal.pending = async () => {
+      throw new TypeError('It does not fit')
+    }
+    await inbox.drain()
+    come(said('A'))
+    await inbox.idle()
+    expect(told()).toEqual(['A'])
+    expect(errors).toContainEqual(new TypeError('It does not fit'))
+  })
+
   test('is rid of what says nothing', async () => {
     const { inbox, come, journal } = await begun({ rows: [{ told: [], arrived: [rawOf('A', JOHN)] }] })
     come({ told: [], arrived: [rawOf('B', JOHN)] })
@@ -311,6 +344,71 @@ describe('the journal', () => {
     expect(told()).toEqual(['A'])
     journal.settle = settle
     expect(errors.length).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('what the journal does not have', () => {
+  const past = (id: string) => said(id).told
+
+  test('is told also after the connection, as long as the session lasts', async () => {
+    const { inbox, come, told, hurdles, journal, closing } = await begun()
+    const { opened, open } = gate()
+    hurdles.before = () => opened
+    inbox.take([...past('A'), receipt('Z', 'read')])
+    come(said('B', MARY))
+    const stopped = inbox.stop()
+    hurdles.before = async (call) => {
+      if (call === 'C') throw new Error('Nothing can be stored')
+    }
+    open()
+    await stopped
+    expect(told().toSorted()).toEqual(['A', 'Z read'])
+    expect(journal.rows).toHaveLength(1)
+    closing.abort()
+  })
+
+  test('is given up at the end of the session', async () => {
+    const { inbox, told, hurdles, errors, closing } = await begun()
+    hurdles.before = async (call) => {
+      if (call === 'A') throw new Error('Nothing can be stored')
+    }
+    inbox.take(past('A'))
+    await eventually(() => expect(errors).not.toEqual([]))
+    const stopped = inbox.stop()
+    closing.abort()
+    await stopped
+    expect(told()).toEqual([])
+  })
+
+  test('waits in bounds: receipts beyond them are not told, messages are, and that is said once', async () => {
+    const { inbox, come, told, hurdles, errors } = await begun({ looseMax: 10 })
+    const { opened, open } = gate()
+    hurdles.before = (call) => (call.startsWith('raw') ? Promise.resolve() : opened)
+    for (let n = 0; n < 50; n++) inbox.take([receipt(`R${n}`, 'read')])
+    come(said('A'))
+    inbox.take(past('B'))
+    open()
+    await inbox.idle()
+    expect(told()).toHaveLength(12)
+    expect(told()).toEqual(expect.arrayContaining(['R9 read', 'A', 'B']))
+    expect(errors).toEqual([expect.objectContaining({ message: expect.stringContaining('Too much waits') })])
+    inbox.take([receipt('R50', 'read')])
+    await inbox.idle()
+    expect(told()).toContain('R50 read')
+  })
+
+  test('makes room as it is told', async () => {
+    const { inbox, hurdles } = await begun({ waitingMax: 2 })
+    const { opened, open } = gate()
+    hurdles.before = () => opened
+    await inbox.hasRoom()
+    inbox.take([...past('A'), ...past('B')])
+    let isRoom = false
+    const room = inbox.hasRoom().then(() => (isRoom = true))
+    await inbox.drain()
+    expect(isRoom).toBe(false)
+    open()
+    await room
   })
 })
 

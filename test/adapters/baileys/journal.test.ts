@@ -4,8 +4,11 @@ import { DEFAULT_CONNECTION_CONFIG, proto, type BinaryNode, type WAMessage } fro
 import type { Pool } from 'pg'
 import { expect, test } from 'vitest'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
-import { openSessionStore, purgeSessionStores } from '../../../src/adapters/baileys/session-store.ts'
+import { purgeSessions } from '../../../src/adapters/baileys/kept.ts'
+import { openSessionStore } from '../../../src/adapters/baileys/session-store.ts'
+import { handleInTurn } from '../../../src/adapters/baileys/stanzas.ts'
 import { testPool } from '../../support/database.ts'
+import { range } from '../../support/range.ts'
 import {
   padded,
   signalDevice,
@@ -14,6 +17,7 @@ import {
   type Payload,
   type SignalDevice,
 } from '../../support/signal.ts'
+import { gate } from '../../support/subscriber.ts'
 
 const cipher = createCipher(randomBytes(32))
 const ME = { id: '5511911111111:7@s.whatsapp.net', lid: '911:7@lid' }
@@ -30,8 +34,6 @@ const start = async (pool: Pool, instanceId: string) => {
   Object.assign(store.auth.creds, { me: ME, account: {} })
   await store.saveCreds()
   const device = signalDevice(ME.id, store.auth, store.journal.makeSignalRepository)
-  const ws = new EventEmitter()
-  store.journal.attach(ws)
   /** As the library goes about it: a stanza, and each of its payloads. */
   const receive = async (attrs: BinaryNode['attrs'], ...payloads: readonly Payload[]) => {
     const content = payloads.map(({ type, ciphertext }) => ({
@@ -39,7 +41,7 @@ const start = async (pool: Pool, instanceId: string) => {
       attrs: { type },
       content: ciphertext,
     }))
-    ws.emit('CB:message', { tag: 'message', attrs, content })
+    store.journal.expect({ tag: 'message', attrs, content })
     const author = attrs['participant'] ?? attrs['from'] ?? ''
     const texts: string[] = []
     for (const { type, ciphertext } of payloads)
@@ -269,7 +271,7 @@ test('after 14 days a message is given up with an alarm, and plumbing without', 
   const alice = await contactOf(store)
   await store.receive(stanzaOf(ALICE, 'K'), await write(alice, { senderKeyDistributionMessage: {} }))
   const errors: unknown[] = []
-  const sweep = () => purgeSessionStores(pool, (error) => errors.push(String(error)))
+  const sweep = () => purgeSessions(pool, (error) => errors.push(String(error)))
   await pool.query(`update whatsapp_inbound set at = now() - interval '15 days'`)
   await sweep()
   expect(errors).toEqual([])
@@ -281,6 +283,32 @@ test('after 14 days a message is given up with an alarm, and plumbing without', 
   await sweep()
   expect(errors).toEqual([expect.stringContaining('1 WhatsApp messages could not be told')])
   expect(await store.journal.pending()).toEqual([])
+})
+
+test('the first of a backlog that is longer than what fits into memory can be read back', async () => {
+  const store = await start(await testPool(), randomUUID())
+  const { type, ciphertext } = await write(await contactOf(store), 'first of thousands')
+  const ws = Object.assign(new EventEmitter(), { isOpen: true })
+  const { opened, open } = gate()
+  const { opened: done, open: over } = gate()
+  ws.on('CB:message', async ({ attrs }: BinaryNode) => {
+    if (attrs['id'] !== 'FIRST') return
+    await opened
+    await store.device.repository.decryptMessage({ jid: ALICE, type: 'pkmsg', ciphertext })
+    over()
+  })
+  const onFailed = (error: unknown) => void store.errors.push(error)
+  handleInTurn({ ws }, { hasRoom: async () => undefined, before: store.journal.expect, onFailed })
+  const come = (id: string, payload: Uint8Array) => {
+    const content = [{ tag: 'enc', attrs: { type }, content: payload }]
+    ws.emit('CB:message', { tag: 'message', attrs: stanzaOf(ALICE, id), content })
+  }
+  come('FIRST', ciphertext)
+  for (const n of range(6000)) come(`LATER-${n}`, Buffer.from(`payload ${n}`))
+  open()
+  await done
+  expect(textsOf(await store.journal.pending())).toEqual(['first of thousands'])
+  expect(store.errors).toEqual([])
 })
 
 test('a payload whose stanza was not seen is read, and an alarm says that it cannot be read back', async () => {

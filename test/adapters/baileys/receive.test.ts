@@ -1,6 +1,10 @@
+import { randomUUID } from 'node:crypto'
+import { proto } from '@whiskeysockets/baileys'
 import { describe, expect, it, vi } from 'vitest'
-import { sessionOf } from '../../contracts/gateway.ts'
+import type { GatewayListener } from '../../../src/ports/gateway.ts'
+import { recordingListener, sessionOf } from '../../contracts/gateway.ts'
 import { range } from '../../support/range.ts'
+import { gate } from '../../support/subscriber.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
 
 describe('what comes in', () => {
@@ -52,6 +56,49 @@ describe('what comes in', () => {
     expect(told).toEqual([...said])
   })
 
+  it('is told before its receipts, also where both were said while nobody listened', async () => {
+    const { gateway, whatsApp, paired, isConnected } = await startGateway()
+    const shop = await paired()
+    const maria = whatsApp.person('Maria')
+    await gateway.close(shop.instanceId, { forget: false })
+    const typed: string[] = []
+    for (const n of range(20)) {
+      typed.push(await shop.owner.writeTo(maria, `Hello ${n}`))
+      maria.receipt(shop.owner, typed.at(-1) ?? '', 'read')
+    }
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    await isConnected(shop)
+    await vi.waitFor(() => expect(shop.receipts).toHaveLength(typed.length), PATIENCE)
+    expect(shop.messages.map(({ whatsappId }) => whatsappId)).toEqual(typed)
+    for (const id of typed) {
+      const told = shop.all.filter((one) => 'whatsappId' in one && one.whatsappId === id)
+      expect(told.map((one) => ('status' in one ? one.status : 'message'))).toEqual(['message', 'read'])
+    }
+  })
+
+  it('is told in the chat of its author if it was sent to a list of people', async () => {
+    const { whatsApp, paired } = await startGateway()
+    const shop = await paired()
+    const maria = whatsApp.person('Maria')
+    const message = proto.Message.encode({ conversation: 'To all of you' }).finish()
+    for (const device of shop.owner.devices.values())
+      whatsApp.deliver(shop.owner, device.id, {
+        tag: 'message',
+        attrs: {
+          ...{ id: 'LIST1', from: '1700000000@broadcast', participant: maria.lid, participant_pn: maria.jid },
+          ...{ t: '1767225600', type: 'text', notify: maria.name },
+        },
+        content: [await maria.phone.encrypt(device, message)],
+      })
+    await vi.waitFor(
+      () =>
+        expect(shop.messages).toMatchObject([
+          { whatsappId: 'LIST1', chat: maria.jid, sender: maria.jid, senderName: 'Maria' },
+        ]),
+      PATIENCE,
+    )
+  })
+
   it('waits in the journal while nothing can be stored, and is told once it can', async () => {
     const { whatsApp, paired } = await startGateway()
     const shop = await paired()
@@ -89,6 +136,34 @@ describe('what comes in', () => {
     shop.owner.drop()
     await vi.waitFor(() => expect(shop.messages.map(({ whatsappId }) => whatsappId)).toEqual(ids), PATIENCE)
     await isConnected(shop)
+  })
+
+  it('of the past is told if it is wanted, marked as such, and is not lost with the connection', async () => {
+    const { gateway, whatsApp, world, qrOf, isConnected } = await startGateway({ timing: { settleMs: 100 } })
+    const [owner, maria] = [whatsApp.person('Shop'), whatsApp.person('Maria')]
+    const ids = range(300).map((n) => `PAST${n}`)
+    const messages = ids.map((id, n) => ({ id, from: maria, content: `Hello ${n}`, at: 1_700_000_000 + n }))
+    world.history.keep(owner, [{ with: maria, messages }], ids.length)
+    const { opened: stored, open: store } = gate()
+    const { opened: begun, open: begin } = gate()
+    const instance = { instanceId: randomUUID(), ...recordingListener() }
+    const message: GatewayListener['message'] = async (incoming) => {
+      begin()
+      await stored
+      await instance.listener.message(incoming)
+    }
+    const { instanceId } = instance
+    await gateway.open({ ...sessionOf(instanceId), importsPast: true }, { ...instance.listener, message })
+    await owner.scan(await qrOf(instance))
+    await isConnected(instance)
+    await begun
+    owner.drop()
+    await vi.waitFor(() => expect(gateway.connected(instanceId)).toBe(false), PATIENCE)
+    store()
+    await isConnected(instance)
+    expect(instance.messages.map(({ whatsappId, past }) => [whatsappId, past])).toEqual(
+      ids.map((id) => [id, true]),
+    )
   })
 
   it('is told although WhatsApp never says that the backlog is complete', async () => {

@@ -1,6 +1,7 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createReports } from '../../../src/adapters/baileys/reports.ts'
 import type { ConnectionReport } from '../../../src/domain/instance.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const at = '2026-01-01T00:00:00.000Z'
 const offline: ConnectionReport = { status: 'offline', at }
@@ -30,7 +31,7 @@ describe('reports of a connection', () => {
     report(offline)
     void isHeard.then(() => report(connected))
     hear()
-    await vi.waitFor(() => expect(heard).toEqual([offline, connected]))
+    await eventually(() => expect(heard).toEqual([offline, connected]))
   })
 
   it('are made one after the other, and only the last of those that waited', async () => {
@@ -41,7 +42,7 @@ describe('reports of a connection', () => {
     report(connected)
     expect(heard).toEqual([offline])
     calls[0]?.resolve()
-    await vi.waitFor(() => expect(heard).toEqual([offline, connected]))
+    await eventually(() => expect(heard).toEqual([offline, connected]))
     calls[1]?.resolve()
   })
 
@@ -51,7 +52,7 @@ describe('reports of a connection', () => {
     const report = createReports({ connection }, new AbortController().signal, (error) => errors.push(error))
     report(connected)
     calls[0]?.reject(new Error('Nothing can be stored'))
-    await vi.waitFor(() => expect(heard).toEqual([connected, connected]))
+    await eventually(() => expect(heard).toEqual([connected, connected]))
     calls[1]?.resolve()
     expect(errors).toEqual([new Error('Nothing can be stored')])
   })
@@ -63,7 +64,7 @@ describe('reports of a connection', () => {
     report(offline)
     report(connected)
     calls[0]?.reject(new Error('Nothing can be stored'))
-    await vi.waitFor(() => expect(heard).toEqual([offline, connected]))
+    await eventually(() => expect(heard).toEqual([offline, connected]))
     closing.abort()
     calls[1]?.reject(new Error('Nothing can be stored'))
     report(offline)

@@ -1,7 +1,9 @@
+import type { BinaryNode } from '@whiskeysockets/baileys'
 import { describe, expect, it, vi } from 'vitest'
 import type { Outgoing } from '../../../src/ports/gateway.ts'
 import { textMessage } from '../../contracts/gateway.ts'
 import type { Person, WhatsApp } from '../../stand-ins/whatsapp/whatsapp.ts'
+import { testPool } from '../../support/database.ts'
 import { PATIENCE, startGateway } from './whatsapp.ts'
 
 const textTo = (instanceId: string, { jid }: Pick<Person, 'jid'>, text: string): Outgoing => ({
@@ -16,6 +18,14 @@ const sentBy = ({ stanzas }: WhatsApp) =>
   stanzas.all.flatMap(({ node, direction }) =>
     direction === 'from-client' && node.tag === 'message' ? [node] : [],
   )
+
+/** What WhatsApp says of people, without the devices of one. */
+const withoutDevices = (node: BinaryNode, person: Person): BinaryNode => {
+  if (!Array.isArray(node.content)) return node
+  const isHers = node.tag === 'user' && [person.jid, person.lid].includes(node.attrs['jid'] ?? '')
+  const left = node.content.filter(({ tag }) => !(isHers && tag === 'devices'))
+  return { ...node, content: left.map((one) => withoutDevices(one, person)) }
+}
 
 /** A shop that is connected, and Maria, who writes to nobody. */
 const shopAndMaria = async (...options: Parameters<typeof startGateway>) => {
@@ -65,6 +75,23 @@ describe('a message that goes out', () => {
     expect(asked()).toBe(first)
   })
 
+  it('does not go where nobody could read it: WhatsApp names no device of the other side', async () => {
+    const { gateway, whatsApp, maria, shop } = await shopAndMaria()
+    const usual = whatsApp.handlers.get('usync')
+    whatsApp.handlers.set('usync', async (iq, connection) => {
+      const answer = await usual?.(iq, connection)
+      return Array.isArray(answer) ? answer.map((node) => withoutDevices(node, maria)) : 'silence'
+    })
+    const message = textTo(shop.instanceId, maria, 'Hello?')
+    expect(await gateway.send(message)).toMatchObject({
+      kind: 'retry',
+      reason: expect.stringContaining('no device'),
+    })
+    expect(sentBy(whatsApp)).toEqual([])
+    if (usual) whatsApp.handlers.set('usync', usual)
+    expect((await gateway.send(message)).kind).toBe('sent')
+  })
+
   it('is refused for good, with advice and an alarm, when WhatsApp restricts the account', async () => {
     const { gateway, whatsApp, maria, shop, logs } = await shopAndMaria()
     whatsApp.faults.ack = () => ({ error: '463' })
@@ -87,6 +114,28 @@ describe('a message that goes out', () => {
     whatsApp.faults.ack = () => ({ error })
     const outcome = await gateway.send(textTo(shop.instanceId, maria, 'Hello'))
     expect(outcome).toEqual({ kind, reason: expect.stringContaining(error) })
+  })
+})
+
+describe('after a 479, which says that what was known of a chat is out of date,', () => {
+  it('its people and their devices are asked for anew, also those of a group', async () => {
+    const { gateway, world, whatsApp, maria, shop } = await shopAndMaria()
+    const { group } = world.groups.create(shop.owner, 'Team', [maria.jid])
+    const send = (text: string) => gateway.send(textTo(shop.instanceId, { jid: group.id }, text))
+    const asked = () => {
+      const isAsked = ({ attrs }: { attrs: Record<string, string> }) =>
+        attrs['xmlns'] === 'usync' || (attrs['xmlns'] === 'w:g2' && attrs['to'] === group.id)
+      return whatsApp.stanzas.all
+        .filter(({ node, direction }) => direction === 'from-client' && isAsked(node))
+        .map(({ node }) => node.attrs['xmlns'])
+    }
+    expect((await send('One')).kind).toBe('sent')
+    whatsApp.faults.ack = () => ({ error: '479' })
+    expect((await send('Two')).kind).toBe('refused')
+    whatsApp.faults.ack = undefined
+    const before = asked().length
+    expect((await send('Three')).kind).toBe('sent')
+    expect(new Set(asked().slice(before))).toEqual(new Set(['w:g2', 'usync']))
   })
 })
 
@@ -137,6 +186,29 @@ describe('a message of which nothing is known', () => {
     const message = textTo(shop.instanceId, maria, 'Hello')
     expect((await gateway.send(message)).kind).toBe('retry')
     whatsApp.faults.ack = undefined
+    await isConnected(shop)
+    expect((await gateway.send(message)).kind).toBe('sent')
+    expect(shown(maria)).toEqual([message.whatsappId])
+  })
+
+  it('and nothing can be known, since the database is away: the connection is ended, for it to wait for the next one', async () => {
+    const pool = await testPool()
+    const query = pool.query.bind(pool)
+    let isAway = false
+    const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+    vi.spyOn(pool, 'query').mockImplementation((...given: unknown[]): unknown =>
+      isAway && JSON.stringify(given).includes('whatsapp-remembered')
+        ? Promise.reject(away)
+        : Reflect.apply(query, pool, given),
+    )
+    const { gateway, maria, shop, isConnected } = await shopAndMaria({ pool })
+    const [device] = shop.owner.devices.values()
+    const logins = device?.logins ?? 0
+    const message = textTo(shop.instanceId, maria, 'Hello')
+    isAway = true
+    expect((await gateway.send(message)).kind).toBe('retry')
+    isAway = false
+    await vi.waitFor(() => expect(device?.logins).toBeGreaterThan(logins), PATIENCE)
     await isConnected(shop)
     expect((await gateway.send(message)).kind).toBe('sent')
     expect(shown(maria)).toEqual([message.whatsappId])

@@ -4,13 +4,10 @@ import fc from 'fast-check'
 import type { Pool } from 'pg'
 import { expect, test, vi } from 'vitest'
 import { createCipher } from '../../../src/adapters/baileys/cipher.ts'
-import {
-  forgetSession,
-  openSessionStore,
-  Overtaken,
-  purgeSessionStores,
-} from '../../../src/adapters/baileys/session-store.ts'
+import { purgeSessions } from '../../../src/adapters/baileys/kept.ts'
+import { forgetSession, openSessionStore, Overtaken } from '../../../src/adapters/baileys/session-store.ts'
 import { testPool } from '../../support/database.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const key = randomBytes(32)
 const unexpected = (error: unknown) => {
@@ -252,7 +249,7 @@ test('a session that is opened elsewhere while keys are written waits, and has a
     () => {
       writing = put(auth, { 'device-list': { a: ['2'] }, 'lid-mapping': { b: '2' } })
       void (async () => {
-        await vi.waitFor(async () => expect(await waitingFor(pool)).toBe(1))
+        await eventually(async () => expect(await waitingFor(pool)).toBe(1))
         opening = open(pool, instanceId, 2)
       })()
     },
@@ -378,7 +375,7 @@ test('an unlinked session loses creds and keys at once, also those on their way,
     [instanceId],
     () => {
       under.push(put(auth, { 'device-list': { a: ['2'], b: ['2'] } }))
-      void vi.waitFor(async () => expect(await waitingFor(pool)).toBe(1)).then(() => wiped.push(wipe()))
+      void eventually(async () => expect(await waitingFor(pool)).toBe(1)).then(() => wiped.push(wipe()))
     },
     2,
   )
@@ -435,10 +432,10 @@ test('raw messages come back whole, and are forgotten after 30 days', async () =
   expect(await messages.find({ id: 'M2', fromMe: false })).toBeUndefined()
 
   await pool.query(`update whatsapp_message set at = now() - interval '29 days'`)
-  await purgeSessionStores(pool, unexpected)
+  await purgeSessions(pool, unexpected)
   expect(await messages.find(message.key)).toBeDefined()
   await pool.query(`update whatsapp_message set at = now() - interval '31 days'`)
-  await purgeSessionStores(pool, unexpected)
+  await purgeSessions(pool, unexpected)
   expect(await messages.find(message.key)).toBeUndefined()
 })
 

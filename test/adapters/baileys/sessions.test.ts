@@ -78,6 +78,18 @@ describe('pairing by code', () => {
     await isConnected(shop)
   })
 
+  it('can be asked for anew at once, however often, whatever connections that took', async () => {
+    const slowly = { backoff: { minMs: 600_000, maxMs: 600_000 }, codeMs: 5000 }
+    const { gateway, whatsApp, opened, isConnected } = await startGateway({ timing: slowly, random: () => 1 })
+    const owner = whatsApp.person('Shop')
+    const { instanceId } = await opened()
+    const codes = []
+    for (let n = 0; n < 3; n++) codes.push(await gateway.pairingCode(instanceId, owner.phoneNumber))
+    expect(new Set(codes).size).toBe(3)
+    await owner.enterCode(codes.at(-1) ?? '')
+    await isConnected({ instanceId })
+  })
+
   it('leaves nothing behind that would break a pairing by QR code after it', async () => {
     const { gateway, whatsApp, opened, qrOf, isConnected } = await startGateway()
     const owner = whatsApp.person('Shop')
@@ -90,6 +102,20 @@ describe('pairing by code', () => {
     expect(shop.connections.map(({ status }) => status)).not.toContain('disconnected')
   })
 
+  it('is refused at once where the session stops while it is asked for', async () => {
+    const { gateway, whatsApp, opened, qrOf } = await startGateway()
+    const shop = await opened()
+    await qrOf(shop)
+    whatsApp.faults.qrRefs = 0
+    await expect(gateway.pairingCode(shop.instanceId, '5511999999999')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    })
+    await expect(gateway.pairingCode(shop.instanceId, '5511999999999')).rejects.toMatchObject({
+      code: 'INSTANCE_NOT_CONNECTED',
+      message: expect.stringContaining('Reconnect it'),
+    })
+  })
+
   it('is a conflict where a phone is paired, and needs an open session', async () => {
     const { gateway, paired } = await startGateway()
     const { instanceId, owner } = await paired()
@@ -99,6 +125,7 @@ describe('pairing by code', () => {
     await gateway.close(instanceId, { forget: false })
     await expect(gateway.pairingCode(instanceId, owner.phoneNumber)).rejects.toMatchObject({
       code: 'INSTANCE_NOT_CONNECTED',
+      message: expect.stringContaining('Reconnect it'),
     })
   })
 })
@@ -126,6 +153,27 @@ describe('a connection that ends', () => {
     whatsApp.faults.upgrade = undefined
     await isConnected(shop)
     await status(shop, { status: 'connected', phoneNumber: shop.owner.phoneNumber })
+  })
+
+  it('is offline again when it is opened anew and does not come back then, either', async () => {
+    const { whatsApp, gateway, paired, status, isConnected } = await startGateway({
+      timing: { offlineAfterMs: 50 },
+    })
+    const shop = await paired()
+    await status(shop, { status: 'connected' })
+    const before = shop.connections.length
+    const since = (...statuses: string[]) =>
+      vi.waitFor(
+        () => expect(shop.connections.slice(before).map((report) => report.status)).toEqual(statuses),
+        PATIENCE,
+      )
+    whatsApp.faults.upgrade = 503
+    shop.owner.drop()
+    await since('offline')
+    await gateway.open(sessionOf(shop.instanceId), shop.listener)
+    await since('offline', 'offline')
+    whatsApp.faults.upgrade = undefined
+    await isConnected(shop)
   })
 
   it.each([401, 403])('keeps the pairing when a proxy answers %s', async (upgrade) => {
@@ -250,12 +298,31 @@ describe('opening and closing', () => {
       expect(await rowsOf(pool, table), table).toBe(0)
   })
 
-  it('forgotten while it is closed, it is gone from the database', async () => {
-    const { gateway, pool, paired } = await startGateway()
+  it('forgotten while it is closed, it is gone from both as well', async () => {
+    const { gateway, whatsApp, pool, paired } = await startGateway()
     const shop = await paired()
     await gateway.close(shop.instanceId, { forget: false })
     await gateway.close(shop.instanceId, { forget: true })
+    await vi.waitFor(() => expect(shop.owner.devices.size).toBe(0), PATIENCE)
     expect(await rowsOf(pool, 'whatsapp_session')).toBe(0)
+    await vi.waitFor(() => expect(whatsApp.connections.size).toBe(0), PATIENCE)
+  })
+
+  it('forgotten while nobody can be reached, it is gone from the database, in time', async () => {
+    const { gateway, whatsApp, pool, logs, paired } = await startGateway({ timing: { goodbyeMs: 300 } })
+    const refused = await paired('Refused')
+    const unheard = await paired('Unheard')
+    whatsApp.faults.upgrade = 503
+    refused.owner.drop()
+    await vi.waitFor(() => expect(gateway.connected(refused.instanceId)).toBe(false), PATIENCE)
+    await gateway.close(refused.instanceId, { forget: true })
+    whatsApp.faults.upgrade = undefined
+    whatsApp.faults.iq = () => 'silence'
+    await gateway.close(unheard.instanceId, { forget: false })
+    await gateway.close(unheard.instanceId, { forget: true })
+    expect(await rowsOf(pool, 'whatsapp_session')).toBe(0)
+    expect(logs.filter(({ text }) => text === 'the phone still lists this device')).toHaveLength(2)
+    await vi.waitFor(() => expect(whatsApp.connections.size).toBe(0), PATIENCE)
   })
 
   it('a stop ends every connection and reports nothing', async () => {

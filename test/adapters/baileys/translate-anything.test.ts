@@ -1,6 +1,8 @@
 import type { BaileysEventMap } from '@whiskeysockets/baileys'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { journalledIn } from '../../../src/adapters/baileys/hearing.ts'
+import { createInbox, type Batch } from '../../../src/adapters/baileys/inbox.ts'
 import { lidsIn, translate } from '../../../src/adapters/baileys/translate.ts'
 import type { Told } from '../../../src/adapters/baileys/told.ts'
 import { storable } from '../../../src/domain/storable.ts'
@@ -101,6 +103,11 @@ const { message } = fc.letrec<{ message: unknown }>((tie) => ({
     ephemeralMessage: record({ message: fc.option(tie('message'), { maxDepth: 2 }) }),
     editedMessage: record({ message: fc.option(tie('message'), { maxDepth: 2 }) }),
     pollUpdateMessage: record({}),
+    buttonsResponseMessage: record({ selectedButtonId: text, selectedDisplayText: text, contextInfo }),
+    listResponseMessage: record({ title: text, singleSelectReply: record({ selectedRowId: text }) }),
+    interactiveMessage: record({ header: record({ title: text }), body: record({ text }), contextInfo }),
+    templateMessage: record({ hydratedTemplate: record({ hydratedContentText: text }) }),
+    eventMessage: record({ name: text, location: record({ name: text }) }),
   }),
 }))
 const seconds = fc.oneof(fc.integer(), fc.double(), fc.record({ low: fc.integer(), high: fc.integer() }))
@@ -110,6 +117,7 @@ const waMessage = record({
   messageTimestamp: seconds,
   pushName: text,
   participant: jid,
+  category: fc.constantFrom(undefined, 'peer'),
   status: fc.integer({ min: -1, max: 7 }),
   messageStubType: fc.constantFrom(1, 2, 27),
   userReceipt: fc.array(either(record({ userJid: jid, receiptTimestamp: seconds, readTimestamp: seconds }))),
@@ -231,6 +239,38 @@ test('whatever a batch holds, what it needs to know of it can be asked', () => {
     fc.property(batches, (batch) => {
       for (const lid of lidsIn(batch)) expect(lid).toMatch(/^\d+@lid$/)
     }),
+  )
+})
+
+test('whatever a batch holds, what comes after it is told', async () => {
+  const last = upsert([said(byNumber.dm('LAST'), { conversation: 'Hi' }, { category: '' })])
+  await fc.assert(
+    fc.asyncProperty(batches, async (batch) => {
+      const rows: Batch[] = []
+      const heard: string[] = []
+      const errors: unknown[] = []
+      const done = async () => undefined
+      const inbox = createInbox({
+        journal: { settle: done },
+        pending: async () => rows,
+        messages: { remember: done },
+        listener: {
+          message: async ({ whatsappId }) => void heard.push(whatsappId),
+          ...{ receipt: done, reaction: done, change: done, contact: done, addressLink: done },
+          file: async ({ content }) => content,
+        },
+        download: async (_message, content) => content,
+        closing: new AbortController().signal,
+        onError: (error) => errors.push(error),
+      })
+      await inbox.drain()
+      inbox.take(translate(batch, known), journalledIn(batch))
+      rows.push({ told: translate(last, known), arrived: journalledIn(last) })
+      inbox.take(translate(last, known), journalledIn(last))
+      await inbox.idle()
+      expect([heard.includes('LAST'), errors]).toEqual([true, []])
+    }),
+    { numRuns: 100 },
   )
 })
 

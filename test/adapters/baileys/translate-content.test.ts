@@ -4,7 +4,8 @@ import { translate } from '../../../src/adapters/baileys/translate.ts'
 import { alice, bob, byNumber, me, upsert, waMessage } from './payloads.ts'
 
 const pnOf = (lid: string) => (lid === alice.lid ? alice.jid : undefined)
-const text = { kind: 'text', text: 'Hi' }
+const said = (text: string) => ({ kind: 'text', text })
+const text = said('Hi')
 
 describe('the content of a message', () => {
   const contentOf = (content: WAMessageContent) =>
@@ -106,7 +107,81 @@ describe('the content of a message', () => {
       { kind: 'poll', question: 'Which?', options: ['A', 'B'], selectable: 1 },
     ]),
     ['vote', { pollUpdateMessage: { metadata: {} } }, { kind: 'other', description: 'pollUpdateMessage' }],
-    ['something new', { eventMessage: { name: 'Party' } }, { kind: 'other', description: 'eventMessage' }],
+    [
+      'something new',
+      { stickerPackMessage: { name: 'Cats' } },
+      { kind: 'other', description: 'stickerPackMessage' },
+    ],
+    [
+      'button that was chosen',
+      {
+        buttonsResponseMessage: {
+          selectedButtonId: 'yes',
+          selectedDisplayText: 'Yes, please',
+          contextInfo: { stanzaId: 'Q1' },
+        },
+      },
+      { kind: 'text', text: 'Yes, please', replyTo: 'Q1' },
+    ],
+    ['button without a name', { buttonsResponseMessage: { selectedButtonId: 'yes' } }, said('yes')],
+    [
+      'button of a template that was chosen',
+      { templateButtonReplyMessage: { selectedId: '1', selectedDisplayText: 'Book' } },
+      said('Book'),
+    ],
+    [
+      'line of a list that was chosen',
+      { listResponseMessage: { title: 'Monday', singleSelectReply: { selectedRowId: 'mo' } } },
+      said('Monday'),
+    ],
+    [
+      'answer to a form',
+      {
+        interactiveResponseMessage: {
+          body: { text: 'Sent' },
+          nativeFlowResponseMessage: { name: 'flow', paramsJson: '{}' },
+        },
+      },
+      said('Sent'),
+    ],
+    [
+      'choice without a name',
+      { interactiveResponseMessage: { nativeFlowResponseMessage: { paramsJson: '{"id":"a"}' } } },
+      said('{"id":"a"}'),
+    ],
+    [
+      'buttons to choose from',
+      { buttonsMessage: { contentText: 'Shall we?', footerText: 'The shop' } },
+      said('Shall we?\nThe shop'),
+    ],
+    ['list to choose from', { listMessage: { title: 'Days', description: 'Which?' } }, said('Days\nWhich?')],
+    [
+      'template',
+      { templateMessage: { hydratedTemplate: { hydratedContentText: 'Your order is here' } } },
+      said('Your order is here'),
+    ],
+    [
+      'offer, to be seen once',
+      {
+        viewOnceMessage: {
+          message: { interactiveMessage: { header: { title: 'Sale' }, body: { text: 'All of it' } } },
+        },
+      },
+      said('Sale\nAll of it'),
+    ],
+    [
+      'invitation to a group',
+      { groupInviteMessage: { groupJid: '1@g.us', inviteCode: 'x', groupName: 'Team', caption: 'Join us' } },
+      said('Team\nJoin us'),
+    ],
+    [
+      'event',
+      { eventMessage: { name: 'Party', description: 'Bring cake', location: { name: 'Home' } } },
+      said('Party\nBring cake\nHome'),
+    ],
+    ['product', { productMessage: { product: { title: 'Cup' }, body: 'Blue' } }, said('Cup\nBlue')],
+    ['order', { orderMessage: { orderTitle: 'Shop', message: 'One cup' } }, said('Shop\nOne cup')],
+    ['buttons without a word', { buttonsMessage: {} }, { kind: 'other', description: 'buttonsMessage' }],
   ])('%s', (_name, content, expected) => {
     expect(contentOf(content)).toEqual([expected])
     // As it comes off the wire.

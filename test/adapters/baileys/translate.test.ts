@@ -1,5 +1,6 @@
 import { proto, type WAMessage } from '@whiskeysockets/baileys'
 import { describe, expect, test } from 'vitest'
+import { journalledIn } from '../../../src/adapters/baileys/hearing.ts'
 import { lidsIn, translate, type Known } from '../../../src/adapters/baileys/translate.ts'
 import type { Told } from '../../../src/adapters/baileys/told.ts'
 import type { Content } from '../../../src/domain/content.ts'
@@ -55,6 +56,10 @@ const hi = { conversation: 'Hi' }
 const text = { kind: 'text', text: 'Hi' } as const
 
 describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Addressing) => {
+  test('is told, though nothing of it can be seen, if it is for the phone alone', () =>
+    expect(factsOf(upsert([waMessage({ ...dm('A1'), isViewOnce: true }, undefined)]))).toEqual([
+      message({ kind: 'other', description: 'viewOnceMessage' }),
+    ]))
   test.each(['notify', 'append'] as const)('is told by the number of the person (%s)', (type) =>
     expect(factsOf(upsert([waMessage(dm('A1'), hi)], type))).toEqual([message(text)]),
   )
@@ -191,7 +196,7 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
       factsOf({
         'messages.update': [{ key: dm('A1', true), update: { status, messageTimestamp: SECONDS } }],
       }),
-    ).toEqual([{ kind: 'receipt', receipt: { whatsappId: 'A1', status: name, at: AT } }]),
+    ).toEqual([{ kind: 'receipt', receipt: { whatsappId: 'A1', chat: alice.jid, status: name, at: AT } }]),
   )
   test.each([Status.ERROR, Status.PENDING, null])('is no receipt with the status %s', (status) =>
     expect(factsOf({ 'messages.update': [{ key: dm('A1', true), update: { status } }] })).toEqual([]),
@@ -209,8 +214,8 @@ describe.each([byNumber, byHiddenId])('what is $name', ({ dm, inGroup }: Address
         ],
       }),
     ).toEqual([
-      { kind: 'receipt', receipt: { whatsappId: 'A1', status: 'delivered', at: AT } },
-      { kind: 'receipt', receipt: { whatsappId: 'A1', status: 'read', at: AT } },
+      { kind: 'receipt', receipt: { whatsappId: 'A1', chat: group, status: 'delivered', at: AT } },
+      { kind: 'receipt', receipt: { whatsappId: 'A1', chat: group, status: 'read', at: AT } },
     ]))
 
   describe('folded into the message by Baileys', () => {
@@ -328,7 +333,6 @@ describe('what is not told', () => {
   const { dm, inGroup } = byNumber
   test.each<[string, WAMessage]>([
     ['what could not be decrypted', waMessage(dm('A1'), undefined, { messageStubType: StubType.CIPHERTEXT })],
-    ['what is for the phone alone', waMessage({ ...dm('A1'), isViewOnce: true }, undefined)],
     [
       'changes of groups',
       waMessage(inGroup('A1'), undefined, {
@@ -362,6 +366,17 @@ test('the content of a message supersedes the word that it could not be read', (
       ),
     ),
   ).toEqual([message(text)])
+})
+
+test('what the phone gave when it was asked is in no journal, also where the library folds it into what is', () => {
+  const peer = waMessage({ ...byHiddenId.dm('P1', true) }, { protocolMessage: {} }, { category: 'peer' })
+  const given = waMessage(byHiddenId.dm('A1'), hi)
+  const batch = folded(
+    ['messages.upsert', { messages: [peer], type: 'notify' }],
+    ['messages.upsert', { messages: [given], type: 'notify', requestId: 'R1' }],
+  )
+  expect(factsOf(batch)).toEqual([message(text)])
+  expect(journalledIn(batch)).toEqual([peer])
 })
 
 test('who writes to a list writes to each of its members', () =>

@@ -1,6 +1,7 @@
-import { expect, vi } from 'vitest'
+import { expect } from 'vitest'
 import type { Entry } from '../entry.ts'
 import type { World } from '../prepared-world.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const UUID = '550e8400-e29b-41d4-a716-446655440000'
 const instance = {
@@ -16,7 +17,7 @@ const instance = {
 const counted = ['messages_sent_today', 'remaining_quota']
 const first = ({ first }: World) => ({ [UUID]: first })
 const becomes = (world: World, id: string | undefined, status: string) =>
-  vi.waitFor(async () => {
+  eventually(async () => {
     expect((await world.must('GET', `/instances/${id}`)).data.status).toBe(status)
   })
 

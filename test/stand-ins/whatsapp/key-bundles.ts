@@ -1,4 +1,4 @@
-import { KEY_BUNDLE_TYPE, type BinaryNode } from '@whiskeysockets/baileys'
+import { Curve, generateSignalPubKey, KEY_BUNDLE_TYPE, type BinaryNode } from '@whiskeysockets/baileys'
 import {
   addressOf,
   bigEndian,
@@ -20,6 +20,31 @@ export const bundleOf = (device: Device): KeyBundle => ({
   preKey: device.preKeys.shift(),
 })
 
+/** A pre-key that its device signed: phones take no other. */
+export const signedBy = (identityKey: Uint8Array, key: SignedPreKey): SignedPreKey => {
+  if (!Curve.verify(identityKey, generateSignalPubKey(key.public), key.signature))
+    throw new Error('The client signed its pre-key wrongly.')
+  return key
+}
+
+/** The keys that a client tells of itself; they have to be those of the device that it is. */
+export const ownKeysIn = (
+  device: Device,
+  keys: BinaryNode,
+  registration = child(keys, 'registration'),
+): KeyBundle => {
+  const { identityKey, registrationId } = device
+  if (!bytesOf(child(keys, 'identity')).equals(identityKey) || numberIn(registration) !== registrationId)
+    throw new Error('The client told the keys of another device.')
+  const preKey = child(keys, 'key')
+  return {
+    registrationId,
+    identityKey,
+    signedPreKey: signedBy(identityKey, signedPreKeyIn(child(keys, 'skey'))),
+    preKey: preKey && preKeyIn(preKey),
+  }
+}
+
 /** The iqs of `encrypt`: pre-keys of the client itself, and the bundles of others. */
 export const preKeyHandler =
   (whatsApp: WhatsApp, stocked: (device: Device) => void): IqHandler =>
@@ -28,8 +53,14 @@ export const preKeyHandler =
     const asked = firstChild(iq)
     if (iq.attrs.type === 'set') {
       const rotated = child(child(iq, 'rotate'), 'skey')
-      if (rotated) device.signedPreKey = signedPreKeyIn(rotated)
-      device.preKeys.push(...children(child(iq, 'list'), 'key').map(preKeyIn))
+      device.signedPreKey = rotated
+        ? signedBy(device.identityKey, signedPreKeyIn(rotated))
+        : ownKeysIn(device, iq).signedPreKey
+      for (const preKey of children(child(iq, 'list'), 'key').map(preKeyIn)) {
+        const known = device.preKeys.findIndex(({ keyId }) => keyId === preKey.keyId)
+        if (known === -1) device.preKeys.push(preKey)
+        else device.preKeys[known] = preKey
+      }
       stocked(device)
       return []
     }
@@ -74,12 +105,17 @@ export const keyNodes = ({ signedPreKey, preKey }: KeyBundle, forged = false): B
     : []),
 ]
 
-const preKeyIn = (node: BinaryNode): PreKey => ({
-  keyId: bytesOf(child(node, 'id')).readUIntBE(0, 3),
+const numberIn = (node: BinaryNode | undefined): number => {
+  const bytes = bytesOf(node)
+  return bytes.readUIntBE(0, bytes.length)
+}
+
+const preKeyIn = (node: BinaryNode | undefined): PreKey => ({
+  keyId: numberIn(child(node, 'id')),
   public: bytesOf(child(node, 'value')),
 })
 
-const signedPreKeyIn = (node: BinaryNode): SignedPreKey => ({
+const signedPreKeyIn = (node: BinaryNode | undefined): SignedPreKey => ({
   ...preKeyIn(node),
   signature: bytesOf(child(node, 'signature')),
 })

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { Curve, proto, WA_ADV_ACCOUNT_SIG_PREFIX, WA_ADV_DEVICE_SIG_PREFIX } from '@whiskeysockets/baileys'
+import { signedBy } from './key-bundles.ts'
 import { bytesOf, child, SERVER, stanza } from './stanza.ts'
 import type { Connection, Device, Person, WhatsApp } from './types.ts'
 
@@ -48,12 +49,27 @@ export const link = async (
       ]),
     ]),
   )
+  const device = deviceOf(person, deviceId, connection, identityKey)
   const signedBack = child(child(answer, 'pair-device-sign'), 'device-identity')
-  const { deviceSignature } = proto.ADVSignedDeviceIdentity.decode(bytesOf(signedBack))
-  const statement = Buffer.concat([WA_ADV_DEVICE_SIG_PREFIX, details, identityKey, account.public])
-  if (!deviceSignature || !Curve.verify(identityKey, statement, deviceSignature))
+  if (!isIdentityOf(device, bytesOf(signedBack), details))
     throw new Error('The client signed its identity wrongly.')
-  return deviceOf(person, deviceId, connection, identityKey)
+  return device
+}
+
+/**
+ * Whether account and device have signed that they belong together: what a phone looks at when a device that it does not
+ * know writes to it.
+ */
+export const isIdentityOf = ({ identityKey, person }: Device, bytes: Uint8Array, signed?: Uint8Array) => {
+  const account = person.phone.identity.public
+  const { details, accountSignature, deviceSignature } = proto.ADVSignedDeviceIdentity.decode(bytes)
+  if (!details || !accountSignature || !deviceSignature) return false
+  const statement = Buffer.concat([details, identityKey])
+  return (
+    (!signed || Buffer.from(signed).equals(details)) &&
+    Curve.verify(account, Buffer.concat([WA_ADV_ACCOUNT_SIG_PREFIX, statement]), accountSignature) &&
+    Curve.verify(identityKey, Buffer.concat([WA_ADV_DEVICE_SIG_PREFIX, statement, account]), deviceSignature)
+  )
 }
 
 const deviceOf = (
@@ -63,19 +79,20 @@ const deviceOf = (
   identityKey: Buffer,
 ): Device => {
   const keys = payload.devicePairingData
-  if (!keys?.eRegid || !keys.eSkeyId || !keys.eSkeyVal || !keys.eSkeySig)
+  if (!keys?.eRegid || !keys.eIdent || !keys.eSkeyId || !keys.eSkeyVal || !keys.eSkeySig)
     throw new Error('The client came to be linked without keys.')
+  if (!identityKey.equals(keys.eIdent)) throw new Error('The client showed another identity than it has.')
   return {
     id,
     person,
     noiseKey,
     identityKey,
     registrationId: Buffer.from(keys.eRegid).readUInt32BE(0),
-    signedPreKey: {
+    signedPreKey: signedBy(identityKey, {
       keyId: Buffer.from(keys.eSkeyId).readUIntBE(0, 3),
       public: keys.eSkeyVal,
       signature: keys.eSkeySig,
-    },
+    }),
     preKeys: [],
     queue: [],
     connection: undefined,

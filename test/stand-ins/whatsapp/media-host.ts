@@ -1,5 +1,5 @@
 /** Where files lie: an HTTPS host, to which clients and phones give encrypted files, and from which they take them. */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -46,6 +46,11 @@ export const startMediaHost = async () => {
     }
     if (url.searchParams.get('auth') !== UPLOAD_AUTH) {
       response.writeHead(401).end('{}')
+      return
+    }
+    if (!url.pathname.endsWith(`/${createHash('sha256').update(bytes).digest('base64url')}`)) {
+      errors.push(new Error(`A file was uploaded under the hash of another one: ${url.pathname}`))
+      response.writeHead(400).end('{}')
       return
     }
     const { url: address, directPath } = put(bytes)

@@ -1,6 +1,7 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
+import { isIdentityOf } from './linking.ts'
 import { deliver } from './queue.ts'
-import { addressOf, child, children, isGroup, now, required, stanza } from './stanza.ts'
+import { addressOf, bytesOf, child, children, isGroup, now, required, stanza } from './stanza.ts'
 import type { Addressing, Device, Person, WhatsApp } from './types.ts'
 
 type Target = { readonly person: Person; readonly deviceId: number; readonly encrypted: BinaryNode[] }
@@ -11,7 +12,20 @@ export const takeMessage = async (whatsApp: WhatsApp, node: BinaryNode, from: De
   const ack = { class: 'message', id: required(node, 'id'), from: required(node, 'to'), t: now() }
   if (fault !== 'lost') from.connection?.send(stanza('ack', { ...ack, ...fault }))
   if (typeof fault === 'object') return
+  mustBeSealed(node, from)
   for (const target of targetsOf(whatsApp, node, from)) await hand(whatsApp, node, from, target)
+}
+
+/** Nothing goes out that is not encrypted, and who is written to for the first time is shown whose device it is. */
+const mustBeSealed = (node: BinaryNode, from: Device): void => {
+  const { id = '' } = node.attrs
+  const addressed = children(child(node, 'participants'), 'to')
+  const encrypted = [node, ...addressed].flatMap((each) => children(each, 'enc'))
+  if (encrypted.length === 0) throw new Error(`Message ${id} came without anything encrypted.`)
+  if (encrypted.every(({ attrs }) => attrs.type !== 'pkmsg')) return
+  const identity = child(node, 'device-identity')
+  if (!identity || !isIdentityOf(from, bytesOf(identity)))
+    throw new Error(`Message ${id} began a session without the identity of its device.`)
 }
 
 /** Only members write to a group, and of some only admins. */

@@ -100,7 +100,7 @@ describe('A client that asks for a pairing code', () => {
   it('is not linked when another code is typed', async () => {
     await ask()
     await answered()
-    await expect(world.shop.enterCode('ABCDEFGH')).rejects.toThrow()
+    await expect(world.shop.enterCode('ABCDEFGH')).rejects.toThrow('not the code')
     expect(world.shop.devices.size).toBe(0)
   })
 

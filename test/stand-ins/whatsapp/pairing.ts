@@ -54,9 +54,10 @@ export const createPairing = ({ faults }: WhatsApp): Pairing => {
       requests.delete(connection)
     },
     readQr: (qr) => {
-      const [ref = '', , identityKey = '', advSecret = ''] = qr.slice(qr.indexOf('#') + 1).split(',')
+      const [ref = '', noiseKey, identityKey = '', advSecret = ''] = qr.slice(qr.indexOf('#') + 1).split(',')
       const connection = refs.get(ref)
-      if (!connection) throw new Error('This QR is not valid, or no more.')
+      if (!connection || noiseKey !== connection.noiseKey.toString('base64'))
+        throw new Error('This QR is not valid, or no more.')
       if (retired.get(connection) === advSecret)
         throw new Error('Could not link the device: this QR was retired.')
       if (faults.refreshOnScan && !retired.has(connection)) {
@@ -118,6 +119,14 @@ const later = <T>() => {
 const notification = (type: string, content: BinaryNode[]): BinaryNode =>
   stanza('notification', { from: SERVER, type, id: newStanzaId(), t: now() }, content)
 
+const unlessMistyped = (open: () => Buffer): Buffer => {
+  try {
+    return open()
+  } catch (cause) {
+    throw new Error('This is not the code. Ask for another one.', { cause })
+  }
+}
+
 /** Phone and client agree on a secret that only who knows the code can derive. */
 const exchangeKeys = async (person: Person, code: string, request: CodeRequest): Promise<Secret> => {
   const { connection, ref, wrappedKey, finished } = request
@@ -146,12 +155,8 @@ const exchangeKeys = async (person: Person, code: string, request: CodeRequest):
     salt: bundle.subarray(0, 32),
     info: 'link_code_pairing_key_bundle_encryption_key',
   })
-  // Does not open when the code was mistyped.
-  const opened = aesDecryptGCM(
-    bundle.subarray(44),
-    Buffer.from(bundleKey),
-    bundle.subarray(32, 44),
-    Buffer.alloc(0),
+  const opened = unlessMistyped(() =>
+    aesDecryptGCM(bundle.subarray(44), Buffer.from(bundleKey), bundle.subarray(32, 44), Buffer.alloc(0)),
   )
   const identityKey = opened.subarray(0, 32)
   const random = opened.subarray(64, 96)

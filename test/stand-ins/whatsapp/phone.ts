@@ -32,8 +32,8 @@ export const createPhone = (jid: string, bundleOf: (device: Device) => KeyBundle
     return result
   }
 
-  const begin = async (device: Device) => {
-    const { registrationId, identityKey, signedPreKey, preKey } = bundleOf(device)
+  const begin = async (device: Device, keys = bundleOf(device)) => {
+    const { registrationId, identityKey, signedPreKey, preKey } = keys
     await signal.injectE2ESession({
       jid: nameOf(device),
       session: {
@@ -63,10 +63,10 @@ export const createPhone = (jid: string, bundleOf: (device: Device) => KeyBundle
         preKey: { keyId, public: pair.public },
       }
     },
-    encrypt: (device, bytes) =>
+    encrypt: (device, bytes, keys) =>
       inTurn(async () => {
         const session = await signal.validateSession(nameOf(device))
-        if (!session.exists) await begin(device)
+        if (!session.exists) await begin(device, keys)
         const data = Buffer.from(writeRandomPadMax16(bytes))
         const { type, ciphertext } = await signal.encryptMessage({ jid: nameOf(device), data })
         return stanza('enc', { v: '2', type }, ciphertext)

@@ -12,12 +12,11 @@ export const acknowledge = ({ queue }: Device, node: BinaryNode): void => {
   const { id, to, type, participant } = node.attrs
   const tag = node.tag === 'receipt' ? 'message' : node.attrs.class
   const named = queue.filter((kept) => kept.tag === tag && kept.attrs.id === id)
-  const meant = named.find(
+  const known = named.find(
     ({ attrs }) =>
       attrs.from === to &&
       attrs.participant === participant &&
       (node.tag === 'receipt' || attrs.type === type),
   )
-  const known = meant ?? named[0]
   if (known) queue.splice(queue.indexOf(known), 1)
 }

@@ -1,4 +1,5 @@
 import type { BinaryNode } from '@whiskeysockets/baileys'
+import { ownKeysIn } from './key-bundles.ts'
 import { acknowledge } from './queue.ts'
 import { child, children, required } from './stanza.ts'
 import type { Device, WhatsApp } from './types.ts'
@@ -17,5 +18,8 @@ export const takeReceipt = async (
     (participant === undefined ? undefined : find(participant)) ?? (to === '' ? undefined : find(to))
   author?.heard({ ids: [id, ...listed], type, from: from.person, to })
   const again = child(node, 'retry')
-  if (type === 'retry' && again) await author?.sendAgain(from, id, again.attrs.count ?? '1')
+  if (type !== 'retry' || !again) return
+  const keys = child(node, 'keys')
+  const bundle = keys && ownKeysIn(from, keys, child(node, 'registration'))
+  await author?.sendAgain(from, id, again.attrs.count ?? '1', bundle)
 }

@@ -239,8 +239,8 @@ export type Person = {
   readonly phone: Phone
   /** What the server hands to the phone, from a client of `from`. */
   readonly take: (from: Device, stanza: BinaryNode, encrypted: readonly BinaryNode[]) => Promise<void>
-  /** A client asks for a message again that it could not read. */
-  readonly sendAgain: (to: Device, id: string, count: string) => Promise<void>
+  /** A client asks for a message again that it could not read, with fresh keys once it has asked in vain. */
+  readonly sendAgain: (to: Device, id: string, count: string, keys?: KeyBundle) => Promise<void>
   readonly heard: (receipt: ReceiptSeen) => void
 }
 
@@ -256,8 +256,8 @@ export type Phone = {
   readonly identity: { readonly public: Uint8Array; readonly private: Uint8Array }
   /** With a pre-key that nobody was given before. */
   readonly bundle: () => Promise<KeyBundle>
-  /** An `<enc>` for a linked device. */
-  readonly encrypt: (to: Device, bytes: Uint8Array) => Promise<BinaryNode>
+  /** An `<enc>` for a linked device. A new session begins with the keys given, or those that the server has. */
+  readonly encrypt: (to: Device, bytes: Uint8Array, keys?: KeyBundle) => Promise<BinaryNode>
   /** The plaintext of an `<enc>`, unpadded; also of a group's. */
   readonly decrypt: (from: Device, group: string | undefined, enc: BinaryNode) => Promise<proto.Message>
   /** An `<enc type="skmsg">` and the message that tells members the key. */

@@ -138,11 +138,11 @@ export const createWriting = (desk: Desk) => {
     edit: (chat, id, text, options) =>
       writeTo(chat, editOf(keyTo(chat, id, options?.addressing), text), options),
     revoke: (chat, id, options) => writeTo(chat, revocationOf(keyTo(chat, id, options?.addressing)), options),
-    sendAgain: async (device, id, count) => {
+    sendAgain: async (device, id, count, keys) => {
       const copy = sent.get(id)?.get(device)
       if (!copy) return
       await desk.author.phone.forgetSession(device)
-      const enc = await desk.author.phone.encrypt(device, await withKey(copy))
+      const enc = await desk.author.phone.encrypt(device, await withKey(copy), keys)
       deliver(device, stanza('message', copy.attrs, [{ ...enc, attrs: { ...enc.attrs, count } }]))
     },
   } satisfies Partial<Person>

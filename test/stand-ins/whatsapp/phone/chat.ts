@@ -1,5 +1,5 @@
 /** A chat as the phone of a person shows it: what both have written, with what became of it. */
-import { normalizeMessageContent, proto } from '@whiskeysockets/baileys'
+import { getContentType, normalizeMessageContent, proto } from '@whiskeysockets/baileys'
 import { textOf } from '../content.ts'
 import { fileIn } from '../media.ts'
 import type { Person } from '../types.ts'
@@ -82,13 +82,29 @@ export const openChat = (person: Person, business: Person) => {
   }
 }
 
+/** What else there is to read in a message. */
+const wordsOf = (content: proto.IMessage): string => {
+  const { locationMessage: place, contactMessage: contact, contactsArrayMessage: contacts } = content
+  const { pollCreationMessage, pollCreationMessageV2, pollCreationMessageV3 } = content
+  const poll = pollCreationMessage ?? pollCreationMessageV2 ?? pollCreationMessageV3
+  if (place) {
+    const { name, address, degreesLatitude, degreesLongitude } = place
+    return ['Place:', name, address, `${degreesLatitude}, ${degreesLongitude}`].filter(Boolean).join('\n')
+  }
+  if (poll)
+    return [`Poll: ${poll.name}`, ...(poll.options ?? []).map((one) => `○ ${one.optionName}`)].join('\n')
+  const people = contacts?.contacts ?? (contact ? [contact] : [])
+  if (people.length > 0) return `Contact: ${people.map(({ displayName }) => displayName).join(', ')}`
+  return fileIn(content) ? '' : `Not shown here: ${getContentType(content)}`
+}
+
 const entryOf = (mine: boolean, id: string, content: proto.IMessage): Entry => {
   const file = fileIn(content)
   const replyTo = content.extendedTextMessage?.contextInfo?.stanzaId
   return {
     id,
     mine,
-    text: textOf(content) ?? '',
+    text: textOf(content) ?? wordsOf(content),
     at: Date.now(),
     ticks: mine ? 'sent' : 'delivered',
     reactions: {},

@@ -43,6 +43,12 @@ const ownEngines = {
   ROLES: '',
   HOST: '',
 }
+const sayWhy = (error: unknown) =>
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+const closeWorld = async () => {
+  await world.stop()
+  await rm(folder, { recursive: true, force: true })
+}
 const program = await startProgram({
   ...ownEngines,
   ...environmentFor({ url: whatsAppUrl, rootKeyHex: rootKey.toString('hex'), mediaCaFile }),
@@ -52,6 +58,10 @@ const program = await startProgram({
   ADMIN_PASSWORD: account.password,
   RATE_LIMIT_REQUESTS: '0',
   OUTBOUND_ALLOW: '127.0.0.0/8',
+}).catch(async (error: unknown) => {
+  sayWhy(error)
+  await closeWorld()
+  return process.exit(1)
 })
 
 let stopping = false
@@ -69,8 +79,7 @@ const stop = async (code: number) => {
   if (stopping) return
   stopping = true
   await Promise.all([stopProgram(), ...ends.map((end) => end())])
-  await world.stop()
-  await rm(folder, { recursive: true, force: true })
+  await closeWorld()
   process.exit(code)
 }
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(0))
@@ -108,6 +117,6 @@ ${curl('/send-message', { recipient: people[0]?.phoneNumber, message: 'Hello Mar
 Ctrl-C ends all of it.`)
 }
 open().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  sayWhy(error)
   return stop(1)
 })

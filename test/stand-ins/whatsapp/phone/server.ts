@@ -57,6 +57,7 @@ export const servePhone = async ({ world, business, people, instance }: Parts, p
 
   const actions: Record<string, (action: Action) => Promise<unknown>> = {
     scan: async () => business.scan(await instance.qr()),
+    code: async ({ text }) => business.enterCode(text.replace(/[^0-9a-z]/gi, '').toUpperCase()),
     unlink: async () => business.unlink(),
     write: async ({ person: number, text, replyTo }) => {
       const { person, chat } = chatOf(number)
@@ -131,7 +132,11 @@ export const servePhone = async ({ world, business, people, instance }: Parts, p
       response.end(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }))
     }),
   )
-  await new Promise<void>((done, fail) => server.once('error', fail).listen(port, '127.0.0.1', done))
+  const cannotListen = ({ message }: Error) =>
+    new Error(`The page has no port: ${message}. Set PORT so that it and the port after it are free.`)
+  await new Promise<void>((done, fail) =>
+    server.once('error', (error) => fail(cannotListen(error))).listen(port, '127.0.0.1', done),
+  )
   return {
     url: own,
     stop: async () => {
