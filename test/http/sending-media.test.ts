@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { AddressNotAllowed } from '../../src/adapters/outbound/address-guard.ts'
 import { Conversation, remove } from '../../src/domain/conversation.ts'
 import { conversationId, firstTenantId } from '../../src/domain/ids.ts'
