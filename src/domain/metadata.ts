@@ -1,6 +1,5 @@
 import { Type, type Static } from 'typebox'
-
-const Uuid = Type.String({ format: 'uuid' })
+import { Uuid } from './values.ts'
 
 /** Who caused an event. Only ids: names and addresses are personal and stay out of metadata. */
 export const Actor = Type.Union([
@@ -38,3 +37,14 @@ export type Metadata = Static<typeof Metadata>
 
 /** The part of the metadata that a caller of the write path gives; version and time are added on append. */
 export type Context = Omit<Metadata, 'version' | 'at'>
+
+/** For what follows from an event. */
+export const causedBy = (
+  { id, meta }: { readonly id: string; readonly meta: Metadata },
+  actor: Actor = { kind: 'system' },
+): Context => ({
+  tenant: meta.tenant,
+  actor,
+  correlation: meta.correlation,
+  causation: id,
+})

@@ -3,7 +3,7 @@ import { upcast } from '../domain/catalogue.ts'
 import { heardName } from '../domain/contact.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { contactId } from '../domain/ids.ts'
-import type { Context } from '../domain/metadata.ts'
+import { causedBy, type Context } from '../domain/metadata.ts'
 import { isGroup } from '../domain/values.ts'
 import type { Recorded } from '../ports/event-store.ts'
 import { isOf, type RecordedOf } from '../projections/projection.ts'
@@ -64,7 +64,8 @@ const later = (one: News, other: News | undefined): News => {
     : second
 }
 
-const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {
+const newsFrom = (event: RecordedOf<'MessageReceived'>): News => {
+  const { data, meta } = event
   const { instanceId, sender: jid, senderName, importedAt } = data
   const pushName = heardName(senderName)
   return {
@@ -74,11 +75,6 @@ const newsFrom = ({ id, data, meta }: RecordedOf<'MessageReceived'>): News => {
       ...(pushName !== undefined && { pushName }),
       at: importedAt === undefined ? meta.at : data.at,
     },
-    context: {
-      tenant: meta.tenant,
-      actor: { kind: 'gateway' },
-      correlation: meta.correlation,
-      causation: id,
-    },
+    context: causedBy(event, { kind: 'gateway' }),
   }
 }

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import { upcast } from '../domain/catalogue.ts'
 import { idOfStream } from '../domain/decider.ts'
 import { discard, Media, type DeletionReason } from '../domain/media.ts'
+import { causedBy } from '../domain/metadata.ts'
 import type { Position, Recorded } from '../ports/event-store.ts'
 import type { MediaStore } from '../ports/media-store.ts'
 import type { SealingKeys } from '../ports/sealing-keys.ts'
@@ -29,11 +30,12 @@ export const removeMedia = ({ db, transact, load, mediaStore, keys, ready }: Opt
   const takeAway = async (
     rows: readonly { readonly id: string; readonly tenant_id: string }[],
     reason: DeletionReason,
-    { id: causation, meta: { correlation } }: Recorded,
+    event: Recorded,
   ) => {
     const decide = discard(reason, new Date().toISOString())
-    const context = { actor: { kind: 'system' }, correlation, causation } as const
-    await each(rows, ({ id, tenant_id: tenant }) => transact(Media, id, decide, { ...context, tenant }))
+    await each(rows, ({ id, tenant_id: tenant }) =>
+      transact(Media, id, decide, { ...causedBy(event), tenant }),
+    )
   }
 
   const ofConversation = async (event: RecordedOf<'ConversationDeleted'>, signal: AbortSignal) => {

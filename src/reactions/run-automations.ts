@@ -17,7 +17,7 @@ import { begin, resume, type Action, type Heard, type Turn } from '../domain/flo
 import { runId as runIdOf } from '../domain/ids.ts'
 import { failed, type AskIntegration } from '../domain/integration.ts'
 import { Message } from '../domain/message.ts'
-import type { Context } from '../domain/metadata.ts'
+import { causedBy, type Context } from '../domain/metadata.ts'
 import { tellOfMessage } from '../domain/telling.ts'
 import { isGroup } from '../domain/values.ts'
 import type { Position, Recorded } from '../ports/event-store.ts'
@@ -180,7 +180,7 @@ export const createAutomationWork = (parts: Parts): LaneWork => {
     if (conversation.state.automation !== 'active') return
     const message: HeardMessage = { id: idOfStream(event.stream), heardAt: event.meta.at }
     const slow: Slow = (task) => aside(() => unlessAborted(signal, task()))
-    const by = (id: string): Context => ({ ...causedBy(event), actor: { kind: 'automation', id } })
+    const by = (id: string) => causedBy(event, { kind: 'automation', id })
     const write = (decide: Decide<AutomationRun, AutomationRunEvent>, context: Context) =>
       transact(AutomationRun, conversationId, decide, context)
 
@@ -241,13 +241,6 @@ const asksForFirst = ({ definition }: AutomationRow) =>
   isFlow(definition) && definition.trigger.type === 'first_message'
 
 const isInTime = (since: string, now: string) => Date.parse(now) - Date.parse(since) <= ANSWER_MAX_MS
-
-const causedBy = ({ id, meta }: Recorded): Context => ({
-  tenant: meta.tenant,
-  actor: { kind: 'system' },
-  correlation: meta.correlation,
-  causation: id,
-})
 
 /** What an integration is told of a message: the conversation, and the message as webhooks have it. */
 const questionOf = (event: Received) => {

@@ -5,7 +5,7 @@ import { Conversation, removeAgain as removeConversationAgain } from '../domain/
 import { idOfStream, streamOf, type Decider } from '../domain/decider.ts'
 import { takeBack } from '../domain/message-changes.ts'
 import { Message } from '../domain/message.ts'
-import type { Context } from '../domain/metadata.ts'
+import { causedBy, type Context } from '../domain/metadata.ts'
 import { ERASED } from '../domain/values.ts'
 import type { Erasures } from '../ports/erasures.ts'
 import type { EventStore, Position, Recorded } from '../ports/event-store.ts'
@@ -165,10 +165,3 @@ export type Erasing = ReturnType<typeof createErase>
 type DeletionEvent = Recorded & { readonly type: DeletionType }
 export const isDeletion = (event: Recorded): event is DeletionEvent =>
   deletionTypes.some((type) => type === event.type)
-
-const causedBy = ({ id, meta }: Recorded): Context => ({
-  tenant: meta.tenant,
-  actor: { kind: 'system' },
-  correlation: meta.correlation,
-  causation: id,
-})
