@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { Content } from '../domain/content.ts'
 import { invalid } from '../domain/errors.ts'
+import { messageId } from '../domain/ids.ts'
 import { Message } from '../domain/message.ts'
 import type { PrepareContent } from '../write/send.ts'
 import { contextOf } from './context.ts'
@@ -43,17 +44,22 @@ export const mentioning = (people: readonly string[] | undefined): { mentions?: 
   people === undefined ? {} : { mentions: people.map((person, n) => toPerson(person, `mentions.${n}`)) }
 
 export const createSending = ({ load, send }: Services) => {
-  /** A WhatsApp id, whichever of our ids the caller gave. */
-  const whatsappIdOf = async (instanceId: string, ref: string, field: string): Promise<string> => {
-    if (!isUuid(ref)) return ref
-    const { body } = (await load(Message, ref.toLowerCase())).state
+  const whatsappIdIn = async (instanceId: string, id: string, field: string): Promise<string> => {
+    const { body } = (await load(Message, id)).state
     if (body?.instanceId !== instanceId) throw invalid(field, 'is not a message of this instance')
     return body.whatsappId
   }
 
-  /** The part of a content that says what it replies to. */
-  const replyTo = async (instanceId: string, ref: string | undefined) =>
-    ref === undefined ? {} : { replyTo: await whatsappIdOf(instanceId, ref, 'reply_to') }
+  /** A WhatsApp id, whichever of our ids the caller gave. */
+  const whatsappIdOf = async (instanceId: string, ref: string, field: string): Promise<string> =>
+    isUuid(ref) ? whatsappIdIn(instanceId, ref.toLowerCase(), field) : ref
+
+  /** The part of a content that says what it replies to: WhatsApp shows that, so that it has to be known. */
+  const replyTo = async (instanceId: string, ref: string | undefined) => {
+    if (ref === undefined) return {}
+    const id = isUuid(ref) ? ref.toLowerCase() : messageId(instanceId, ref)
+    return { replyTo: await whatsappIdIn(instanceId, id, 'reply_to') }
+  }
 
   /** Sends for a caller, once for each Idempotency-Key. */
   const sendContent = (

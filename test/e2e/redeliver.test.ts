@@ -145,7 +145,7 @@ test('what is new overtakes a redelivery that waits; interrupted, it goes on whe
 })
 
 test('one conversation alone is delivered again; what is erased is not', async () => {
-  const { body } = await admin.get('/conversations?limit=100')
+  const { body } = await admin.get('/conversations?per_page=100')
   const conversations: { id: number }[] = body.data
   const numbered = (conversation: number) =>
     String(conversations.find((one) => JSON.stringify(one).includes(numberOf(conversation)))?.id)

@@ -110,7 +110,7 @@ const firstOf = (all: readonly string[], known: readonly string[]) => [
 
 /** Everything that the API has of a chat, oldest first. */
 const messagesIn = async (shop: Shop, chat: string) => {
-  const { data } = await shop.get(`/conversations?instance_id=${shop.instance}&limit=100`)
+  const { data } = await shop.get(`/conversations?instance_id=${shop.instance}&per_page=100`)
   const found = (data as { id: string; contact_number: string }[]).find(({ contact_number }) =>
     chat.startsWith(contact_number),
   )

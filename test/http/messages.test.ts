@@ -81,13 +81,15 @@ describe('POST /send-message', () => {
       }
     },
   )
-  it('cannot answer a UUID that is no message of the instance', async () => {
-    const reply_to = '0190d0a0-0000-7000-8000-00000000000a'
-    const send = () => bot.post('/send-message', { to: '5511900000001', message: 'x', reply_to })
-    const { status, body } = await storingNothing(app, send)
-    expect(status).toBe(422)
-    expect(body.error.details).toEqual({ reply_to: ['is not a message of this instance'] })
-  })
+  it.each(['0190d0a0-0000-7000-8000-00000000000a', '3A0NOBODY'])(
+    'cannot answer %s, which is no message of the instance',
+    async (reply_to) => {
+      const send = () => bot.post('/send-message', { to: '5511900000001', message: 'x', reply_to })
+      const { status, body } = await storingNothing(app, send)
+      expect(status).toBe(422)
+      expect(body.error.details).toEqual({ reply_to: ['is not a message of this instance'] })
+    },
+  )
   it('leaves every character of the text as it is', async () => {
     const message = ' *bold*\n\t"quotes" \\ 👩‍👩‍👧 ção \u202eright to left '
     const { body } = await bot.post('/send-message', { to: '5511999999999', message })
@@ -125,18 +127,19 @@ describe('POST /send-media', () => {
     ['audio', 'a.ogg'],
     ['document', 'a.pdf'],
   ])('sends %s under the other names too', async (kind, name) => {
+    const quoted = await bot.post('/send-message', { to: '5511999999999', message: 'Here it comes' })
     const { body } = await bot.post('/send-media', {
       number: '5511999999999',
       url: `${files.url}/${name}`,
       type: kind,
       filename: 'Monthly_Report.pdf',
-      quoted_message_id: '3A01',
+      quoted_message_id: quoted.body.message_id,
     })
     expect(await inOutbox(body.message_id)).toMatchObject({
       kind,
       media_url: `${files.url}/${name}`,
       filename: 'Monthly_Report.pdf',
-      reply_to: '3A01',
+      reply_to: quoted.body.message_id,
     })
   })
   it.each([

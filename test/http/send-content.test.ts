@@ -77,8 +77,9 @@ describe.each(kinds)('POST /send-$kind', ({ kind, what, body, sent, text }) => {
     })
   })
   it('answers another message', async () => {
-    const answer = await bot.post(path, { to: TO, ...body, reply_to: '3A01' })
-    expect(await inOutbox(answer.body.message_id)).toMatchObject({ kind, reply_to: '3A01', ...sent })
+    const reply_to = (await bot.post('/send-message', { to: TO, message: 'Look' })).body.message_id
+    const answer = await bot.post(path, { to: TO, ...body, reply_to })
+    expect(await inOutbox(answer.body.message_id)).toMatchObject({ kind, reply_to, ...sent })
   })
   it('sends once under one Idempotency-Key, and nothing else under it', async () => {
     const headers = { 'Idempotency-Key': `key of ${kind}` }
