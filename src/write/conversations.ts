@@ -123,6 +123,7 @@ export const createConversations = (parts: Parts) => {
       await transact(Conversation, of, gather(instanceId, id, now()), context)
   }
 
+  /** The conversation of an instance and a chat, started when it is new or was deleted. Its number never changes. */
   const startConversation: StartConversation = async (instanceId, chat, context, options = {}) => {
     const { incoming = false, surely = false, wrote } = options
     let found = await find(instanceId, chat, surely)
@@ -171,7 +172,3 @@ export const createConversations = (parts: Parts) => {
 }
 export type Conversations = ReturnType<typeof createConversations>
 type Found = { readonly id: string; readonly chat: string; readonly state: Conversation }
-
-/** The conversation of an instance and a chat, started when it is new or was deleted. Its number never changes. */
-export const createStartConversation = (parts: Parts): StartConversation =>
-  createConversations(parts).startConversation

@@ -11,7 +11,7 @@ import { createReadModels } from '../../src/projections/read-models.ts'
 import { rebuild, type RebuildStage } from '../../src/projections/rebuild.ts'
 import { openBeside } from '../../src/projections/beside.ts'
 import { scrubBeside } from '../../src/projections/beside-tables.ts'
-import { createStartConversation } from '../../src/write/conversations.ts'
+import { createConversations } from '../../src/write/conversations.ts'
 import { receiveWithoutFiles } from '../support/receiving.ts'
 import { context, INSTANCE, JOHN, later, messageStream, placeIn, TENANT, toAppend } from '../support/facts.ts'
 import { testLog, type TestLog } from '../support/log.ts'
@@ -42,7 +42,7 @@ const project = async ({ pool, store, run }: TestLog) => {
 /** Messages come in from several chats, are reacted to, and come again, until `stop`; which answers how many. */
 const startTraffic = ({ pool, store, transact, load, recall }: TestLog) => {
   const numbers = postgresNumbers(pool)
-  const startConversation = createStartConversation({
+  const { startConversation } = createConversations({
     transact,
     load,
     recall,

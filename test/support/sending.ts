@@ -14,7 +14,7 @@ import { createMark } from '../../src/projections/mark.ts'
 import { createProjectionRunner } from '../../src/projections/runner.ts'
 import { follow } from '../../src/reactions/follow.ts'
 import { createSender } from '../../src/reactions/send-messages.ts'
-import { createStartConversation } from '../../src/write/conversations.ts'
+import { createConversations } from '../../src/write/conversations.ts'
 import { listenerOf } from '../../src/write/receive.ts'
 import { receiveWithoutFiles } from './receiving.ts'
 import type { Load } from '../../src/write/transact.ts'
@@ -41,7 +41,7 @@ export const startSending = async (
   const errors: unknown[] = []
   const onError = (error: unknown) => void errors.push(error)
   const numbers = postgresNumbers(pool)
-  const startConversation = createStartConversation({
+  const { startConversation } = createConversations({
     transact,
     load,
     recall,

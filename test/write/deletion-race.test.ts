@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { Conversation, remove } from '../../src/domain/conversation.ts'
-import { createStartConversation } from '../../src/write/conversations.ts'
+import { createConversations } from '../../src/write/conversations.ts'
 import { receiveWithoutFiles } from '../support/receiving.ts'
 import type { Transact } from '../../src/write/transact.ts'
 import { AT, context, INSTANCE, JOHN } from '../support/facts.ts'
@@ -11,7 +11,7 @@ test('a conversation that is deleted while a message comes in is there with it, 
   const { transact, load, recall, pool } = await testLog()
   const numbers = postgresNumbers(pool)
   const hasAutomation = () => Promise.resolve(false)
-  const startConversation = createStartConversation({ transact, load, recall, numbers, hasAutomation })
+  const { startConversation } = createConversations({ transact, load, recall, numbers, hasAutomation })
   const { id, number } = await startConversation(INSTANCE, JOHN, context)
   const deletingFirst: Transact = async (decider, ...rest) => {
     if (decider.category === 'message') await transact(Conversation, id, remove(AT), context)
@@ -29,7 +29,7 @@ test('a conversation that another node deleted is there again with the next mess
   const numbers = postgresNumbers(pool)
   const hasAutomation = () => Promise.resolve(false)
   const parts = { transact, load, recall, numbers, hasAutomation, alone: false }
-  const startConversation = createStartConversation(parts)
+  const { startConversation } = createConversations(parts)
   const { id, number } = await startConversation(INSTANCE, JOHN, context)
   const other = openProcess()
   await other.transact(Conversation, id, remove(AT), context)
