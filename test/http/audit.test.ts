@@ -70,7 +70,14 @@ const has = (type: string, stream: string) =>
 
 beforeAll(async () => {
   app = await startToldApp()
-  receiver = await startReceiver((_, nth) => ({ status: nth === 1 ? 503 : 200 }))
+  let isDown = true
+  // Which event comes first is not sure: that the instance is connected may be told, too.
+  receiver = await startReceiver(({ event, data }) => {
+    if (!isDown || event !== 'message.received' || data['whatsapp_message_id'] !== 'FIRST')
+      return { status: 200 }
+    isDown = false
+    return { status: 503 }
+  })
   files = await startFileServer()
   ;({ instance, listener } = await app.pair())
   begun = await app.store.head()
