@@ -219,8 +219,11 @@ test('in a large log, each filter reads a few pages of an index, never the table
   expect(await pagesOf({ causation: 'nobody' })).toBeLessThan(40)
   expect(await pagesOf({ types: ['TagCreated'] })).toBeLessThan(400)
   expect(await pagesOf({ types: ['MessageReceived'] })).toBeLessThan(80)
-  expect(await pagesOf({ from: '2025-01-03T00:00:00.000Z', to: '2025-01-03T01:00:00.000Z' })).toBeLessThan(
-    600,
-  )
+  // What PostgreSQL makes of the sample of each `analyze` differs.
+  for (let n = 0; n < 20; n++) {
+    await log.pool.query('analyze audit_event')
+    const pages = await pagesOf({ from: '2025-01-03T00:00:00.000Z', to: '2025-01-03T01:00:00.000Z' })
+    expect(pages).toBeLessThan(150)
+  }
   expect(await pagesOf({ tenantId: OTHER_TENANT })).toBeLessThan(150)
 })
