@@ -19,6 +19,8 @@ const RETRY_MIN_MS = 500
 const FAULT_PAUSE_MS = 1000
 /** Waiting messages taken at once when an instance comes back. */
 const PAGE = 200
+/** While one of them takes long, others are looked for this often. */
+const LOOK_MS = 300
 
 type Parts = {
   readonly transact: Transact
@@ -175,17 +177,26 @@ export const createSender = (parts: Parts) => {
     if (backlog.draining) return
     backlog.draining = true
     backlog.waiting = true
+    /** What was taken from the list and is not over, by message. */
+    const underWay = new Map<string, Promise<void>>()
+    let waitsOn = false
+    const take = async (job: OutboxRow) => {
+      const position = await enqueue(job, false)
+      underWay.delete(job.id)
+      if (position === START) waitsOn = true
+      else if (position > backlog.upTo) backlog.upTo = position
+    }
     try {
       const head = await parts.head()
       if (head > backlog.upTo) backlog.upTo = head
       while (backlog.waiting && isConnected(instanceId)) {
         const { upTo } = backlog
         const jobs = await parts.waiting(instanceId, upTo, PAGE)
-        const positions = await Promise.all(jobs.map((job) => enqueue(job, false)))
-        const last = positions.reduce((newest, position) => (position > newest ? position : newest), upTo)
-        if (positions.includes(START)) await sleep(FAULT_PAUSE_MS)
+        for (const job of jobs) if (!underWay.has(job.id)) underWay.set(job.id, take(job))
+        await Promise.race([Promise.all(underWay.values()), sleep(LOOK_MS, undefined, { ref: false })])
+        if (waitsOn) await sleep(FAULT_PAUSE_MS)
         else if (jobs.length === 0 && backlog.upTo === upTo) backlog.waiting = false
-        else if (last > backlog.upTo) backlog.upTo = last
+        waitsOn = false
       }
     } catch (error) {
       onError(error)

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { conversationId, firstTenantId, messageId } from '../../src/domain/ids.ts'
+import { contactId, conversationId, firstTenantId, messageId } from '../../src/domain/ids.ts'
 import { START, type Recorded } from '../../src/ports/event-store.ts'
 import { eventsOf } from '../../src/read-log.ts'
 import type { GatewayListener } from '../../src/ports/gateway.ts'
@@ -133,6 +133,9 @@ describe('what happens in a conversation', () => {
       at: new Date().toISOString(),
     })
     await has('AutomationRunAdvanced', `run-${conversationId(instance, HIDDEN)}`)
+    // There are two contacts that can become one.
+    for (const address of [HIDDEN, jidOf(JOAO)])
+      await has('ContactLearned', `contact-${contactId(instance, address)}`)
     await listener.addressLink({ from: HIDDEN, to: jidOf(JOAO), at: new Date().toISOString() })
     await has('AutomationRunEnded', `run-${conversationId(instance, HIDDEN)}`)
   })

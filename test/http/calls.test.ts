@@ -129,11 +129,14 @@ describe('the picture of whoever writes', () => {
     expect(await bytesAt(url)).toEqual(tinyFiles['a.jpg'])
     const { id } = await conversation()
     expect((await app.admin.get(`/conversations/${id}`)).body.data.profile_picture_url).toBe(url)
-    const { body } = await app.admin.get(`/contacts?instance_id=${instance}`)
-    expect(body.data).toMatchObject([{ phone_number: MARIA, profile_picture_url: url }])
-    const changed = await app.admin.put(`/contacts/${body.data[0].id}`, { name: 'Maria' })
+    const contact: Json = await eventually(async () => {
+      const { body } = await app.admin.get(`/contacts?instance_id=${instance}`)
+      expect(body.data).toMatchObject([{ phone_number: MARIA, profile_picture_url: url }])
+      return body.data[0]
+    })
+    const changed = await app.admin.put(`/contacts/${contact.id}`, { name: 'Maria' })
     expect(changed.body.data.profile_picture_url).toBe(url)
-    expect((await app.admin.get(`/contacts/${body.data[0].id}`)).body.data.profile_picture_url).toBe(url)
+    expect((await app.admin.get(`/contacts/${contact.id}`)).body.data.profile_picture_url).toBe(url)
   })
   it('is another one when they change it, and none when they take it away; the old file is gone', async () => {
     await show('a.jpg')

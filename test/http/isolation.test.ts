@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { newId } from '../../src/domain/ids.ts'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, incomingPayload, type Client, type Json } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
 import { startFileServer, tinyFiles, upload } from '../support/files.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { servedRoutes, type ServedRoute } from './routes-table.ts'
@@ -38,7 +39,8 @@ afterAll(async () => {
 const makeThings = async () => {
   const instance = await createConnectedInstance(app.admin, 'owned')
   const { body: token } = await app.admin.post(`/instances/${instance}/tokens`, { name: 'owned' })
-  await app.admin.put(`/instances/${instance}/webhook`, { webhook_url: receiver.url })
+  const events = ['message.received', 'message.sent', 'contact.update']
+  await app.admin.put(`/instances/${instance}/webhook`, { webhook_url: receiver.url, events })
   const { body: received } = await app.admin.post(
     `/webhooks/instance/${instance}/incoming`,
     incomingPayload('OWNED'),
@@ -61,7 +63,7 @@ const makeThings = async () => {
   const delivered = async (): Promise<Json[]> =>
     (await app.admin.get(`${deliveries}?state=delivered`)).body.data.deliveries
   // Two messages in, the one who wrote them, a contact, a message out.
-  await vi.waitFor(async () => expect(await delivered()).toHaveLength(5), 10_000)
+  await eventually(async () => expect(await delivered()).toHaveLength(5))
   const [delivery] = await delivered()
   const { body: grouped } = await app.admin.post(`/instances/${instance}/groups`, {
     subject: 'owned',

@@ -6,6 +6,7 @@ import type { Json } from '../support/client.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { eventually } from '../support/eventually.ts'
 import { startToldApp } from '../support/told-app.ts'
+import { endAtRest } from './world.ts'
 
 const HIDDEN = '171234567890123@lid'
 const JOHN = '5511999999999@s.whatsapp.net'
@@ -53,6 +54,8 @@ describe('a person who was known by two addresses', () => {
     numbers = Object.fromEntries((await listed()).map(({ id, number }: Json) => [id, number]))
     const tag = await app.admin.post('/tags', { name: `VIP ${instance}`, color: '#ef4444' })
     await app.admin.put(`/conversations/${idOf(HIDDEN)}/tags`, { tag_ids: [tag.body.data.tag.id] })
+    // There are two contacts, too.
+    await endAtRest(app)
     await link()
   })
 

@@ -245,6 +245,7 @@ describe('what the receiver gets', () => {
   it('nothing while the webhook is not active', async () => {
     await configure({ webhook_url: receiver.url, is_active: false })
     await incoming('N1')
+    await endAtRest(app)
     await configure({ webhook_url: receiver.url, is_active: true, events: ['message.received'] })
     await incoming('N2')
     await eventually(() => expect(receiver.received).toHaveLength(1))

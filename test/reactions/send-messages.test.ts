@@ -159,6 +159,33 @@ describe('order', () => {
     await settled('to John')
   })
 
+  test('of a conversation whose messages waited holds up no other, either', async () => {
+    const [isOnItsWay, isOver] = [gate(), gate()]
+    const { sandbox, queue, settled, arrived } = await start({
+      between: (sandbox) => ({
+        ...sandbox,
+        send: async (message) => {
+          if (message.chat === JOHN) {
+            isOnItsWay.open()
+            await isOver.opened
+          }
+          return sandbox.send(message)
+        },
+      }),
+    })
+    await sandbox.disconnect(INSTANCE)
+    await queue('to John')
+    await sandbox.connect(INSTANCE)
+    await isOnItsWay.opened
+    for (const text of ['to Mary', 'and again']) await queue(text, toMary)
+    await queue('more to John')
+    await settled('to Mary', 'and again')
+    expect(await arrived()).toEqual(['to Mary', 'and again'])
+    isOver.open()
+    await settled('to John', 'more to John')
+    expect(await arrived()).toEqual(['to Mary', 'and again', 'to John', 'more to John'])
+  })
+
   test('holds when the log cannot be read for one of them', async () => {
     let faults = 1
     const { sandbox, queue, settled, arrived } = await start({

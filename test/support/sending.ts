@@ -22,6 +22,7 @@ import { postgresNumbers } from '../../src/adapters/postgres/numbers.ts'
 import { AT, context, INSTANCE, outgoing, TENANT } from './facts.ts'
 import type { TestLog } from './log.ts'
 import { eventually } from './eventually.ts'
+import { gate } from './subscriber.ts'
 
 const WAIT_MS = 10_000
 type Process = Pick<TestLog, 'pool' | 'store' | 'transact' | 'load' | 'recall'>
@@ -63,6 +64,7 @@ export const startSending = async (
   }
   startOutbox()
 
+  const listWasEmpty = gate()
   const sender = createSender({
     transact,
     load: loading(load),
@@ -71,7 +73,9 @@ export const startSending = async (
     head: () => store.head(),
     waiting: async (instanceId, upTo, limit) => {
       if (!(await mark.reached(upTo, WAIT_MS))) throw new Error('The outbox is behind')
-      return waitingMessages(db, instanceId, limit)
+      const found = await waitingMessages(db, instanceId, limit)
+      if (found.length === 0) listWasEmpty.open()
+      return found
     },
     onOutcome: () => {},
     onError,
@@ -116,8 +120,11 @@ export const startSending = async (
   return {
     sandbox,
     errors,
-    /** Pairs the phone: connected when this resolves. */
-    pair: () => sandbox.scan(INSTANCE, { phoneNumber: '5511777777777' }),
+    /** Pairs the phone: when this resolves it is connected, and the sender knows that nothing waits. */
+    pair: async () => {
+      await sandbox.scan(INSTANCE, { phoneNumber: '5511777777777' })
+      await listWasEmpty.opened
+    },
     /** Opens the session again after its connection dropped. */
     reopen: open,
     /** Queues a text; its WhatsApp id is the text. */
