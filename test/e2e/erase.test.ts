@@ -95,7 +95,12 @@ const talk = async (admin: Client, instance: string, person: typeof JOHN): Promi
   await admin.put(`/contacts/${contacts.data[0].id}`, { notes: person.notes })
   const { body: found } = await admin.get(`/messages/search?q=${person.words[0]}`)
   expect(JSON.stringify(found)).toContain(person.words[0])
-  await vi.waitFor(() => expect(receiver.received.length).toBeGreaterThan(before + 4), PATIENCE)
+  const timesTold = (type: string) =>
+    receiver.received.slice(before).filter(({ event }) => event === type).length
+  await vi.waitFor(
+    () => expect(['message.sent', 'contact.update'].map(timesTold), 'all is told').toEqual([3, 2]),
+    PATIENCE,
+  )
   return String(id)
 }
 
