@@ -91,8 +91,12 @@ const talk = async (admin: Client, instance: string, person: typeof JOHN): Promi
     filename: `${person.words[3]}.pdf`,
   })
   expect(sent.status, JSON.stringify(sent.body)).toBe(200)
-  const { body: contacts } = await admin.get(`/contacts?search=${person.phone}`)
-  await admin.put(`/contacts/${contacts.data[0].id}`, { notes: person.notes })
+  const contact = await vi.waitFor(async () => {
+    const { body } = await admin.get(`/contacts?search=${person.phone}`)
+    expect(body.data).toHaveLength(1)
+    return body.data[0]
+  }, PATIENCE)
+  await admin.put(`/contacts/${contact.id}`, { notes: person.notes })
   const { body: found } = await admin.get(`/messages/search?q=${person.words[0]}`)
   expect(JSON.stringify(found)).toContain(person.words[0])
   const timesTold = (type: string) =>
