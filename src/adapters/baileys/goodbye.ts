@@ -22,7 +22,7 @@ type Parts = {
   readonly versions: Pick<Versions, 'current'>
   readonly logins: Pick<Places, 'enter'>
   readonly write: Write
-  /** `goodbyeMs`: for all of it. */
+  /** `goodbyeMs`: for what is said over the connection, and until there is one. */
   readonly timing: { readonly callMs: number; readonly goodbyeMs: number }
 }
 
@@ -63,16 +63,18 @@ export const createGoodbye = (parts: Parts) => {
     }
   }
 
-  const say = async (instanceId: string, signal: AbortSignal) => {
-    const store = await openStore({ instanceId, term: LAST_TERM, importsPast: false })
-    if (!isPaired(store.auth.creds)) return
+  const say = async (store: SessionStore, instanceId: string, signal: AbortSignal) => {
     const leave = await logins.enter(signal)
     await logOut(store, instanceId, signal).finally(leave)
   }
 
   /** Does nothing where no phone is paired. Rejects if it did not go well. */
-  return (instanceId: string): Promise<void> => {
+  return async (instanceId: string): Promise<void> => {
+    // However long it takes: one that came after the deletion would leave something of the session.
+    const store = await openStore({ instanceId, term: LAST_TERM, importsPast: false })
+    if (!isPaired(store.auth.creds)) return
     const enough = new AbortController()
-    return within(timing.goodbyeMs, say(instanceId, enough.signal), tooLate).finally(() => enough.abort())
+    const said = say(store, instanceId, enough.signal)
+    await within(timing.goodbyeMs, said, tooLate).finally(() => enough.abort())
   }
 }

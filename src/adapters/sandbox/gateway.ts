@@ -145,11 +145,13 @@ export const sandboxGateway = (pool: Pool, onError: (error: unknown) => void): G
     close: (instanceId, options) => inTurn(instanceId, () => end(instanceId, options)),
     connected: (instanceId) => sessions.find(instanceId)?.link.state === 'connected',
     send,
-    pairingCode: async (instanceId) => {
-      if (connectedSession(sessions, instanceId, false).link.state !== 'unpaired')
-        throw new Refusal('CONFLICT', 'The instance is already paired with a phone.')
-      return pairingCodeOf(instanceId)
-    },
+    // Of a session that is being opened, once it is.
+    pairingCode: (instanceId) =>
+      inTurn(instanceId, async () => {
+        if (connectedSession(sessions, instanceId, false).link.state !== 'unpaired')
+          throw new Refusal('CONFLICT', 'The instance is already paired with a phone.')
+        return pairingCodeOf(instanceId)
+      }),
     markRead: async (instanceId, messages) => {
       const session = connectedSession(sessions, instanceId)
       const theirs = messages.filter(({ fromMe }) => !fromMe)
