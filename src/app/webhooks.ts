@@ -32,13 +32,13 @@ export const composeWebhooks = (parts: Parts, waiting: Pick<Waiting, 'mustKnow'>
     },
     onError: reporter('webhook delivery'),
   })
-  const { lease, take: onTaken, wake } = deliverer
+  const { offering, wake } = deliverer
   const others = createWakeOthers({ pool: workPool, onWoken: wake, onError: reporter('webhook delivery') })
   const onAdded = () => {
     wake()
     if (!parts.alone) others.tell()
   }
-  const fanOut = createFanOut({ pool: workPool, lease, onTaken, onAdded })
+  const fanOut = createFanOut({ pool: workPool, offering, onAdded })
   let known: Promise<Position> | undefined
   bus.subscribe('webhooks', async (events) => {
     // Events may have waited in a topic while the table of endpoints is made anew: without it nobody would get them.

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { signedHeaders } from '../domain/sign.ts'
 import type { Post, PostResult } from '../ports/post.ts'
 import { createHold } from './hold.ts'
-import type { AttemptRecord, Delivery, Lane, Release, WebhookQueue } from './queue.ts'
+import type { Offering } from './fan-out.ts'
+import type { AttemptRecord, Delivery, Lane, Release, Room, WebhookQueue } from './queue.ts'
 import { nextAttempt } from './schedule.ts'
 
 /** Due lanes are looked for this often without a wake-up: retries of other processes, and leases run out. */
@@ -46,6 +47,10 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   let running = 0
   let wakeUp = () => {}
   let awake = false
+  /** Lanes are being taken: only who is alone in that knows how many there is room for. */
+  let taking = false
+  /** Somebody has to look for due lanes after that. */
+  let isWaitedFor = false
   let stopping = false
   let finished: Release[] = []
   let releasing = false
@@ -163,31 +168,44 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
       wakeUp = () => (clearTimeout(timer), resolve())
     })
 
-  /** A lease for lanes about to be opened; none where one of them might find no room. */
-  const lease = () => {
-    const hasRoom = running < settings.concurrency && [...busy.keys()].every((id) => roomAt(id) > 0)
-    return runs && !runs.aborted && unreachable.size === 0 && hasRoom ? queue.newLease() : undefined
+  const canTake = () => !taking && running < settings.concurrency
+
+  /** Starts what is taken of the lanes, of as many as there is room for. Answers how many. */
+  const startLanes = async (signal: AbortSignal, take: (room: Room) => Promise<readonly Lane[]>) => {
+    const known = [...busy.keys(), ...unreachable.keys()]
+    taking = true
+    try {
+      const lanes = await take({
+        lanes: settings.concurrency - running,
+        perEndpoint: settings.endpointConcurrency,
+        endpoints: Object.fromEntries(known.map((id) => [id, roomAt(id)])),
+      })
+      for (const lane of lanes) void startLane(lane, signal)
+      return lanes.length
+    } finally {
+      taking = false
+    }
   }
 
-  /** Lanes taken elsewhere, under such a lease. */
-  const take = (lanes: readonly Lane[]) => {
-    for (const lane of lanes) if (runs) void startLane(lane, runs)
+  /** Lanes that are about to be opened may be taken at once. */
+  const offering: Offering = async (open) => {
+    if (!runs || runs.aborted || !canTake()) return void (await open(undefined))
+    try {
+      await startLanes(runs, (room) => open({ ...room, lease: queue.newLease() }))
+    } finally {
+      if (isWaitedFor) wake()
+    }
   }
 
-  /** Takes what there is room for. Answers how long to wait, unless woken, before looking again. */
-  const takeLanes = async (signal: AbortSignal): Promise<number> => {
+  /** Takes what is due. Answers how long to wait, unless woken, before looking again. */
+  const takeDue = async (signal: AbortSignal): Promise<number> => {
     for (const [id, until] of unreachable) if (until < performance.now()) unreachable.delete(id)
-    const asked = settings.concurrency - running
-    if (asked <= 0) return POLL_MS
+    isWaitedFor = taking
+    if (!canTake()) return POLL_MS
     const deliveredBefore = delivered
-    const lanes = await queue.claim({
-      lanes: asked,
-      perEndpoint: settings.endpointConcurrency,
-      room: Object.fromEntries([...busy.keys(), ...unreachable.keys()].map((id) => [id, roomAt(id)])),
-    })
-    for (const lane of lanes) void startLane(lane, signal)
+    const started = await startLanes(signal, queue.claim)
     // What was delivered while the claim was under way made room that it did not know of.
-    if (lanes.length > 0 && delivered > deliveredBefore) wake()
+    if (started > 0 && delivered > deliveredBefore) wake()
     return POLL_MS
   }
 
@@ -198,7 +216,7 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     signal.addEventListener('abort', wake, { once: true })
     while (!signal.aborted) {
       awake = false
-      const waitMs = await takeLanes(signal).catch((error: unknown) => (onError(error), FAULT_PAUSE_MS))
+      const waitMs = await takeDue(signal).catch((error: unknown) => (onError(error), FAULT_PAUSE_MS))
       if (!awake) await idle(waitMs)
     }
     stopping = true
@@ -207,7 +225,7 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     await held
   }
 
-  return { wake, lease, take, run }
+  return { wake, offering, run }
 }
 
 const outcomeOf = (result: PostResult) =>

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { bodyFields, type PublicEvent } from '../domain/public-events.ts'
-import { lanesOf, type ClaimedRow, type Lane, type Lease } from './queue.ts'
+import { lanesOf, type ClaimedRow, type Lane, type Lease, type Room } from './queue.ts'
 
 /** Public events, as `told` gives them: `$1`. */
 export const TOLD = `
@@ -16,7 +16,8 @@ export const NOT_ERASED = `
 /**
  * One delivery for each event and endpoint that wants it, under the name that it subscribed to; the lane of each is
  * opened with it. Told again, an event adds nothing; nor does one that comes so late that it was erased meanwhile. A lane
- * on which nothing was open can be taken at once, under the lease $2: then the deliveries added are all that it has.
+ * on which nothing was open can be taken at once, under the lease $2: then the deliveries added are all that it has. The
+ * first of each endpoint are, in turns, as many as there is room for: $4 in all, $5 or what $6 says of an endpoint.
  */
 const FAN_OUT = `
 with told as (${TOLD}), added as (
@@ -26,10 +27,19 @@ with told as (${TOLD}), added as (
   order by e.n, w.id
   on conflict (event_id, endpoint_id) where redelivery is null do nothing
   returning *
+), numbered as (
+  select endpoint_id, key, count(*) as open, min(id) as first,
+    row_number() over (partition by endpoint_id order by min(id)) as nth
+  from added group by endpoint_id, key
+), fitting as (
+  select *, nth <= coalesce(($6::jsonb ->> endpoint_id::text)::integer, $5::integer) as fits from numbered
+), offered as (
+  select *, fits and row_number() over (partition by fits order by nth, first) <= $4::integer as has_room from fitting
 ), opened as (
   insert into webhook_lane as lane (endpoint_id, key, open, due_at, lease, lease_until)
-  select endpoint_id, key, count(*), now(), $2, now() + make_interval(secs => $3)
-  from added group by endpoint_id, key order by endpoint_id, key
+  select endpoint_id, key, open, now(),
+    case when has_room then $2 end, case when has_room then now() + make_interval(secs => $3) end
+  from offered order by endpoint_id, key
   on conflict (endpoint_id, key) do update set
     open = lane.open + excluded.open,
     due_at = case when lane.open = 0 then excluded.due_at else lane.due_at end,
@@ -63,26 +73,44 @@ export const told = (events: readonly PublicEvent[], laneOf?: (key: string) => s
     })),
   )
 
+/** Room for lanes that are about to be opened, and the lease under which they may be taken. */
+export type Offer = Room & { readonly lease: Lease }
+/** Makes an offer, unless there is no room, and delivers what is taken. */
+export type Offering = (open: (offer: Offer | undefined) => Promise<readonly Lane[]>) => Promise<void>
+
 type Options = {
   readonly pool: Pool | PoolClient
-  /** The lease under which lanes may be taken at once; undefined while nobody has room for them. */
-  readonly lease?: () => Lease | undefined
-  readonly onTaken?: (lanes: readonly Lane[]) => void
+  readonly offering?: Offering
   /** There is something to deliver that was not taken. */
   readonly onAdded?: () => void
 }
 
+const noOffer: Offering = async (open) => {
+  await open(undefined)
+}
+
 /** Makes deliveries of public events; resolves once they cannot be lost. */
 export const createFanOut =
-  ({ pool, lease: newLease, onTaken, onAdded }: Options) =>
+  ({ pool, offering = noOffer, onAdded }: Options) =>
   async (events: readonly PublicEvent[]) => {
-    const lease = newLease?.()
-    const { rows } = await pool.query<ClaimedRow & { taken: boolean }>({
-      name: 'webhook-fan-out',
-      text: FAN_OUT,
-      values: [told(events), lease?.name, lease?.seconds ?? 0],
+    let isLeft = false
+    await offering(async (offer) => {
+      const { lease, lanes = 0, perEndpoint = 0, endpoints = {} } = offer ?? {}
+      const { rows } = await pool.query<ClaimedRow & { taken: boolean }>({
+        name: 'webhook-fan-out',
+        text: FAN_OUT,
+        values: [
+          told(events),
+          lease?.name,
+          lease?.seconds ?? 0,
+          lanes,
+          perEndpoint,
+          JSON.stringify(endpoints),
+        ],
+      })
+      const taken = rows.filter((row) => row.taken)
+      isLeft = taken.length < rows.length
+      return lease ? lanesOf(taken, lease) : []
     })
-    const taken = rows.filter((row) => row.taken)
-    if (lease && taken.length > 0) onTaken?.(lanesOf(taken, lease))
-    if (taken.length < rows.length) onAdded?.()
+    if (isLeft) onAdded?.()
   }

@@ -179,11 +179,12 @@ export type Release = {
   readonly restsUntil?: Date
 }
 
-type ClaimOptions = {
+/** How many lanes may be taken. */
+export type Room = {
   readonly lanes: number
   readonly perEndpoint: number
-  /** Lanes that may be taken of endpoints for which it is not `perEndpoint`: fewer, or none. */
-  readonly room?: Readonly<Record<string, number>>
+  /** Of endpoints for which it is not `perEndpoint`: fewer, or none. */
+  readonly endpoints?: Readonly<Record<string, number>>
 }
 
 /**
@@ -198,12 +199,12 @@ export const webhookQueue = (pool: Pool, owner: string, leaseSeconds: number = L
     since: performance.now(),
   })
 
-  const claim = async ({ lanes, perEndpoint, room = {} }: ClaimOptions): Promise<Lane[]> => {
+  const claim = async ({ lanes, perEndpoint, endpoints = {} }: Room): Promise<Lane[]> => {
     const lease = newLease()
     const { rows } = await pool.query<ClaimedRow>({
       name: 'webhook-claim',
       text: CLAIM,
-      values: [lanes, perEndpoint, JSON.stringify(room), lease.name, lease.seconds],
+      values: [lanes, perEndpoint, JSON.stringify(endpoints), lease.name, lease.seconds],
     })
     return lanesOf(rows, lease)
   }

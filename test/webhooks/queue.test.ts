@@ -350,11 +350,11 @@ describe('a claim', () => {
     const count = (lanes: readonly Lane[], endpoint: string) =>
       lanes.filter(({ endpointId }) => endpointId === endpoint).length
 
-    const lanes = await worker().claim({ lanes: 12, perEndpoint: 5, room: { [first]: 2 } })
+    const lanes = await worker().claim({ lanes: 12, perEndpoint: 5, endpoints: { [first]: 2 } })
     expect([count(lanes, first), count(lanes, second)]).toEqual([2, 5])
     expect(await worker().claim({ lanes: 3, perEndpoint: 5 })).toHaveLength(3)
     const none = { [first]: 0, [second]: 0 }
-    expect(await worker().claim({ ...everything, room: none })).toEqual([])
+    expect(await worker().claim({ ...everything, endpoints: none })).toEqual([])
     expect(await worker().claim(everything)).toHaveLength(30)
   })
 
@@ -364,8 +364,8 @@ describe('a claim', () => {
     await fanOut(Array.from({ length: 20 }, () => incoming(instance, randomUUID())))
     for (const idle of endpoints) {
       const busy = endpoints.filter((id) => id !== idle)
-      const room = Object.fromEntries(busy.map((id) => [id, 1]))
-      const lanes = await worker().claim({ lanes: 2, perEndpoint: 2, room })
+      const narrow = Object.fromEntries(busy.map((id) => [id, 1]))
+      const lanes = await worker().claim({ lanes: 2, perEndpoint: 2, endpoints: narrow })
       expect(lanes.map(({ endpointId }) => endpointId)).toEqual([idle, idle])
     }
   })

@@ -49,11 +49,19 @@ test('an endpoint that did not answer and is gone since does not slow others dow
   const stopping = new AbortController()
   const stopped = deliverer.run(stopping.signal)
   await eventually(() => expect(lanes).toEqual([]))
-  await eventually(() => expect(deliverer.lease()).toBeUndefined())
+  const roomFor = async (endpointId: string) => {
+    let room: number | undefined
+    await deliverer.offering(async (offer) => {
+      room = offer?.endpoints?.[endpointId]
+      return []
+    })
+    return room
+  }
+  await eventually(async () => expect(await roomFor('gone')).toBe(2))
   vi.useFakeTimers({ toFake: ['performance'] })
   vi.advanceTimersByTime(HOUR_MS)
   deliverer.wake()
-  await vi.waitFor(() => expect(deliverer.lease()).toBeDefined(), 5000)
+  await vi.waitFor(async () => expect(await roomFor('gone')).toBeUndefined(), 5000)
   stopping.abort()
   await stopped
 })
