@@ -3,7 +3,8 @@ import { signedHeaders } from '../domain/sign.ts'
 import type { Post, PostResult } from '../ports/post.ts'
 import { createHold } from './hold.ts'
 import type { Offering } from './fan-out.ts'
-import type { AttemptRecord, Delivery, Lane, Release, Room, WebhookQueue } from './queue.ts'
+import type { AttemptRecord, Delivery, Lane, Release, WebhookQueue } from './queue.ts'
+import { createRoom, type Room } from './room.ts'
 import { nextAttempt } from './schedule.ts'
 
 /** Due lanes are looked for this often without a wake-up: retries of other processes, and leases run out. */
@@ -13,10 +14,6 @@ const FAULT_PAUSE_MS = 500
 const GATHER_MS = 12
 /** A retry sooner than this has a timer of its own; a later one can wait for the next look. */
 const TIMER_MAX_MS = 60_000
-/** Lanes at once of an endpoint that does not answer: each of them is held until the time-out. */
-const UNREACHABLE_CONCURRENCY = 2
-/** One that was not tried again for so long is as any other: its deliveries are over, or it is gone. */
-const UNREACHABLE_MS = 600_000
 
 export type DeliverySettings = {
   readonly retrySeconds: readonly number[]
@@ -39,12 +36,8 @@ type Options = {
 /** Delivers webhooks: lanes beside each other, the deliveries of a lane one after the other. */
 export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: Options) => {
   const hold = createHold(queue, onError)
-  /** Lanes that are being delivered, by endpoint. */
-  const busy = new Map<string, number>()
-  /** Endpoints that gave no answer the last time, and when that is forgotten. */
-  const unreachable = new Map<string, number>()
+  const room = createRoom(settings)
   let runs: AbortSignal | undefined
-  let running = 0
   let wakeUp = () => {}
   let awake = false
   /** Lanes are being taken: only who is alone in that knows how many there is room for. */
@@ -98,25 +91,9 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
       const record = await attempt(lane, delivery)
       attempts.push(record)
       onAttempt(delivery, record, record.state === 'open' ? 'failed' : record.state)
-      if (record.status === null) unreachable.set(lane.endpointId, performance.now() + UNREACHABLE_MS)
-      else if (unreachable.delete(lane.endpointId)) wake()
+      if (room.note(lane.endpointId, record.status !== null)) wake()
     }
     return attempts
-  }
-
-  const countBusy = (endpointId: string, change: 1 | -1) => {
-    running += change
-    const count = (busy.get(endpointId) ?? 0) + change
-    if (count > 0) busy.set(endpointId, count)
-    else busy.delete(endpointId)
-  }
-
-  const roomAt = (endpointId: string) => {
-    const { endpointConcurrency } = settings
-    const max = unreachable.has(endpointId)
-      ? Math.min(UNREACHABLE_CONCURRENCY, endpointConcurrency)
-      : endpointConcurrency
-    return Math.max(0, max - (busy.get(endpointId) ?? 0))
   }
 
   /** Answers whether there is more to deliver. At a stop a fault is final: the lease runs out, and all comes again. */
@@ -148,15 +125,13 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   }
 
   const startLane = async (lane: Lane, signal: AbortSignal) => {
-    countBusy(lane.endpointId, 1)
+    room.enter(lane.endpointId)
     hold.add(lane)
     const attempts = await deliverLane(lane, signal).catch((error: unknown) => (onError(error), []))
-    // There may be due lanes that nobody had room for.
-    const wasFull = running >= settings.concurrency || roomAt(lane.endpointId) === 0
-    countBusy(lane.endpointId, -1)
     hold.drop(lane)
     delivered++
-    if (wasFull) wake()
+    // There may be due lanes that nobody had room for.
+    if (room.leave(lane.endpointId)) wake()
     const rests = attempts.length === 0 && { restsUntil: new Date(Date.now() + FAULT_PAUSE_MS) }
     finished.push({ lane, attempts, ...rests })
     void releaseFinished()
@@ -168,18 +143,13 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
       wakeUp = () => (clearTimeout(timer), resolve())
     })
 
-  const canTake = () => !taking && running < settings.concurrency
+  const canTake = () => !taking && !room.isFull()
 
   /** Starts what is taken of the lanes, of as many as there is room for. Answers how many. */
-  const startLanes = async (signal: AbortSignal, take: (room: Room) => Promise<readonly Lane[]>) => {
-    const known = [...busy.keys(), ...unreachable.keys()]
+  const startLanes = async (signal: AbortSignal, take: (left: Room) => Promise<readonly Lane[]>) => {
     taking = true
     try {
-      const lanes = await take({
-        lanes: settings.concurrency - running,
-        perEndpoint: settings.endpointConcurrency,
-        endpoints: Object.fromEntries(known.map((id) => [id, roomAt(id)])),
-      })
+      const lanes = await take(room.left())
       for (const lane of lanes) void startLane(lane, signal)
       return lanes.length
     } finally {
@@ -191,22 +161,19 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
   const offering: Offering = async (open) => {
     if (!runs || runs.aborted || !canTake()) return void (await open(undefined))
     try {
-      await startLanes(runs, (room) => open({ ...room, lease: queue.newLease() }))
+      await startLanes(runs, (left) => open({ ...left, lease: queue.newLease() }))
     } finally {
-      if (isWaitedFor) wake()
+      if (isWaitedFor || stopping) wake()
     }
   }
 
-  /** Takes what is due. Answers how long to wait, unless woken, before looking again. */
-  const takeDue = async (signal: AbortSignal): Promise<number> => {
-    for (const [id, until] of unreachable) if (until < performance.now()) unreachable.delete(id)
+  const takeDue = async (signal: AbortSignal) => {
     isWaitedFor = taking
-    if (!canTake()) return POLL_MS
+    if (!canTake()) return
     const deliveredBefore = delivered
     const started = await startLanes(signal, queue.claim)
     // What was delivered while the claim was under way made room that it did not know of.
     if (started > 0 && delivered > deliveredBefore) wake()
-    return POLL_MS
   }
 
   const run = async (signal: AbortSignal) => {
@@ -216,11 +183,14 @@ export const createDeliverer = ({ queue, post, settings, onAttempt, onError }: O
     signal.addEventListener('abort', wake, { once: true })
     while (!signal.aborted) {
       awake = false
-      const waitMs = await takeDue(signal).catch((error: unknown) => (onError(error), FAULT_PAUSE_MS))
+      const waitMs = await takeDue(signal).then(
+        () => POLL_MS,
+        (error: unknown) => (onError(error), FAULT_PAUSE_MS),
+      )
       if (!awake) await idle(waitMs)
     }
     stopping = true
-    while (running > 0 || releasing) await idle(POLL_MS)
+    while (!room.isEmpty() || taking || releasing) await idle(POLL_MS)
     ended.abort()
     await held
   }

@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { bodyFields, type PublicEvent } from '../domain/public-events.ts'
-import { lanesOf, type ClaimedRow, type Lane, type Lease, type Room } from './queue.ts'
+import { lanesOf, type ClaimedRow, type Lane, type Lease } from './queue.ts'
+import type { Room } from './room.ts'
 
 /** Public events, as `told` gives them: `$1`. */
 export const TOLD = `

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import type { Room } from './room.ts'
 import { ERASED_BODY } from './scrub.ts'
 
 /** Deliveries of one lane taken at once; they go out one after the other. */
@@ -177,14 +178,6 @@ export type Release = {
   readonly attempts: readonly AttemptRecord[]
   /** Keeps a lane on which nothing could be tried from being taken before. */
   readonly restsUntil?: Date
-}
-
-/** How many lanes may be taken. */
-export type Room = {
-  readonly lanes: number
-  readonly perEndpoint: number
-  /** Of endpoints for which it is not `perEndpoint`: fewer, or none. */
-  readonly endpoints?: Readonly<Record<string, number>>
 }
 
 /**
