@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startApp } from '../support/app.ts'
 import { createConnectedInstance, type Json } from '../support/client.ts'
-import { isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
+import { endAtRest, isoSecondsText, storingNothing, uuidText, type App } from './world.ts'
 
 let app: App
 let instance: string
@@ -12,6 +12,8 @@ beforeAll(async () => {
   instance = await createConnectedInstance(app.admin)
   await phone('incoming', { from: JOHN, name: 'John <b>Doe</b>', text: 'Hi', message_id: 'HI' })
   await phone('incoming', { from: MARIA, name: 'Maria', text: 'Hello', message_id: 'HELLO' })
+  // Their names are known.
+  await endAtRest(app)
 })
 afterAll(() => app.stop())
 

@@ -6,7 +6,7 @@ import { createConnectedInstance, incomingPayload, type Client } from '../suppor
 import { listen } from '../support/event-stream.ts'
 import { range } from '../support/range.ts'
 import { eventually } from '../support/eventually.ts'
-import { addTenant, instanceClient, operatorOf, userClient, type App } from './world.ts'
+import { addTenant, endAtRest, instanceClient, operatorOf, userClient, type App } from './world.ts'
 
 const HEARTBEAT_MS = 200
 const SLOW_MS = 1000
@@ -97,8 +97,8 @@ describe('GET /events', () => {
   it('shows that it lives, and how far it is, while nothing happens for it', async () => {
     const stream = await open(app.admin, { query: '?events=instance.qr' })
     await receive('UNHEARD')
-    const head = `${await app.store.head()}.0`
-    await eventually(() => expect(stream.others).toContain(`: alive\nid: ${head}`))
+    const head = await endAtRest(app)
+    await eventually(() => expect(stream.others).toContain(`: alive\nid: ${head}.0`))
     expect(stream.others[0]).toMatch(/^retry: 2000\nid: \d+\.0$/)
     expect(stream.events).toEqual([])
   })
