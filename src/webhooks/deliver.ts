@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signedHeaders } from '../domain/sign.ts'
 import type { Post, PostResult } from '../ports/post.ts'
-import { createHold } from './hold.ts'
 import type { Offering } from './fan-out.ts'
+import { createHold } from './hold.ts'
 import type { AttemptRecord, Delivery, Lane, Release, WebhookQueue } from './queue.ts'
-import { createRoom, type Room } from './room.ts'
+import { createRoom, type Room, type RoomSettings } from './room.ts'
 import { nextAttempt } from './schedule.ts'
 
 /** Due lanes are looked for this often without a wake-up: retries of other processes, and leases run out. */
@@ -15,13 +15,10 @@ const GATHER_MS = 12
 /** A retry sooner than this has a timer of its own; a later one can wait for the next look. */
 const TIMER_MAX_MS = 60_000
 
-export type DeliverySettings = {
+export type DeliverySettings = RoomSettings & {
   readonly retrySeconds: readonly number[]
   /** A lane takes no further delivery after this, so that what was done is soon on record. */
   readonly laneSeconds: number
-  /** Lanes at once in this process, and of those to one endpoint. */
-  readonly concurrency: number
-  readonly endpointConcurrency: number
 }
 export type AttemptOutcome = 'delivered' | 'failed' | 'dead'
 

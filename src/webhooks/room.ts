@@ -11,14 +11,14 @@ export type Room = {
   readonly endpoints?: Readonly<Record<string, number>>
 }
 
-type Limits = {
+export type RoomSettings = {
   /** Lanes at once in this process, and of those to one endpoint. */
   readonly concurrency: number
   readonly endpointConcurrency: number
 }
 
 /** The lanes that are being delivered, and how many more there is room for. */
-export const createRoom = ({ concurrency, endpointConcurrency }: Limits) => {
+export const createRoom = ({ concurrency, endpointConcurrency }: RoomSettings) => {
   /** Lanes that are being delivered, by endpoint. */
   const busy = new Map<string, number>()
   /** Endpoints that gave no answer the last time, and when that is forgotten. */
