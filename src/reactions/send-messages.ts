@@ -70,29 +70,10 @@ export const createSender = (parts: Parts) => {
     if (backlog) backlog.waiting = true
   }
 
-  const ownJidOf = async (instanceId: string) => {
-    const { phoneNumber } = (await load(Instance, instanceId)).state
-    return phoneNumber === undefined ? '' : `${phoneNumber}@s.whatsapp.net`
-  }
-
-  /** The message that another one is about: WhatsApp wants to be told whose it is. */
-  const aboutOf = async ({ instance_id: instanceId, content }: OutboxRow): Promise<Outgoing['about']> => {
-    const whatsappId = targetOf(content)
-    if (whatsappId === undefined) return undefined
-    const [{ state }, own] = await Promise.all([
-      load(Message, messageId(instanceId, whatsappId)),
-      ownJidOf(instanceId),
-    ])
-    const { body, direction } = state
-    const sender = authorOf(state, own)
-    if (!body || sender === undefined || isErased(state)) return undefined
-    return { whatsappId, chat: body.chat, fromMe: direction === 'outgoing', sender, content: body.content }
-  }
-
   const tellGateway = async (job: OutboxRow) => {
     const { instance_id: instanceId, whatsapp_id: whatsappId, chat, content } = job
     if (chat === ERASED) return { kind: 'refused', reason: 'its text was erased' } as const
-    const about = await aboutOf(job)
+    const about = await aboutOf(load, job)
     const message = { instanceId, whatsappId, chat, content, ...(about && { about }) }
     for (let attempt = 1; ; attempt++) {
       const gateway = gatewayOf(instanceId)
@@ -121,7 +102,7 @@ export const createSender = (parts: Parts) => {
       case 'delete':
         return record(takeBack(true, at, { conversationId }))
       case 'reaction': {
-        const [by, own] = await Promise.all([ownJidOf(job.instance_id), load(Message, job.id)])
+        const [by, own] = await Promise.all([ownJidOf(load, job.instance_id), load(Message, job.id)])
         const reaction = {
           instanceId: job.instance_id,
           conversationId,
@@ -242,6 +223,28 @@ const contextOf = ({
   correlation,
   causation,
 })
+
+const ownJidOf = async (load: Load, instanceId: string) => {
+  const { phoneNumber } = (await load(Instance, instanceId)).state
+  return phoneNumber === undefined ? '' : `${phoneNumber}@s.whatsapp.net`
+}
+
+/** The message that another one is about: WhatsApp wants to be told whose it is. */
+const aboutOf = async (
+  load: Load,
+  { instance_id: instanceId, content }: OutboxRow,
+): Promise<Outgoing['about']> => {
+  const whatsappId = targetOf(content)
+  if (whatsappId === undefined) return undefined
+  const [{ state }, own] = await Promise.all([
+    load(Message, messageId(instanceId, whatsappId)),
+    ownJidOf(load, instanceId),
+  ])
+  const { body, direction } = state
+  const sender = authorOf(state, own)
+  if (!body || sender === undefined || isErased(state)) return undefined
+  return { whatsappId, chat: body.chat, fromMe: direction === 'outgoing', sender, content: body.content }
+}
 
 /** WhatsApp id of the message that a content is about. */
 const targetOf = (content: Content): string | undefined => {
